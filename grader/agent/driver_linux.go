@@ -1,0 +1,237 @@
+package agent
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"moulinette/grader/box"
+	"moulinette/grader/evidence"
+	"moulinette/grader/scenario"
+)
+
+// maxLine bounds one answer of the driver.
+const maxLine = 1 << 20
+
+// driver is our end of the driver protocol and of the submission's output.
+// Whatever comes from there is hostile input.
+type driver struct {
+	box     *box.Box
+	id      int
+	replies chan scenario.Reply // closed when the channel ends
+	garbled error               // why it ended, set before replies is closed
+	late    map[int]bool        // ids asked without waiting
+	flood   chan struct{}       // closed when the output limit is reached
+	flooded sync.Once
+	readers sync.WaitGroup
+	out     [2]output
+	exit    *box.Exit // once known
+}
+
+// output is one captured stream.
+type output struct {
+	mu   sync.Mutex
+	text []byte
+	cut  bool
+}
+
+func newDriver(b *box.Box, l scenario.Limits) *driver {
+	d := &driver{box: b, replies: make(chan scenario.Reply, 64), flood: make(chan struct{}), late: map[int]bool{}}
+	d.readers.Add(3)
+	go d.read()
+	for i, f := range []*os.File{b.Stdout, b.Stderr} {
+		go d.capture(&d.out[i], f, l.OutputKiB<<10)
+	}
+	return d
+}
+
+// read turns lines into replies until the channel ends or says nonsense.
+func (d *driver) read() {
+	defer d.readers.Done()
+	defer close(d.replies)
+	r := bufio.NewReaderSize(d.box.Channel, 4096)
+	for {
+		line, err := readLine(r)
+		if err != nil {
+			if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrClosed) && !errors.Is(err, syscall.ECONNRESET) {
+				d.garbled = err
+			}
+			return
+		}
+		var reply scenario.Reply
+		if err := json.Unmarshal(line, &reply); err != nil {
+			d.garbled = errors.New("not JSON")
+			return
+		}
+		d.replies <- reply
+	}
+}
+
+func readLine(r *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		part, err := r.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case err == nil:
+			return line, nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return nil, err
+		case len(line) > maxLine:
+			return nil, errors.New("a line without end")
+		}
+	}
+}
+
+// capture keeps the first limit bytes of a stream and reads on, so that a
+// chatty submission is not blocked before it is stopped.
+func (d *driver) capture(o *output, f *os.File, limit int) {
+	defer d.readers.Done()
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := f.Read(buf)
+		o.mu.Lock()
+		room := limit - len(o.text)
+		o.text = append(o.text, buf[:min(n, room)]...)
+		if n > room {
+			o.cut = true
+			d.flooded.Do(func() { close(d.flood) })
+		}
+		o.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// greet waits for the shim's first word: init functions and New have returned.
+func (d *driver) greet(s *session) error {
+	reply, err := d.await(s, "start", 0, s.stepDeadline())
+	if err == nil && reply.Panic != "" {
+		return &ended{evidence.End{Outcome: evidence.Exited, Step: "start", Exit: 2, Reason: "New panicked: " + reply.Panic}}
+	}
+	return err
+}
+
+// ask sends a request and waits for its answer.
+func (d *driver) ask(s *session, label string, r scenario.Request) (scenario.Reply, error) {
+	deadline := s.stepDeadline()
+	if err := d.send(&r); err != nil {
+		return scenario.Reply{}, d.gone(label)
+	}
+	return d.await(s, label, r.ID, deadline)
+}
+
+func (d *driver) send(r *scenario.Request) error {
+	d.id++
+	r.ID = d.id
+	line, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	if err := d.box.Channel.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	_, err = d.box.Channel.Write(append(line, '\n'))
+	return err
+}
+
+// patience is for processes of which it is known that they have ended, or that
+// have only to take a message.
+const patience = 2 * time.Second
+
+// await waits for the answer with this id.
+func (d *driver) await(s *session, label string, id int, deadline time.Time) (scenario.Reply, error) {
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	for {
+		select {
+		case reply, open := <-d.replies:
+			switch {
+			case !open:
+				return reply, d.gone(label)
+			case reply.ID == id:
+				return reply, nil
+			case reply.ID > id || reply.ID < 0:
+				return reply, &ended{evidence.End{Outcome: evidence.Babbled, Step: label, Reason: fmt.Sprintf("answer number %d to question number %d", reply.ID, id)}}
+			case !d.late[reply.ID]:
+				s.note("an answer to question %d came twice", reply.ID)
+			}
+		case <-d.flood:
+			return scenario.Reply{}, &ended{evidence.End{Outcome: evidence.Flooded, Step: label, Reason: fmt.Sprintf("more than %d KiB of output", s.limits.OutputKiB)}}
+		case <-timer.C:
+			return scenario.Reply{}, d.hung(s, label)
+		}
+	}
+}
+
+func (d *driver) hung(s *session, label string) error {
+	if what := d.box.Exhausted(); what == "processes" {
+		return &ended{evidence.End{Outcome: evidence.Exhausted, Step: label, Reason: "the limit on " + what + " was reached"}}
+	}
+	return &ended{evidence.End{Outcome: evidence.Hung, Step: label, Reason: fmt.Sprintf("no answer within %d ms", s.limits.StepMS)}}
+}
+
+// gone explains a channel that has ended.
+func (d *driver) gone(label string) error {
+	if d.garbled != nil {
+		return &ended{evidence.End{Outcome: evidence.Babbled, Step: label, Reason: d.garbled.Error()}}
+	}
+	if end := d.over(); end != nil {
+		end.Step = label
+		return &ended{*end}
+	}
+	return &ended{evidence.End{Outcome: evidence.Babbled, Step: label, Reason: "the channel to the grader was closed"}}
+}
+
+// over tells how the driver ended, nil if it lives.
+func (d *driver) over() *evidence.End {
+	if d.exit == nil {
+		select {
+		case e := <-d.box.Exit():
+			d.exit = &e
+		case <-time.After(patience):
+			return nil
+		}
+	}
+	end := &evidence.End{Outcome: evidence.Exited, Exit: d.exit.Status, Signal: d.exit.Signal}
+	if end.Signal != 0 {
+		end.Reason = "killed by " + syscall.Signal(end.Signal).String()
+	} else {
+		end.Reason = fmt.Sprintf("exited with status %d", end.Exit)
+	}
+	return end
+}
+
+// close waits for the readers; the box is closed by then.
+func (d *driver) close() {
+	done := make(chan struct{})
+	go func() {
+		for range d.replies { // a flood of answers must not hold the reader
+		}
+		d.readers.Wait()
+		close(done)
+	}()
+	<-done
+}
+
+func (d *driver) output() evidence.Output {
+	return evidence.Output{
+		Stdout:    strings.ToValidUTF8(string(d.out[0].text), "\uFFFD"),
+		Stderr:    strings.ToValidUTF8(string(d.out[1].text), "\uFFFD"),
+		Truncated: d.out[0].cut || d.out[1].cut,
+	}
+}
+
+func (s *session) note(format string, args ...any) {
+	if len(s.rec.Notes) < 32 {
+		s.rec.Notes = append(s.rec.Notes, fmt.Sprintf(format, args...))
+	}
+}

@@ -1,0 +1,396 @@
+package agent
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"moulinette/grader/evidence"
+	"moulinette/grader/scenario"
+)
+
+// probes receives the probes of one session. Who connects may be anybody: what
+// counts is what the kernel says of the process at the other end.
+type probes struct {
+	s         *session
+	listeners []*net.UnixListener
+	readers   sync.WaitGroup
+
+	mu      sync.Mutex
+	scripts map[string]scenario.Script
+	counts  map[string]int
+	live    map[string]*visitor // the last of each name that stays
+	pids    map[int]bool        // every process that has checked in
+	pidfds  map[string]*os.File
+	changed chan struct{} // closed and replaced at each check-in
+	closed  bool
+	conns   []*net.UnixConn
+}
+
+// visitor is a probe that waits for orders.
+type visitor struct {
+	conn *net.UnixConn
+	r    *bufio.Reader
+	pid  int
+}
+
+func newProbes(s *session) *probes {
+	p := &probes{
+		s: s, scripts: map[string]scenario.Script{}, counts: map[string]int{}, live: map[string]*visitor{},
+		pids: map[int]bool{}, pidfds: map[string]*os.File{}, changed: make(chan struct{}),
+	}
+	for _, t := range s.sc.World.Targets {
+		p.scripts[t.Name] = scenario.Script{Name: t.Name, Stay: true}
+	}
+	p.listeners = append([]*net.UnixListener{s.agent.template.Socket()}, s.box.Sockets...)
+	for _, l := range p.listeners {
+		_ = l.SetDeadline(time.Time{})
+		p.readers.Add(1)
+		go p.accept(l)
+	}
+	return p
+}
+
+func (p *probes) accept(l *net.UnixListener) {
+	defer p.readers.Done()
+	for {
+		conn, err := l.AcceptUnix()
+		if err != nil {
+			return
+		}
+		p.mu.Lock()
+		over := p.closed || len(p.conns) >= 4096
+		if !over {
+			p.conns = append(p.conns, conn)
+			p.readers.Add(1)
+		}
+		p.mu.Unlock()
+		if over {
+			conn.Close()
+			continue
+		}
+		go func() {
+			defer p.readers.Done()
+			p.receive(conn)
+		}()
+	}
+}
+
+// receive takes one check-in.
+func (p *probes) receive(conn *net.UnixConn) {
+	pid, pidfd, err := peer(conn)
+	if err != nil {
+		conn.Close()
+		return
+	}
+	r := bufio.NewReaderSize(conn, 4096)
+	var hello scenario.Hello
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	line, err := readLine(r)
+	if err != nil || json.Unmarshal(line, &hello) != nil || len(hello.Name) > 64 {
+		p.s.impostor(p.anyName(), "what connected did not introduce itself")
+		pidfd.Close()
+		conn.Close()
+		return
+	}
+	_ = conn.SetDeadline(time.Time{})
+	if why := p.s.suspect(pid, pidfd); why != "" {
+		p.s.impostor(hello.Name, why)
+		pidfd.Close()
+		conn.Close()
+		return
+	}
+	p.welcome(hello.Name, &visitor{conn: conn, r: r, pid: pid}, pidfd)
+}
+
+// anyName is the name under which a nameless visitor is noted.
+func (p *probes) anyName() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for name := range p.scripts {
+		return name
+	}
+	return "probe"
+}
+
+// peer asks the kernel who connected. The pidfd proves that the pid is still
+// the same process whenever it is asked (SO_PEERPIDFD, Linux 6.5; before that
+// it is opened by the pid and checked against the connection).
+func peer(conn *net.UnixConn) (int, *os.File, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0, nil, err
+	}
+	var cred *unix.Ucred
+	pidfd := -1
+	var asked error
+	err = raw.Control(func(fd uintptr) {
+		if cred, asked = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); asked != nil {
+			return
+		}
+		if pidfd, asked = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PEERPIDFD); asked != nil {
+			pidfd, asked = unix.PidfdOpen(int(cred.Pid), 0)
+		}
+	})
+	if err := errors.Join(err, asked); err != nil {
+		return 0, nil, err
+	}
+	unix.CloseOnExec(pidfd)
+	return int(cred.Pid), os.NewFile(uintptr(pidfd), "pidfd"), nil
+}
+
+// suspect tells why the process is not our probe, or "".
+func (s *session) suspect(pid int, pidfd *os.File) string {
+	why, err := s.box.Ours(pid)
+	if err != nil {
+		return "it was gone before it could be looked at"
+	}
+	if why != "" {
+		return why
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil || !strings.Contains(string(status), "\nTracerPid:\t0\n") {
+		return "it is traced by another process"
+	}
+	if unix.PidfdSendSignal(int(pidfd.Fd()), 0, nil, 0) != nil {
+		return "it was gone before it could be looked at"
+	}
+	return ""
+}
+
+func (s *session) impostor(name, why string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.rec.Probes[name]
+	if e.Impostor == "" {
+		e.Impostor = why
+	}
+	s.rec.Probes[name] = e
+}
+
+// welcome observes a probe that is ours, and lets it follow its script.
+func (p *probes) welcome(name string, v *visitor, pidfd *os.File) {
+	p.mu.Lock()
+	script := p.scripts[name]
+	first := p.counts[name] == 0
+	p.pids[v.pid] = true
+	if first {
+		p.pidfds[name] = pidfd
+	} else {
+		pidfd.Close()
+	}
+	p.mu.Unlock()
+
+	p.s.observeProbe(name, v.pid, script, first)
+	if p.s.supervisor != nil {
+		p.s.supervisor.Released()
+	}
+	deadline := time.Now().Add(time.Duration(p.s.limits.StepMS) * time.Millisecond)
+	if script.Stay && len(script.Do) > 0 {
+		// Later steps find it with its deeds done.
+		p.order(name, v, scenario.Order{Do: script.Do}, deadline)
+	}
+	p.arrive(name, v, script)
+	if !script.Stay {
+		p.dismiss(name, v, script, deadline)
+	}
+}
+
+func (s *session) observeProbe(name string, pid int, script scenario.Script, first bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.rec.Probes[name]
+	e.Times++
+	if first {
+		process, err := s.observer.Process(pid)
+		if err != nil {
+			s.note("probe %s could not be observed: %v", name, err)
+		}
+		e.Seen, e.Process = err == nil, process
+		e.Held = s.supervisor != nil && s.supervisor.Holding()
+		e.Acts = map[string]evidence.ActResult{}
+		e.Files = s.observer.Files(pid, script.Watch)
+	}
+	s.rec.Probes[name] = e
+}
+
+// arrive makes the check-in known.
+func (p *probes) arrive(name string, v *visitor, script scenario.Script) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.counts[name]++
+	if script.Stay {
+		p.live[name] = v
+	}
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// dismiss lets a probe that does not stay do its deeds and end.
+func (p *probes) dismiss(name string, v *visitor, script scenario.Script, deadline time.Time) {
+	if script.Kill == 0 {
+		p.order(name, v, scenario.Order{Do: script.Do, Exit: &script.Exit}, deadline)
+		return
+	}
+	if len(script.Do) > 0 {
+		p.order(name, v, scenario.Order{Do: script.Do}, deadline)
+	}
+	p.strike(name, script.Kill)
+}
+
+// strike sends a signal to the first probe of that name, from outside.
+func (p *probes) strike(name string, signal int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if fd := p.pidfds[name]; fd != nil {
+		_ = unix.PidfdSendSignal(int(fd.Fd()), unix.Signal(signal), nil, 0)
+	}
+}
+
+// order sends an order and keeps what came of its acts.
+func (p *probes) order(name string, v *visitor, o scenario.Order, deadline time.Time) {
+	_ = v.conn.SetDeadline(deadline)
+	line, err := json.Marshal(o)
+	if err != nil {
+		return
+	}
+	if _, err := v.conn.Write(append(line, '\n')); err != nil || len(o.Do) == 0 {
+		return
+	}
+	var done scenario.Done
+	if line, err = readLine(v.r); err != nil || json.Unmarshal(line, &done) != nil {
+		return
+	}
+	p.s.mu.Lock()
+	defer p.s.mu.Unlock()
+	acts := p.s.rec.Probes[name].Acts
+	for i, r := range done.Acts[:min(len(done.Acts), len(o.Do))] {
+		label := o.Do[i].As
+		if label == "" {
+			label = o.Do[i].Do
+		}
+		acts[label] = evidence.ActResult{OK: r.OK, Errno: clip(r.Errno, 32), Value: r.Value, Text: clip(r.Text, 4096), Signal: r.Signal}
+	}
+}
+
+// expect says what the next probes of that name shall do.
+func (p *probes) expect(name string, script scenario.Script) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.scripts[name] = script
+}
+
+func (p *probes) count(name string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.counts[name]
+}
+
+func (p *probes) known(pid int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.pids[pid]
+}
+
+// await waits until at least n probes of that name have checked in.
+func (p *probes) await(name string, n int, deadline time.Time) bool {
+	for {
+		p.mu.Lock()
+		reached, changed := p.counts[name] >= n, p.changed
+		p.mu.Unlock()
+		if reached {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-time.After(time.Until(deadline)):
+			return false
+		}
+	}
+}
+
+// next waits for any check-in, at most d.
+func (p *probes) next(d time.Duration) (struct{}, bool) {
+	p.mu.Lock()
+	changed := p.changed
+	p.mu.Unlock()
+	select {
+	case <-changed:
+		return struct{}{}, true
+	case <-time.After(d):
+		return struct{}{}, false
+	}
+}
+
+// ask has a waiting probe observed again and act.
+func (p *probes) ask(label string, a scenario.Ask, deadline time.Time) error {
+	p.mu.Lock()
+	v := p.live[a.Name]
+	p.mu.Unlock()
+	if v == nil {
+		p.s.note("%s: no probe %s is waiting", label, a.Name)
+		return nil
+	}
+	p.s.mu.Lock()
+	e := p.s.rec.Probes[a.Name]
+	if later, err := p.s.observer.Process(v.pid); err == nil {
+		e.Later = &later
+		p.s.rec.Probes[a.Name] = e
+	}
+	p.s.mu.Unlock()
+	p.order(a.Name, v, scenario.Order{Do: a.Do, Exit: a.Exit}, deadline)
+	if a.Kill != 0 {
+		p.strike(a.Name, a.Kill)
+	}
+	return nil
+}
+
+// note records which probes have ended.
+func (p *probes) note() {
+	p.s.mu.Lock()
+	defer p.s.mu.Unlock()
+	for name, fd := range p.pidfds {
+		poll := []unix.PollFd{{Fd: int32(fd.Fd()), Events: unix.POLLIN}}
+		n, err := unix.Poll(poll, 0)
+		e := p.s.rec.Probes[name]
+		e.Ended = err == nil && n == 1
+		p.s.rec.Probes[name] = e
+	}
+}
+
+// close ends all receiving; the box is gone by then.
+func (p *probes) close() {
+	p.mu.Lock()
+	p.closed = true
+	conns := slices.Clone(p.conns)
+	p.mu.Unlock()
+	for _, l := range p.listeners {
+		_ = l.SetDeadline(time.Unix(1, 0))
+	}
+	for _, c := range conns {
+		c.Close()
+	}
+	p.readers.Wait()
+	for _, fd := range p.pidfds {
+		fd.Close()
+	}
+}
+
+// alive reports whether a process is more than a zombie.
+func alive(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, rest, ok := strings.Cut(string(text), ") ")
+	return ok && !strings.HasPrefix(rest, "Z") && !strings.HasPrefix(rest, "X")
+}

@@ -1,0 +1,265 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"moulinette/grader/box"
+	"moulinette/grader/evidence"
+	"moulinette/grader/fault"
+	"moulinette/grader/observe"
+	"moulinette/grader/scenario"
+)
+
+// agent keeps what lives longer than a scenario.
+type agent struct {
+	setup    Setup
+	template *box.Template
+	host     evidence.Host
+}
+
+func open(s Setup) (*agent, error) {
+	t, err := box.NewTemplate(s.Box)
+	if err != nil {
+		return nil, err
+	}
+	a := &agent{setup: s, template: t}
+	a.host = evidence.Host{Tier: s.Tier, Kernel: kernel(), Features: t.Features()}
+	if fault.Supported() == nil {
+		a.host.Features = append(a.host.Features, box.FeatureFaults)
+	}
+	slices.Sort(a.host.Features)
+	return a, nil
+}
+
+func kernel() string {
+	var uts unix.Utsname
+	if unix.Uname(&uts) != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(uts.Release[:])
+}
+
+func (a *agent) has(feature string) bool { return slices.Contains(a.host.Features, feature) }
+
+// ended is how a scenario ends before its last step. Anything else that goes
+// wrong is a fault of the harness.
+type ended struct{ evidence.End }
+
+func (e *ended) Error() string { return string(e.Outcome) + ": " + e.Reason }
+
+// session is one scenario in one box.
+type session struct {
+	agent  *agent
+	sc     scenario.Scenario
+	limits scenario.Limits
+	rec    *evidence.Record
+
+	box        *box.Box
+	supervisor *fault.Supervisor
+	driver     *driver
+	probes     *probes
+	start      time.Time // the driver was let go
+
+	mu       sync.Mutex // guards observer and the probes' evidence
+	observer *observe.Observer
+	killed   bool // the driver, by a step
+}
+
+// run runs one scenario. The error is the harness's; whatever the submission
+// did is in the record.
+func (a *agent) run(sc scenario.Scenario) (*evidence.Record, error) {
+	s := &session{agent: a, sc: sc, limits: sc.Limits.WithDefaults(), rec: &evidence.Record{
+		Version: evidence.Version, Scenario: sc.ID, Seed: sc.Seed, Host: a.host,
+		Calls: map[string]evidence.Call{}, Order: []string{}, Probes: map[string]evidence.Probe{},
+		At: map[string]evidence.Snapshot{},
+	}}
+	if missing := a.missing(sc); missing != "" {
+		s.rec.End = evidence.End{Outcome: evidence.Unavailable, Missing: missing, Reason: "this host has no " + missing}
+		return s.rec, nil
+	}
+	err := s.play()
+	s.finish()
+	var end *ended
+	switch {
+	case err == nil:
+		s.rec.End.Outcome = evidence.Completed
+	case errors.As(err, &end):
+		s.rec.End = end.End
+	default:
+		return nil, fmt.Errorf("scenario %s: %w", sc.ID, err)
+	}
+	return s.rec, nil
+}
+
+// missing names the feature without which the scenario cannot even be set up.
+func (a *agent) missing(sc scenario.Scenario) string {
+	switch {
+	case len(sc.Faults) > 0 && !a.has(box.FeatureFaults):
+		return box.FeatureFaults
+	case sc.World.As != 0 && !a.has(box.FeatureIDRange):
+		return box.FeatureIDRange
+	}
+	return ""
+}
+
+// play goes through the scenario from an empty box to its last snapshot.
+func (s *session) play() error {
+	if err := s.open(); err != nil {
+		return err
+	}
+	if err := s.driver.greet(s); err != nil {
+		return err
+	}
+	if err := s.prepare(); err != nil {
+		return err
+	}
+	if err := s.look("before"); err != nil {
+		return err
+	}
+	if s.supervisor != nil {
+		s.supervisor.Arm()
+	}
+	for _, step := range s.sc.Steps {
+		if err := s.step(step); err != nil {
+			return s.blame(err)
+		}
+	}
+	return s.look("after")
+}
+
+// open opens the box and lets the driver go.
+func (s *session) open() error {
+	b, err := s.agent.template.Open(box.Options{
+		World: s.sc.World, Limits: s.limits, Faults: s.agent.has(box.FeatureFaults),
+	})
+	if err != nil {
+		return err
+	}
+	s.box = b
+	s.probes = newProbes(s)
+	s.driver = newDriver(b, s.limits)
+	return b.Launch(s.arm)
+}
+
+// arm is called while the launcher waits, just before it becomes the driver:
+// nothing of the submission has run yet.
+func (s *session) arm(listener *os.File) error {
+	o, err := observe.New(s.box.Init, s.box.Driver)
+	if err != nil {
+		return err
+	}
+	s.observer = o
+	s.start = time.Now()
+	if listener == nil {
+		return nil
+	}
+	root := s.agent.setup.Box.Mode == box.Root
+	s.supervisor = fault.Supervise(listener, fault.Options{
+		Faults:   s.sc.Faults,
+		Grant:    fault.Grants{Devices: root, Proc: root},
+		Withhold: !root && s.agent.setup.Box.Mode != box.Privileged,
+		Start:    s.start, ProbePath: scenario.ProbePath, BoxInit: s.box.Init,
+	})
+	return nil
+}
+
+// prepare has the driver start what must be its children.
+func (s *session) prepare() error {
+	w := s.sc.World
+	if len(w.Targets) == 0 && !w.Bystander {
+		return nil
+	}
+	reply, err := s.driver.ask(s, "world", scenario.Request{Call: "world", Targets: w.Targets, Bystander: w.Bystander})
+	if err != nil {
+		return err
+	}
+	if reply.Failed || reply.Panic != "" {
+		return fmt.Errorf("prepare the world: %s%s", reply.Error, reply.Panic)
+	}
+	if w.Bystander {
+		pid, ok := s.observer.Host(reply.Pids["bystander"])
+		if !ok {
+			return errors.New("prepare the world: no bystander")
+		}
+		s.observer.Bystander = pid
+	}
+	for _, t := range w.Targets {
+		if !s.probes.await(t.Name, 1, s.stepDeadline()) {
+			return fmt.Errorf("prepare the world: target %s did not check in", t.Name)
+		}
+	}
+	return nil
+}
+
+// look takes a snapshot under a label.
+func (s *session) look(label string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	snap, err := s.observer.Snapshot(s.sc.Watch)
+	if err != nil && !s.killed {
+		if end := s.driver.over(); end != nil {
+			return s.blame(&ended{*end})
+		}
+		return fmt.Errorf("snapshot %s: %w", label, err)
+	}
+	s.rec.At[label] = snap
+	return nil
+}
+
+func (s *session) stepDeadline() time.Time {
+	step := time.Now().Add(time.Duration(s.limits.StepMS) * time.Millisecond)
+	all := s.start.Add(time.Duration(s.limits.ScenarioMS) * time.Millisecond)
+	if all.Before(step) {
+		return all
+	}
+	return step
+}
+
+// blame refines how the submission ended: a driver that the kernel killed for a
+// limit did not just exit.
+func (s *session) blame(err error) error {
+	var end *ended
+	if !errors.As(err, &end) || end.Outcome != evidence.Exited {
+		return err
+	}
+	if what := s.box.Exhausted(); what != "" && end.Signal == int(unix.SIGKILL) {
+		end.Outcome, end.Reason = evidence.Exhausted, "the limit on "+what+" was reached"
+	}
+	return end
+}
+
+// finish gathers what is left to know, and makes the box go away.
+func (s *session) finish() {
+	if s.box == nil {
+		return
+	}
+	if !s.start.IsZero() {
+		s.rec.Millis = float64(time.Since(s.start).Microseconds()) / 1000
+	}
+	s.probes.note()
+	closed := s.box.Close()
+	s.probes.close()
+	s.driver.close()
+	s.rec.Output = s.driver.output()
+	if s.supervisor != nil {
+		s.supervisor.Close()
+		r := s.supervisor.Result()
+		s.rec.Faults, s.rec.Trace, s.rec.Withheld = r.Faults, r.Trace, r.Withheld
+		if r.Err != nil {
+			s.rec.Notes = append(s.rec.Notes, "supervisor: "+r.Err.Error())
+		}
+	}
+	if s.observer != nil {
+		s.observer.Close()
+	}
+	if closed != nil {
+		s.rec.Notes = append(s.rec.Notes, "clean-up: "+closed.Error())
+	}
+}

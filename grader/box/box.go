@@ -1,0 +1,93 @@
+// Package box opens one fresh set of namespaces for one scenario: id maps,
+// mounts that cannot be undone from inside, limits, an init of ours as PID 1,
+// and a clean-up that leaves nothing.
+//
+// It runs in the agent. The parts that run inside the box (its init, and the
+// launcher that becomes the driver) are here too, behind [InitMain] and
+// [LaunchMain]. The package knows nothing of steps, faults or evidence.
+//
+// How a box comes about. The agent keeps one locked thread whose mount
+// namespace holds a template: a private root with read-only system folders. A
+// box is a child cloned from that thread into new user, mount, pid, net, uts,
+// ipc and cgroup namespaces; the kernel locks every mount it inherits across
+// the user namespace (mount_namespaces(7)), so a submission can neither
+// unmount nor remount them. The child, the box's init, mounts what is its own,
+// prepares the world, and launches the driver in a mount namespace of its own
+// whose mounts are peers of init's.
+package box
+
+import (
+	"time"
+
+	"moulinette/grader/scenario"
+)
+
+// Features a host may offer to scenarios; see [Template.Features].
+const (
+	FeatureIDRange      = "id_range"      // 65536 user and group ids inside, not just one
+	FeatureDevices      = "devices"       // mknod of the six safe devices works, or is granted
+	FeatureProcRemount  = "proc_remount"  // proc can be mounted after the old root is gone, or is granted
+	FeatureRealRoot     = "real_root"     // no user namespace around the submission
+	FeatureFaults       = "faults"        // seccomp user notification
+	FeatureMemoryLimit  = "memory_limit"  // a cgroup bounds the memory of the whole box
+	FeatureProcessLimit = "process_limit" // a cgroup bounds its number of processes
+)
+
+// Mode says who the agent is.
+type Mode string
+
+// The modes. The zero value is invalid.
+const (
+	Root        Mode = "root"        // real root: a box gets a range of ids of its own
+	Subordinate Mode = "subordinate" // an ordinary user with ids from /etc/subuid
+	Single      Mode = "single"      // an ordinary user with nothing but its own id
+	Privileged  Mode = "privileged"  // real root, and no user namespace around the box
+)
+
+// Valid reports whether m is one of the four.
+func (m Mode) Valid() bool {
+	switch m {
+	case Root, Subordinate, Single, Privileged:
+		return true
+	}
+	return false
+}
+
+// idRange is how many ids a box has when it has a range.
+const idRange = 65536
+
+// firstUID gives the id, in the agent's own user namespace, that is root in
+// the box. As real root each agent uses a range of its own, told apart by its
+// pid, so that two boxes share no per-user quota (keys, processes, inotify).
+func (m Mode) firstUID(pid int) int {
+	switch m {
+	case Root:
+		return 1<<30 + pid%16000*idRange
+	case Subordinate:
+		return 1
+	default:
+		return 0
+	}
+}
+
+func (m Mode) ids() int {
+	switch m {
+	case Root:
+		return idRange
+	case Subordinate:
+		return idRange - 1
+	default:
+		return 1
+	}
+}
+
+// Options describe the box of one scenario.
+type Options struct {
+	World  scenario.World
+	Limits scenario.Limits // with defaults filled in
+	Faults bool            // launch the driver behind the notification filter
+}
+
+// openTimeout bounds each exchange with our own processes in the box. It only
+// guards against a hang of ours; nothing of the submission runs before.
+const openTimeout = 20 * time.Second

@@ -1,0 +1,283 @@
+package box
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"moulinette/grader/scenario"
+)
+
+// Box is one open set of namespaces with our init in it, and once launched the
+// driver.
+type Box struct {
+	Init    int      // host pid of the box's init
+	Driver  int      // host pid of the driver, after Launch
+	Stdout  *os.File // read end
+	Stderr  *os.File // read end
+	Channel *net.UnixConn
+	Sockets []*net.UnixListener // where probes of this box check in, besides Template.Socket
+	Copies  []Inode             // of our binary, in the box's roots
+
+	t       *Template
+	cmd     *exec.Cmd
+	control *net.UnixConn
+	launch  *net.UnixConn
+	answers chan answer
+	exit    chan Exit
+	group   *group
+	closing sync.Once
+}
+
+// Open makes a box and prepares its world. Its driver is not launched yet.
+func (t *Template) Open(o Options) (*Box, error) {
+	b := &Box{t: t, answers: make(chan answer, 1), exit: make(chan Exit, 1)}
+	if err := b.open(o); err != nil {
+		b.Close()
+		return nil, fmt.Errorf("box: %w", err)
+	}
+	return b, nil
+}
+
+func (b *Box) open(o Options) error {
+	inside, err := b.pipes()
+	if err != nil {
+		return err
+	}
+	defer closeAll(inside)
+	b.t.made++
+	if b.group, err = b.t.cg.make(b.t.made, o.Limits); err != nil {
+		return fmt.Errorf("cgroup: %w", err)
+	}
+	if err := b.t.on(func() error { return b.spawn(o, inside) }); err != nil {
+		return err
+	}
+	if err := b.group.add(b.Init); err != nil {
+		return fmt.Errorf("cgroup: %w", err)
+	}
+	if err := b.writeMaps(); err != nil {
+		return fmt.Errorf("maps: %w", err)
+	}
+	go b.listen()
+	return b.order("set-up", order{Setup: &setup{
+		UserNS: b.t.cfg.Mode != Privileged, Ranged: b.t.cfg.Mode != Single,
+		World: o.World, Limits: o.Limits, Faults: o.Faults,
+	}})
+}
+
+// pipes makes the descriptors between agent and box; the inside ends are
+// returned in the order of fdControl to fdLaunch.
+func (b *Box) pipes() ([]*os.File, error) {
+	var inside []*os.File
+	control, in, err := socketPair()
+	if err != nil {
+		return nil, err
+	}
+	b.control, inside = control, append(inside, in)
+	for _, end := range []**os.File{&b.Stdout, &b.Stderr} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			closeAll(inside)
+			return nil, err
+		}
+		*end, inside = r, append(inside, w)
+	}
+	for _, end := range []**net.UnixConn{&b.Channel, &b.launch} {
+		out, in, err := socketPair()
+		if err != nil {
+			closeAll(inside)
+			return nil, err
+		}
+		*end, inside = out, append(inside, in)
+	}
+	return inside, nil
+}
+
+// socketPair gives our end as a connection, with deadlines, and the other as a
+// file to inherit.
+func socketPair() (*net.UnixConn, *os.File, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("socketpair: %w", err)
+	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), "ours"), os.NewFile(uintptr(fds[1]), "theirs")
+	defer ours.Close()
+	conn, err := net.FileConn(ours)
+	if err != nil {
+		theirs.Close()
+		return nil, nil, err
+	}
+	return conn.(*net.UnixConn), theirs, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+// spawn clones the box's init. It runs on the template's thread.
+func (b *Box) spawn(o Options, inside []*os.File) error {
+	if err := unix.Mount("work", scenario.WorkDir, "tmpfs", unix.MS_NOSUID, fmt.Sprintf("mode=0755,size=%dm", o.Limits.DiskMiB)); err != nil {
+		return fmt.Errorf("mount %s: %w", scenario.WorkDir, err)
+	}
+	// init has its own copy from the clone on; the template's goes.
+	defer unix.Unmount(scenario.WorkDir, unix.MNT_DETACH)
+	if err := b.makeRoots(o.World.Roots); err != nil {
+		return err
+	}
+	b.cmd = &exec.Cmd{
+		Path: scenario.ProbePath, Args: []string{FaceInit}, Env: []string{}, Dir: "/",
+		ExtraFiles: inside, SysProcAttr: b.t.initAttr(),
+	}
+	if err := b.cmd.Start(); err != nil {
+		return fmt.Errorf("clone: %w", err)
+	}
+	b.Init = b.cmd.Process.Pid
+	return nil
+}
+
+// initAttr asks for every namespace but the cgroup one, which init makes itself
+// once it is in its cgroup, so that it sees itself at its root.
+func (t *Template) initAttr() *syscall.SysProcAttr {
+	attr := &syscall.SysProcAttr{
+		Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC,
+		Pdeathsig:  syscall.SIGKILL,
+		Setsid:     true,
+	}
+	if t.cfg.Mode != Privileged {
+		attr.Cloneflags |= unix.CLONE_NEWUSER
+		// init is executed before its maps are written, as nobody; execve
+		// keeps a nobody's capabilities only if they are ambient.
+		attr.AmbientCaps = AllCapabilities()
+	}
+	return attr
+}
+
+// AllCapabilities lists every capability of the running kernel.
+func AllCapabilities() []uintptr {
+	var caps []uintptr
+	for c := uintptr(0); c < 64; c++ {
+		if v, _, errno := unix.Syscall6(unix.SYS_PRCTL, unix.PR_CAPBSET_READ, c, 0, 0, 0, 0); errno != 0 || v != 1 {
+			break
+		}
+		caps = append(caps, c)
+	}
+	return caps
+}
+
+func (b *Box) writeMaps() error {
+	if b.t.cfg.Mode == Privileged {
+		return nil
+	}
+	dir := "/proc/" + strconv.Itoa(b.Init) + "/"
+	line := fmt.Sprintf("0 %d %d", b.t.first, b.t.cfg.Mode.ids())
+	if b.t.cfg.Mode == Single {
+		if err := os.WriteFile(dir+"setgroups", []byte("deny"), 0); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{"uid_map", "gid_map"} {
+		if err := os.WriteFile(dir+name, []byte(line), 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listen sorts what init says: answers to orders, and news of the driver.
+func (b *Box) listen() {
+	dec := json.NewDecoder(b.control)
+	for {
+		var a answer
+		if dec.Decode(&a) != nil {
+			close(b.answers)
+			return
+		}
+		if a.News != nil {
+			select {
+			case b.exit <- *a.News:
+			default:
+			}
+			continue
+		}
+		b.answers <- a
+	}
+}
+
+// order gives init an order and waits for its answer.
+func (b *Box) order(what string, o order) error {
+	if err := b.control.SetWriteDeadline(time.Now().Add(openTimeout)); err != nil {
+		return err
+	}
+	if err := json.NewEncoder(b.control).Encode(o); err != nil {
+		return fmt.Errorf("%s: init is gone: %w", what, err)
+	}
+	select {
+	case a, ok := <-b.answers:
+		if !ok {
+			return fmt.Errorf("%s: init ended", what)
+		}
+		if a.Error != "" {
+			return fmt.Errorf("%s: %s", what, a.Error)
+		}
+		return nil
+	case <-time.After(openTimeout):
+		return fmt.Errorf("%s: no answer from init", what)
+	}
+}
+
+// Host does something in the peer's namespaces.
+func (b *Box) Host(h scenario.Host) error { return b.order("host", order{Host: &h}) }
+
+// Exit delivers how the driver ended, once.
+func (b *Box) Exit() <-chan Exit { return b.exit }
+
+// Exhausted tells which limit of the box's cgroup was hit, or "".
+func (b *Box) Exhausted() string { return b.group.exhausted() }
+
+// Close kills every process of the box, waits until all are dead, and removes
+// what the box had on the host. It may be called more than once.
+func (b *Box) Close() error {
+	var err error
+	b.closing.Do(func() { err = b.close() })
+	return err
+}
+
+func (b *Box) close() error {
+	var errs []error
+	if b.cmd != nil && b.cmd.Process != nil {
+		// The kernel kills the whole PID namespace before its init can be
+		// reaped: once Wait returns, nothing of the box is alive.
+		if err := b.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			errs = append(errs, err)
+		}
+		_ = b.cmd.Wait()
+	}
+	for _, c := range []*net.UnixConn{b.control, b.Channel, b.launch} {
+		if c != nil {
+			c.Close()
+		}
+	}
+	for _, f := range []*os.File{b.Stdout, b.Stderr} {
+		if f != nil {
+			f.Close()
+		}
+	}
+	for _, l := range b.Sockets {
+		l.Close()
+	}
+	if err := b.group.remove(); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}

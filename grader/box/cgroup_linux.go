@@ -1,0 +1,251 @@
+package box
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"moulinette/grader/scenario"
+)
+
+// cgroupPrefix names our groups; a leftover of a killed run is known by it and
+// by the pid of the agent that made it.
+const cgroupPrefix = "moulinette-"
+
+// cgroups is what the host lets us limit. Files are written directly: the
+// kernel's interface is smaller than any library for it (cgroups(7)).
+type cgroups struct {
+	memoryDir string // parent of our groups in the hierarchy that has the controller; empty: no limit
+	pidsDir   string
+	unified   bool // version 2: both are the same folder
+}
+
+// findCgroups looks for hierarchies in which a group can be made and limited.
+// Having none is no error: rlimits are set in any case.
+func findCgroups(m Mode) *cgroups {
+	c := &cgroups{}
+	v1, v2 := cgroupMounts()
+	own := ownCgroups()
+	if v2 != "" {
+		dir := filepath.Join(v2, own[""])
+		if m == Root || m == Privileged {
+			dir = v2
+		}
+		if delegated(dir) {
+			return &cgroups{memoryDir: dir, pidsDir: dir, unified: true}
+		}
+	}
+	c.memoryDir = usable(v1["memory"])
+	c.pidsDir = usable(v1["pids"])
+	sweep(c.memoryDir)
+	sweep(c.pidsDir)
+	return c
+}
+
+func (c *cgroups) memory() bool { return c.memoryDir != "" }
+func (c *cgroups) pids() bool   { return c.pidsDir != "" }
+
+// cgroupMounts finds where version 1 controllers and version 2 are mounted.
+func cgroupMounts() (v1 map[string]string, v2 string) {
+	v1 = map[string]string{}
+	f, err := os.Open("/proc/self/mounts")
+	if err != nil {
+		return v1, ""
+	}
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		fields := strings.Fields(s.Text())
+		if len(fields) < 4 {
+			continue
+		}
+		switch fields[2] {
+		case "cgroup2":
+			v2 = fields[1]
+		case "cgroup":
+			for option := range strings.SplitSeq(fields[3], ",") {
+				v1[option] = fields[1]
+			}
+		}
+	}
+	return v1, v2
+}
+
+// ownCgroups maps each version 1 controller, and "" for version 2, to the group
+// that this process is in.
+func ownCgroups() map[string]string {
+	own := map[string]string{}
+	text, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return own
+	}
+	for line := range strings.SplitSeq(strings.TrimSpace(string(text)), "\n") {
+		parts := strings.SplitN(line, ":", 3)
+		if len(parts) != 3 {
+			continue
+		}
+		for controller := range strings.SplitSeq(parts[1], ",") {
+			own[controller] = parts[2]
+		}
+	}
+	return own
+}
+
+// delegated reports whether groups with memory and pids limits can be made in
+// dir, a folder of cgroup version 2.
+func delegated(dir string) bool {
+	sweep(dir)
+	if unix.Access(dir, unix.W_OK) != nil {
+		return false
+	}
+	control := filepath.Join(dir, "cgroup.subtree_control")
+	if err := os.WriteFile(control, []byte("+memory +pids"), 0); err != nil {
+		return false
+	}
+	text, err := os.ReadFile(control)
+	return err == nil && strings.Contains(string(text), "memory") && strings.Contains(string(text), "pids")
+}
+
+func usable(dir string) string {
+	if dir == "" || unix.Access(dir, unix.W_OK) != nil {
+		return ""
+	}
+	return dir
+}
+
+// sweep removes groups whose agent is dead: a grader that was killed leaves
+// nothing but these empty folders.
+func sweep(dir string) {
+	if dir == "" {
+		return
+	}
+	groups, err := filepath.Glob(filepath.Join(dir, cgroupPrefix+"*"))
+	if err != nil {
+		return
+	}
+	for _, g := range groups {
+		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(g), cgroupPrefix), "-")
+		n, err := strconv.Atoi(pid)
+		if err == nil && errors.Is(unix.Kill(n, 0), unix.ESRCH) {
+			_ = unix.Rmdir(g)
+		}
+	}
+}
+
+// group is the cgroup of one box, in one or two hierarchies.
+type group struct {
+	memoryDir, pidsDir string
+	unified            bool
+}
+
+func (c *cgroups) make(n int, l scenario.Limits) (*group, error) {
+	name := fmt.Sprintf("%s%d-%d", cgroupPrefix, os.Getpid(), n)
+	g := &group{unified: c.unified}
+	if c.memory() {
+		g.memoryDir = filepath.Join(c.memoryDir, name)
+	}
+	if c.pids() {
+		g.pidsDir = filepath.Join(c.pidsDir, name)
+	}
+	for _, dir := range g.dirs() {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return g, err
+		}
+	}
+	memory := "memory.limit_in_bytes"
+	if c.unified {
+		memory = "memory.max"
+	}
+	if err := setLimit(g.memoryDir, memory, l.MemoryMiB<<20); err != nil {
+		return g, err
+	}
+	return g, setLimit(g.pidsDir, "pids.max", l.Processes)
+}
+
+func setLimit(dir, file string, value int) error {
+	if dir == "" {
+		return nil
+	}
+	return os.WriteFile(filepath.Join(dir, file), []byte(strconv.Itoa(value)), 0)
+}
+
+func (g *group) dirs() []string {
+	var dirs []string
+	if g.memoryDir != "" {
+		dirs = append(dirs, g.memoryDir)
+	}
+	if g.pidsDir != "" && g.pidsDir != g.memoryDir {
+		dirs = append(dirs, g.pidsDir)
+	}
+	return dirs
+}
+
+func (g *group) add(pid int) error {
+	for _, dir := range g.dirs() {
+		if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// exhausted says which limit was hit.
+func (g *group) exhausted() string {
+	if g == nil {
+		return ""
+	}
+	oom, key := "memory.oom_control", "oom_kill"
+	if g.unified {
+		oom = "memory.events"
+	}
+	if g.memoryDir != "" && counter(filepath.Join(g.memoryDir, oom), key) > 0 {
+		return "memory"
+	}
+	if g.pidsDir != "" && counter(filepath.Join(g.pidsDir, "pids.events"), "max") > 0 {
+		return "processes"
+	}
+	return ""
+}
+
+// counter reads the number behind key in a file of "key number" lines.
+func counter(file, key string) int {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return 0
+	}
+	for line := range strings.SplitSeq(string(text), "\n") {
+		if fields := strings.Fields(line); len(fields) == 2 && fields[0] == key {
+			n, _ := strconv.Atoi(fields[1])
+			return n
+		}
+	}
+	return 0
+}
+
+// remove deletes the groups. A group stays busy for a moment after its last
+// process has been reaped.
+func (g *group) remove() error {
+	if g == nil {
+		return nil
+	}
+	for _, dir := range g.dirs() {
+		deadline := time.Now().Add(openTimeout)
+		for {
+			err := unix.Rmdir(dir)
+			if err == nil || errors.Is(err, unix.ENOENT) {
+				break
+			}
+			if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
+				return fmt.Errorf("cgroup: rmdir %s: %w", dir, err)
+			}
+			<-time.After(time.Millisecond)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,172 @@
+package box
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// initProcess is PID 1 of a box. It takes part in no verdict: it sets the
+// world up, launches the driver, does what "host" steps ask for, and reaps.
+type initProcess struct {
+	control *os.File
+	mu      sync.Mutex // guards enc
+	enc     *json.Encoder
+	setup   *setup
+	driver  int
+}
+
+// InitMain is the whole life of [FaceInit]. It must be called on the main
+// goroutine, which it keeps on the main thread: that thread's namespaces are
+// what the driver inherits.
+func InitMain() int {
+	runtime.LockOSThread()
+	for fd := fdControl; fd <= fdLaunch; fd++ {
+		unix.CloseOnExec(fd)
+	}
+	control := os.NewFile(fdControl, "control")
+	p := &initProcess{control: control, enc: json.NewEncoder(control)}
+	dec := json.NewDecoder(control)
+	for {
+		var o order
+		if dec.Decode(&o) != nil {
+			return 1 // the agent is gone
+		}
+		p.say(answer{Error: text(p.obey(o))})
+	}
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func (p *initProcess) say(a answer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.enc.Encode(a) != nil {
+		os.Exit(1)
+	}
+}
+
+func (p *initProcess) obey(o order) error {
+	switch {
+	case o.Setup != nil:
+		p.setup = o.Setup
+		return p.prepare()
+	case o.Launch:
+		return p.launch()
+	case o.Host != nil:
+		return doHost(*o.Host)
+	}
+	return fmt.Errorf("empty order")
+}
+
+// prepare makes this process root of the box and builds its world.
+func (p *initProcess) prepare() error {
+	for _, s := range []struct {
+		name string
+		do   func() error
+	}{
+		{"become root", p.becomeRoot},
+		{"cgroup namespace", func() error { return unix.Unshare(unix.CLONE_NEWCGROUP) }},
+		{"hostname", func() error { return unix.Sethostname([]byte("seahaven")) }},
+		{"mounts", p.mounts},
+		{"world", p.world},
+	} {
+		if err := s.do(); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	return nil
+}
+
+func (p *initProcess) becomeRoot() error {
+	if !p.setup.UserNS {
+		return nil
+	}
+	if p.setup.Ranged {
+		if err := syscall.Setgroups(nil); err != nil {
+			return err
+		}
+	}
+	if err := syscall.Setresgid(0, 0, 0); err != nil {
+		return err
+	}
+	if err := syscall.Setresuid(0, 0, 0); err != nil {
+		return err
+	}
+	// The change of ids cleared the signal (prctl(2)). Should the agent have
+	// died in between, the control socket says so.
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return err
+	}
+	// Root of a user namespace needs no ambient capabilities, and the driver
+	// shall not inherit any.
+	return unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+}
+
+// launch starts the launcher in a mount namespace of its own, a copy of this
+// one whose mounts are peers.
+func (p *initProcess) launch() error {
+	null, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	text, err := json.Marshal(p.setup)
+	if err != nil {
+		return err
+	}
+	pid, err := syscall.ForkExec("/proc/self/exe", []string{FaceLaunch, string(text)}, &syscall.ProcAttr{
+		Dir:   "/",
+		Env:   driverEnv,
+		Files: []uintptr{null.Fd(), fdStdout, fdStderr, fdChannel, fdLaunch},
+		Sys:   &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS, Setsid: true},
+	})
+	if err != nil {
+		return err
+	}
+	p.driver = pid
+	for fd := fdStdout; fd <= fdLaunch; fd++ {
+		if err := unix.Close(fd); err != nil {
+			return err
+		}
+	}
+	go p.reap()
+	return nil
+}
+
+// driverEnv is all that a submission learns from its environment.
+var driverEnv = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", "TERM=dumb"}
+
+// reap takes every orphan of the box, as an init must, and tells of the driver.
+func (p *initProcess) reap() {
+	for {
+		var status syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &status, 0, nil)
+		switch {
+		case err == syscall.EINTR:
+		case err != nil:
+			// No child is left; the driver's end was told. Nothing can come
+			// back to us but from a new launch, and there is only one.
+			return
+		case pid == p.driver:
+			p.say(answer{News: &Exit{Status: status.ExitStatus(), Signal: signalOf(status)}})
+		}
+	}
+}
+
+func signalOf(status syscall.WaitStatus) int {
+	if status.Signaled() {
+		return int(status.Signal())
+	}
+	return 0
+}

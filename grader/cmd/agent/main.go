@@ -1,0 +1,54 @@
+// Command agent is one small static binary with several faces, told apart by
+// the name it is called by: the agent beside the box, the box's init, the
+// launcher that becomes the driver, and the probe inside.
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"moulinette/grader/agent"
+	"moulinette/grader/box"
+	"moulinette/grader/fault"
+	"moulinette/grader/probe"
+)
+
+// init keeps the main goroutine on the main thread, which only an init function
+// can: /proc/self speaks of that thread, and in a box the namespaces of init's
+// main thread are the driver's.
+func init() { runtime.LockOSThread() }
+
+func main() {
+	switch filepath.Base(os.Args[0]) {
+	case box.FaceInit:
+		os.Exit(box.InitMain())
+	case box.FaceLaunch:
+		os.Exit(box.LaunchMain(os.Args, fault.Install))
+	case box.FaceProc:
+		os.Exit(box.ProcMain())
+	case "probe":
+		os.Exit(probe.Main(os.Args))
+	}
+	if err := serve(); err != nil {
+		fmt.Fprintln(os.Stderr, "moulinette-agent:", err)
+		os.Exit(1)
+	}
+}
+
+// serve talks to the grader on the connection it has handed over.
+func serve() error {
+	if err := agent.BecomeRoot(); err != nil {
+		return err
+	}
+	f := os.NewFile(agent.ConnFD, "grader")
+	conn, err := net.FileConn(f)
+	if err != nil {
+		return fmt.Errorf("this program is started by moulinette, not by hand: %w", err)
+	}
+	f.Close()
+	defer conn.Close()
+	return agent.Serve(conn)
+}

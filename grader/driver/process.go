@@ -1,0 +1,111 @@
+package driver
+
+import (
+	"errors"
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"moulinette/grader/scenario"
+)
+
+// start forks and executes without package os, whose Process would keep a
+// pidfd open for as long as the child lives.
+func start(path string, argv []string, attr *syscall.ProcAttr) (int, error) {
+	if attr.Files == nil {
+		attr.Files = []uintptr{0, 1, 2}
+	}
+	if attr.Env == nil {
+		attr.Env = os.Environ()
+	}
+	return syscall.ForkExec(path, argv, attr)
+}
+
+// world starts the processes that a scenario wants beside its steps.
+func (s *shim) world(req *scenario.Request) *scenario.Reply {
+	reply := &scenario.Reply{ID: req.ID, Pids: map[string]int{}}
+	for _, target := range req.Targets {
+		if err := s.target(target); err != nil {
+			settle(reply, fault("target %s: %v", target.Name, err))
+			return reply
+		}
+		reply.Pids[target.Name] = s.pids[target.Name]
+	}
+	if req.Bystander {
+		if err := s.bystander(); err != nil {
+			settle(reply, fault("bystander: %v", err))
+			return reply
+		}
+		reply.Pids["bystander"] = s.pids["bystander"]
+	}
+	return reply
+}
+
+// target starts the probe in new namespaces, a user namespace without maps
+// among them if asked. It lives as long as the box.
+func (s *shim) target(t scenario.Target) error {
+	flags, err := cloneFlags(t.Flags)
+	if err != nil {
+		return err
+	}
+	sys := &syscall.SysProcAttr{Cloneflags: flags}
+	if flags&syscall.CLONE_NEWUSER != 0 {
+		// Nobody (there is no map yet) keeps over execve only what is ambient.
+		sys.AmbientCaps = allCapabilities()
+	}
+	pid, err := start(scenario.ProbePath, probeArgv(t.Name), &syscall.ProcAttr{Sys: sys})
+	if err != nil {
+		return err
+	}
+	s.pids[t.Name] = pid
+	return nil
+}
+
+// bystander starts a child that ends at once, and sees it end without reaping
+// it: a submission that waits for just any child will.
+func (s *shim) bystander() error {
+	pid, err := start("/proc/self/exe", []string{faceArg, "exit"}, &syscall.ProcAttr{})
+	if err != nil {
+		return err
+	}
+	for {
+		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if err == nil {
+			s.pids["bystander"] = pid
+		}
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+// program is an execve that needs no memory and no other system call any more:
+// a seccomp filter may refuse all the rest. syscall.Exec does more.
+type program struct {
+	path      *byte
+	argv, env []*byte
+}
+
+func prepare(argv, env []string) (*program, error) {
+	path, err := syscall.BytePtrFromString(argv[0])
+	if err != nil {
+		return nil, err
+	}
+	p := &program{path: path}
+	if p.argv, err = syscall.SlicePtrFromStrings(argv); err != nil {
+		return nil, err
+	}
+	if p.env, err = syscall.SlicePtrFromStrings(env); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// execve returns only if it failed.
+func (p *program) execve() syscall.Errno {
+	_, _, errno := syscall.RawSyscall(syscall.SYS_EXECVE, uintptr(unsafe.Pointer(p.path)),
+		uintptr(unsafe.Pointer(&p.argv[0])), uintptr(unsafe.Pointer(&p.env[0])))
+	return errno
+}

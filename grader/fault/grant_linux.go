@@ -1,0 +1,163 @@
+package fault
+
+import (
+	"path"
+
+	"golang.org/x/sys/unix"
+
+	"moulinette/grader/evidence"
+)
+
+// outcome is what came of a call that the box's user namespace may refuse.
+type outcome struct {
+	made     bool   // by us, and well
+	withheld string // what the caller would have got without our user namespace
+}
+
+// wanted tells whether the call needs a closer look than can be had at once.
+func (s *Supervisor) wanted(c *call) bool { return s.deed(c) != nil }
+
+// deed is what is to be done about the call, nil for letting it go on.
+func (s *Supervisor) deed(c *call) func(*call) outcome {
+	devices, procs := s.opt.Grant.Devices || s.opt.Withhold, s.opt.Grant.Proc || s.opt.Withhold
+	m := c.mount
+	switch {
+	case c.node != nil && devices && c.node.harmless():
+		return s.makeNode
+	case m == nil:
+		return nil
+	case m.fresh() && m.fsType == "proc" && procs:
+		return s.mountProc
+	case m.fresh() && m.fsType == "tmpfs" && s.opt.Grant.Devices && path.Base(c.target) == "dev":
+		return s.mountTmpfs
+	case m.fresh() && m.fsType == "devtmpfs" && devices:
+		return func(c *call) outcome { return outcome{withheld: "mount devtmpfs at " + clean(c.target)} }
+	case m.flags&(unix.MS_REMOUNT|unix.MS_BIND) == unix.MS_REMOUNT && len(s.ours) > 0:
+		return s.remount
+	}
+	return nil
+}
+
+// settle makes the call in its caller's stead, if the kernel would refuse it
+// for no reason but our user namespace. In all other cases, and in doubt, the
+// caller makes it and has the kernel's own answer.
+func (s *Supervisor) settle(c *call, event *evidence.Event) {
+	s.mu.Lock()
+	deed := s.deed(c)
+	s.mu.Unlock()
+	o := deed(c)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case o.made:
+		note(event, "granted")
+		_ = s.listener.fail(c.id, 0)
+		return
+	case o.withheld != "":
+		note(event, "withheld")
+		if !s.withheld[o.withheld] && len(s.withheld) < maxWithheld {
+			s.withheld[o.withheld] = true
+			s.result.Withheld = append(s.result.Withheld, o.withheld)
+		}
+	}
+	s.goOn(c)
+}
+
+// waiting tells whether the caller still waits, so that what was opened of it
+// was its own.
+func (s *Supervisor) waiting(c *call) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.listener.valid(c.id)
+}
+
+// harmless devices are the six that a container is given.
+func (n *node) harmless() bool {
+	if n.mode&unix.S_IFMT != unix.S_IFCHR {
+		return false
+	}
+	switch n.number() {
+	case "1:3", "1:5", "1:7", "1:8", "1:9", "5:0":
+		return true
+	}
+	return false
+}
+
+// makeNode makes a device node where the caller could make any other file.
+func (s *Supervisor) makeNode(c *call) outcome {
+	st, err := c.status()
+	if err != nil || !st.can(unix.CAP_MKNOD) || !st.can(unix.CAP_DAC_OVERRIDE) || c.sameUserns() {
+		return outcome{}
+	}
+	dir, base := path.Split(c.node.path)
+	if base == "" || base == "." || base == ".." {
+		return outcome{}
+	}
+	fd, err := c.open(c.node.dirfd, dir, unix.O_DIRECTORY)
+	if err != nil {
+		return outcome{}
+	}
+	defer unix.Close(fd)
+	if !c.mayCreate(fd, base) || !s.waiting(c) {
+		return outcome{}
+	}
+	refused := outcome{withheld: "mknod c " + c.node.number() + " at " + clean(c.target)}
+	if !s.opt.Grant.Devices {
+		return refused
+	}
+	switch onThread(func() error { return c.node.make(fd, base, st) }) {
+	case nil:
+		return outcome{made: true}
+	case errNoDevices:
+		return refused
+	}
+	return outcome{}
+}
+
+// mayCreate tells whether the kernel would get as far as the question of
+// devices: a folder that the caller may write to, and no such name in it yet.
+func (c caller) mayCreate(dir int, base string) bool {
+	var st unix.Stat_t
+	if unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW) != unix.ENOENT {
+		return false
+	}
+	var fs unix.Statfs_t
+	if unix.Fstatfs(dir, &fs) != nil || fs.Flags&unix.ST_RDONLY != 0 {
+		return false
+	}
+	if unix.Fstat(dir, &st) != nil {
+		return false
+	}
+	return c.idMap("uid_map").holds(st.Uid) && c.idMap("gid_map").holds(st.Gid)
+}
+
+// errNoDevices says that a file system, made in the box's user namespace, does
+// not let anybody open a device.
+const errNoDevices = unix.EACCES
+
+// make makes the node as the caller's own file. It spoils the thread.
+func (n *node) make(dir int, base string, st status) error {
+	if err := actAs(st); err != nil {
+		return err
+	}
+	unix.Umask(int(st.umask))
+	if err := unix.Mknodat(dir, base, n.mode, int(n.dev)); err != nil {
+		if err == errNoDevices {
+			err = unix.EPERM
+		}
+		return err
+	}
+	var fs unix.Statfs_t
+	if unix.Fstatfs(dir, &fs) != nil || fs.Flags&unix.ST_NODEV != 0 {
+		return nil // the caller wanted none here
+	}
+	fd, err := unix.Openat(dir, base, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err == errNoDevices {
+		_ = unix.Unlinkat(dir, base, 0)
+		return err
+	}
+	if err == nil {
+		unix.Close(fd)
+	}
+	return nil
+}

@@ -1,0 +1,232 @@
+package fault
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// mountProc mounts a proc of the caller's PID namespace where the kernel would
+// refuse it: in a user namespace it asks for another proc that can be seen, and
+// there is none once the old root is detached. The check is about the mount
+// namespace of whoever makes the mount, which here is the supervisor.
+func (s *Supervisor) mountProc(c *call) outcome {
+	st, err := c.status()
+	if err != nil || !st.can(unix.CAP_SYS_ADMIN) || !s.ruledByBox(c, "mnt") || !s.ruledByBox(c, "pid") || c.seesProc() {
+		return outcome{}
+	}
+	target, err := c.open(unix.AT_FDCWD, c.mount.target, unix.O_DIRECTORY)
+	if err != nil {
+		return outcome{}
+	}
+	defer unix.Close(target)
+	if !s.waiting(c) {
+		return outcome{}
+	}
+	refused := outcome{withheld: "mount proc at " + clean(c.target)}
+	if !s.opt.Grant.Proc {
+		if root, err := os.Readlink(c.proc("root")); err != nil || root != "/" {
+			return outcome{} // a proc outside a chroot counts, and is not seen from here
+		}
+		return refused
+	}
+	mnt, err := s.build(c, c.newProc)
+	if err != nil {
+		return refused
+	}
+	defer unix.Close(mnt)
+	return outcome{made: c.attach(mnt, target) == nil}
+}
+
+// mountTmpfs makes the tmpfs of a container's devices. One that the caller made
+// would belong to its user namespace, and no device can be opened on such.
+func (s *Supervisor) mountTmpfs(c *call) outcome {
+	st, err := c.status()
+	if err != nil || !st.can(unix.CAP_SYS_ADMIN) || c.sameUserns() || owner(c.proc("ns/mnt")) != inode(c.proc("ns/user")) {
+		return outcome{}
+	}
+	target, err := c.open(unix.AT_FDCWD, c.mount.target, unix.O_DIRECTORY)
+	if err != nil {
+		return outcome{}
+	}
+	defer unix.Close(target)
+	mnt, err := s.build(c, func(fs int) error { return c.newTmpfs(fs, st) })
+	if err != nil || !s.waiting(c) {
+		return outcome{}
+	}
+	defer unix.Close(mnt)
+	var stat unix.Stat_t
+	if unix.Fstat(mnt, &stat) != nil || c.attach(mnt, target) != nil {
+		return outcome{}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ours[stat.Dev] = true
+	return outcome{made: true}
+}
+
+// remount changes a tmpfs that we made: it is not the caller's to change.
+func (s *Supervisor) remount(c *call) outcome {
+	m := c.mount
+	st, err := c.status()
+	m.data, _ = c.text(c.args[4], pathRoom)
+	if err != nil || !st.can(unix.CAP_SYS_ADMIN) || c.sameUserns() || owner(c.proc("ns/mnt")) != inode(c.proc("ns/user")) {
+		return outcome{}
+	}
+	target, err := c.open(unix.AT_FDCWD, m.target, unix.O_DIRECTORY)
+	if err != nil {
+		return outcome{}
+	}
+	defer unix.Close(target)
+	var stat unix.Stat_t
+	if unix.Fstat(target, &stat) != nil || !s.isOurs(stat.Dev) || !s.waiting(c) {
+		return outcome{}
+	}
+	return outcome{made: c.inMounts(func() error {
+		if err := unix.Fchdir(target); err != nil {
+			return err
+		}
+		return unix.Mount("", ".", "", uintptr(m.flags), m.data)
+	}) == nil}
+}
+
+func (s *Supervisor) isOurs(dev uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ours[dev]
+}
+
+// ruledByBox tells whether a namespace of the caller belongs to the box's own
+// user namespace, in which the caller is: with a user namespace of its own
+// choice in between, a real root is refused as well.
+func (s *Supervisor) ruledByBox(c *call, ns string) bool {
+	user := inode(c.proc("ns/user"))
+	if s.opt.BoxInit != 0 && user != inode(caller(s.opt.BoxInit).proc("ns/user")) {
+		return false
+	}
+	return user != 0 && !c.sameUserns() && owner(c.proc("ns/"+ns)) == user
+}
+
+// seesProc tells whether a whole proc is mounted in the caller's sight.
+func (c caller) seesProc() bool {
+	text, err := os.ReadFile(c.proc("mountinfo"))
+	if err != nil {
+		return true // in doubt, the kernel decides
+	}
+	for line := range strings.Lines(string(text)) {
+		mount, fs, _ := strings.Cut(line, " - ")
+		f := strings.Fields(mount)
+		if strings.HasPrefix(fs, "proc ") && len(f) > 3 && f[3] == "/" {
+			return true
+		}
+	}
+	return false
+}
+
+// build makes a file system and a mount of it that is attached nowhere.
+func (s *Supervisor) build(c *call, configure func(fs int) error) (mnt int, err error) {
+	fs, err := unix.Fsopen(c.mount.fsType, unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return -1, fmt.Errorf("fsopen: %w", err)
+	}
+	defer unix.Close(fs)
+	if c.mount.source != "" {
+		_ = unix.FsconfigSetString(fs, "source", c.mount.source)
+	}
+	for flag, name := range map[uint64]string{
+		unix.MS_RDONLY: "ro", unix.MS_SYNCHRONOUS: "sync", unix.MS_DIRSYNC: "dirsync", unix.MS_LAZYTIME: "lazytime",
+	} {
+		if c.mount.flags&flag != 0 {
+			_ = unix.FsconfigSetFlag(fs, name)
+		}
+	}
+	if err := configure(fs); err != nil {
+		return -1, err
+	}
+	if err := unix.FsconfigCreate(fs); err != nil {
+		return -1, fmt.Errorf("fsconfig: %w", err)
+	}
+	return unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, attributes(c.mount.flags))
+}
+
+func (c *call) newProc(fs int) error {
+	pid, err := unix.Open(c.proc("ns/pid"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(pid)
+	if err := unix.FsconfigSetFd(fs, "pidns", pid); err != nil {
+		return fmt.Errorf("proc of another pid namespace: %w", err)
+	}
+	_, err = c.options(fs)
+	return err
+}
+
+// newTmpfs makes its root the caller's, which a tmpfs's maker is by default.
+func (c *call) newTmpfs(fs int, st status) error {
+	given, err := c.options(fs)
+	for key, id := range map[string]int{"uid": st.uid, "gid": st.gid} {
+		if err == nil && !given[key] {
+			err = unix.FsconfigSetString(fs, key, strconv.Itoa(id))
+		}
+	}
+	return err
+}
+
+// options hands on what the caller wrote in mount's data. Ids in it are the
+// caller's.
+func (c *call) options(fs int) (given map[string]bool, err error) {
+	given = map[string]bool{}
+	for opt := range strings.SplitSeq(c.mount.data, ",") {
+		key, value, hasValue := strings.Cut(opt, "=")
+		given[key] = true
+		switch {
+		case opt == "":
+		case key == "pidns" || key == "source":
+			err = unix.EINVAL
+		case key == "uid" || key == "gid":
+			id, ok := c.idMap(key + "_map").outside(value)
+			if !ok {
+				return given, unix.EINVAL
+			}
+			err = unix.FsconfigSetString(fs, key, id)
+		case hasValue:
+			err = unix.FsconfigSetString(fs, key, value)
+		default:
+			err = unix.FsconfigSetFlag(fs, key)
+		}
+		if err != nil {
+			return given, err
+		}
+	}
+	return given, nil
+}
+
+// attributes are a mount's own flags as fsmount takes them.
+func attributes(flags uint64) (attr int) {
+	for flag, a := range map[uint64]int{
+		unix.MS_RDONLY: unix.MOUNT_ATTR_RDONLY, unix.MS_NOSUID: unix.MOUNT_ATTR_NOSUID, unix.MS_NODEV: unix.MOUNT_ATTR_NODEV,
+		unix.MS_NOEXEC: unix.MOUNT_ATTR_NOEXEC, unix.MS_NODIRATIME: unix.MOUNT_ATTR_NODIRATIME,
+	} {
+		if flags&flag != 0 {
+			attr |= a
+		}
+	}
+	switch {
+	case flags&unix.MS_STRICTATIME != 0:
+		attr |= unix.MOUNT_ATTR_STRICTATIME
+	case flags&unix.MS_NOATIME != 0:
+		attr |= unix.MOUNT_ATTR_NOATIME
+	}
+	return attr
+}
+
+// attach mounts it for the caller, in the caller's mount namespace.
+func (c caller) attach(mnt, target int) error {
+	return c.inMounts(func() error {
+		return unix.MoveMount(mnt, "", target, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH)
+	})
+}

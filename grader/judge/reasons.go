@@ -1,0 +1,141 @@
+package judge
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"moulinette/grader/evidence"
+	"moulinette/grader/scenario"
+	"moulinette/grader/spec"
+)
+
+// text formats one sentence in both languages with the same values.
+func text(fr, en string, values ...any) spec.Text {
+	return spec.Text{FR: fmt.Sprintf(fr, values...), EN: fmt.Sprintf(en, values...)}
+}
+
+func noRecord() spec.Text {
+	return text("Le correcteur n'a pas de trace de ce scénario : ce n'est pas votre faute.",
+		"The grader has no record of this scenario: that is not your fault.")
+}
+
+func harness(why string) spec.Text {
+	why = short(cmp.Or(why, "?"))
+	return text("Le correcteur ou la machine a failli (%s) : ce n'est pas votre faute.",
+		"The grader or its host failed (%s): that is not your fault.", why)
+}
+
+func unavailable(feature string) spec.Text {
+	cure := text("relancez en root, ou avec --isolation vm.", "run it again as root, or with --isolation vm.")
+	what := text("« %s »", "%q", feature)
+	if known, ok := spec.Features()[feature]; ok {
+		what = known
+	}
+	return spec.Text{
+		FR: "Cette machine ne permet pas : " + what.FR + " ; " + cure.FR,
+		EN: "This host cannot offer: " + what.EN + "; " + cure.EN,
+	}
+}
+
+func withheld(what []string) spec.Text {
+	list := short(strings.Join(what, ", "))
+	return text("Le noyau refuse ceci au bac à sable mais l'aurait accordé à un vrai root (%s) ; pour être jugé, relancez en root, ou avec --isolation vm.",
+		"The kernel refuses this to the sandbox but would have granted it to a real root (%s); to have it judged, run it again as root, or with --isolation vm.", list)
+}
+
+// broke tells how a submission ended before its time.
+func broke(end evidence.End) spec.Text {
+	step := cmp.Or(end.Step, "New")
+	switch end.Outcome {
+	case evidence.Exited:
+		if end.Signal != 0 {
+			return text("Votre programme a été tué par le signal %[2]d pendant l'étape %[1]s.",
+				"Your program was killed by signal %[2]d during the step %[1]s.", step, end.Signal)
+		}
+		return text("Votre programme s'est terminé (statut %[2]d) pendant l'étape %[1]s, alors qu'il devait rendre la main.",
+			"Your program ended (status %[2]d) during the step %[1]s, where it should have returned.", step, end.Exit)
+	case evidence.Hung:
+		return text("L'étape %s n'a pas rendu la main à temps : qu'attend votre programme, et qui devait le réveiller ?",
+			"The step %s did not return in time: what does your program wait for, and who was to wake it?", step)
+	case evidence.Flooded:
+		return text("Votre programme a écrit plus que permis pendant l'étape %s.",
+			"Your program printed more than it may during the step %s.", step)
+	case evidence.Exhausted:
+		return text("Votre programme a dépassé sa limite de mémoire ou de processus pendant l'étape %s.",
+			"Your program went over its limit of memory or processes during the step %s.", step)
+	}
+	return text("La réponse à l'étape %s est illisible : le canal du correcteur ne vous appartient pas.",
+		"The answer to the step %s makes no sense: the grader's channel is not yours to write to.", step)
+}
+
+func unimplemented(call string) spec.Text {
+	return text("%s n'est pas encore écrit.", "%s is not implemented yet.", call)
+}
+
+func panicked(c evidence.Call) spec.Text {
+	return text("%s a paniqué : %s", "%s panicked: %s", c.Name, short(c.Panic))
+}
+
+func impostor(name, why string) spec.Text {
+	return text("Ce qui s'est présenté comme %[1]s n'est pas le programme que nous vous avons confié (%[2]s).",
+		"What checked in as %[1]s is not the program that we handed to you (%[2]s).", name, short(why))
+}
+
+// neverAsked is for a fault that nothing ran into.
+func neverAsked(f scenario.Fault) spec.Text {
+	what, ok := asked()[f.Effect]
+	if !ok {
+		what = text("« %s »", "%q", f.Effect)
+	}
+	if f.Nth > 1 {
+		what.FR += fmt.Sprintf(" (%d fois)", f.Nth)
+		what.EN += fmt.Sprintf(" (%d times)", f.Nth)
+	}
+	return spec.Text{FR: "Votre code n'a jamais demandé au noyau " + what.FR + ".", EN: "Your code never asked the kernel for " + what.EN + "."}
+}
+
+// asked says in words what each effect of a fault is a request for.
+func asked() map[string]spec.Text {
+	return map[string]spec.Text{
+		"new_pid":        {FR: "un nouvel espace de noms PID", EN: "a new PID namespace"},
+		"new_net":        {FR: "un nouvel espace de noms réseau", EN: "a new network namespace"},
+		"new_mnt":        {FR: "un nouvel espace de noms de montage", EN: "a new mount namespace"},
+		"new_user":       {FR: "un nouvel espace de noms utilisateur", EN: "a new user namespace"},
+		"new_uts":        {FR: "un nouvel espace de noms UTS", EN: "a new UTS namespace"},
+		"new_ipc":        {FR: "un nouvel espace de noms IPC", EN: "a new IPC namespace"},
+		"pipe":           {FR: "un tube de synchronisation", EN: "a pipe to synchronise with"},
+		"fork":           {FR: "un nouveau processus", EN: "a new process"},
+		"mount":          {FR: "un montage", EN: "a mount"},
+		"mount_proc":     {FR: "le montage d'un proc", EN: "a proc to be mounted"},
+		"mount_bind":     {FR: "un montage lié (bind)", EN: "a bind mount"},
+		"propagation":    {FR: "un changement de propagation", EN: "a change of propagation"},
+		"umount":         {FR: "un démontage", EN: "an unmount"},
+		"pivot_root":     {FR: "pivot_root", EN: "pivot_root"},
+		"sethostname":    {FR: "un changement de nom d'hôte", EN: "a change of the hostname"},
+		"setns":          {FR: "l'entrée dans un espace de noms (setns)", EN: "entry into a namespace (setns)"},
+		"open_uid_map":   {FR: "l'écriture d'un uid_map", EN: "a uid_map to write"},
+		"open_gid_map":   {FR: "l'écriture d'un gid_map", EN: "a gid_map to write"},
+		"open_setgroups": {FR: "l'écriture d'un setgroups", EN: "a setgroups to write"},
+		"execve":         {FR: "l'exécution de la commande", EN: "the command to be executed"},
+		"seccomp":        {FR: "un filtre seccomp", EN: "a seccomp filter"},
+		"capset":         {FR: "l'abandon de capacités", EN: "capabilities to be dropped"},
+		"setuid":         {FR: "un changement d'utilisateur", EN: "a change of user"},
+		"mknod":          {FR: "la création d'un périphérique", EN: "a device node"},
+		"netlink":        {FR: "une socket netlink", EN: "a netlink socket"},
+	}
+}
+
+// short bounds foreign text in a sentence.
+func short(foreign string) string {
+	const most = 300
+	foreign = strings.ToValidUTF8(foreign, "\ufffd")
+	if len(foreign) > most {
+		foreign = strings.ToValidUTF8(foreign[:most], "") + "..."
+	}
+	return foreign
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

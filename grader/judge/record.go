@@ -1,0 +1,180 @@
+// Package judge knows right from wrong, and nothing else: it is a pure function
+// from a spec and records to a sheet. The same record gives the same verdict on
+// any machine.
+//
+// What a record proves, in this order: that the harness did its work (or it is
+// a harness fault), that this host can show it (or it is not judged), that the
+// submission came to the end (or it failed there), and only then what the
+// expectations say.
+package judge
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"moulinette/grader/evidence"
+	"moulinette/grader/spec"
+)
+
+// Record judges what one scenario left behind. A nil record is a harness
+// fault.
+func Record(sc *spec.Scenario, rec *evidence.Record) Scenario {
+	s := Scenario{ID: sc.ID, Title: sc.Title, Expectations: unjudged(sc)}
+	if rec == nil {
+		return s.ended(HarnessFault, noRecord())
+	}
+	s.Millis, s.Trace, s.Stderr = rec.Millis, Trace(rec), tail(rec.Output.Stderr)
+	if verdict, reason := ending(sc, rec); verdict != Pass {
+		return s.ended(verdict, reason)
+	}
+	s.Expectations = expectations(sc, rec)
+	verdict, reason := standing(sc, rec)
+	if verdict == Pass && slices.ContainsFunc(s.Expectations, func(e Expectation) bool { return !e.OK }) {
+		verdict = Fail
+	}
+	if verdict == Fail && len(rec.Withheld) > 0 {
+		verdict, reason = NotJudged, withheld(rec.Withheld)
+	}
+	return s.ended(verdict, reason)
+}
+
+func (s Scenario) ended(verdict Verdict, reason spec.Text) Scenario {
+	s.Verdict, s.Reason = verdict, reason
+	return s
+}
+
+// unjudged lists what would have been looked at.
+func unjudged(sc *spec.Scenario) []Expectation {
+	list := make([]Expectation, len(sc.Expect))
+	for i, e := range sc.Expect {
+		list[i] = Expectation{That: e.That, Hint: e.Hint, Lesson: e.Lesson, Read: e.Read}
+	}
+	return list
+}
+
+func expectations(sc *spec.Scenario, rec *evidence.Record) []Expectation {
+	list, env := unjudged(sc), sc.Env(rec)
+	for i := range list {
+		list[i].Judged = true
+		list[i].OK, list[i].Got = sc.Judge(i, env)
+	}
+	return list
+}
+
+// ending tells whether the expectations can be looked at; if not, why.
+func ending(sc *spec.Scenario, rec *evidence.Record) (Verdict, spec.Text) {
+	if what := unsound(sc, rec); what != "" {
+		return HarnessFault, harness(what)
+	}
+	switch rec.End.Outcome {
+	case evidence.Completed:
+	case evidence.Unavailable:
+		return NotJudged, unavailable(rec.End.Missing)
+	case evidence.Broken:
+		return HarnessFault, harness(rec.End.Reason)
+	default:
+		return Fail, broke(rec.End)
+	}
+	if name := missing(rec); name != "" {
+		return Fail, unimplemented(name)
+	}
+	if what := incomplete(sc, rec); what != "" {
+		return HarnessFault, harness(what)
+	}
+	return Pass, spec.Text{}
+}
+
+// unsound tells why a record cannot be what it should be.
+func unsound(sc *spec.Scenario, rec *evidence.Record) string {
+	switch rec.End.Outcome {
+	case evidence.Completed, evidence.Exited, evidence.Hung, evidence.Flooded, evidence.Exhausted,
+		evidence.Babbled, evidence.Unavailable, evidence.Broken:
+	default:
+		return fmt.Sprintf("the record has the unknown outcome %q", string(rec.End.Outcome))
+	}
+	switch {
+	case rec.Version != evidence.Version:
+		return fmt.Sprintf("the record has version %d, not %d", rec.Version, evidence.Version)
+	case rec.Scenario != sc.ID:
+		return fmt.Sprintf("the record is of scenario %q", rec.Scenario)
+	case len(sc.Expect) == 0:
+		return "the scenario expects nothing"
+	}
+	return ""
+}
+
+// missing names the first call that is not implemented.
+func missing(rec *evidence.Record) string {
+	for _, label := range rec.Order {
+		if c := rec.Calls[label]; c.Missing {
+			return c.Name
+		}
+	}
+	return ""
+}
+
+// incomplete tells what a completed record lacks.
+func incomplete(sc *spec.Scenario, rec *evidence.Record) string {
+	for _, moment := range []string{"before", "after"} {
+		if _, ok := rec.At[moment]; !ok {
+			return "the record lacks the snapshot " + moment
+		}
+	}
+	run, _ := sc.Resolve(rec.Seed)
+	for _, step := range run.Steps {
+		_, called := rec.Calls[step.As]
+		_, observed := rec.At[step.As]
+		if step.Call != "" && !called || step.Observe && !observed {
+			return "the record lacks the step " + step.As
+		}
+	}
+	for _, f := range run.Faults {
+		if fired(rec, f.Effect) < 0 {
+			return "the record does not tell whether the fault " + f.Effect + " fired"
+		}
+	}
+	return ""
+}
+
+// fired is how often a fault struck, -1 if the record does not tell.
+func fired(rec *evidence.Record, effect string) int {
+	times := -1
+	for _, f := range rec.Faults {
+		if f.Effect == effect {
+			times = max(times, f.Fired)
+		}
+	}
+	return times
+}
+
+// standing tells what speaks against the submission, whatever the expectations
+// say.
+func standing(sc *spec.Scenario, rec *evidence.Record) (Verdict, spec.Text) {
+	for _, label := range rec.Order {
+		if c := rec.Calls[label]; c.Panic != "" {
+			return Fail, panicked(c)
+		}
+	}
+	for _, name := range sortedKeys(rec.Probes) {
+		if p := rec.Probes[name]; p.Impostor != "" {
+			return Fail, impostor(name, p.Impostor)
+		}
+	}
+	run, _ := sc.Resolve(rec.Seed)
+	for _, f := range run.Faults {
+		if fired(rec, f.Effect) <= 0 {
+			return Fail, neverAsked(f)
+		}
+	}
+	return Pass, spec.Text{}
+}
+
+// tail is the end of what was printed, for a reader.
+func tail(text string) string {
+	const most = 2000
+	if len(text) > most {
+		text = "..." + text[len(text)-most:]
+	}
+	return strings.ToValidUTF8(text, "\ufffd")
+}

@@ -1,0 +1,219 @@
+package observe
+
+import (
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"moulinette/grader/evidence"
+)
+
+// look is one look at the box: what several processes share is read once. It
+// holds each namespace it has visited, so that no inode means two of them.
+type look struct {
+	o       *Observer
+	members []int // nil: not listed yet
+	parents map[int]parent
+	nets    map[int]*netView // by inode
+	order   []*netView
+	hosts   map[int]hostView // by inode of the UTS namespace
+}
+
+type parent struct{ pidNS, self int }
+
+type hostView struct {
+	fd   int
+	name string
+}
+
+// detail is how much of a process is read.
+type detail bool
+
+const (
+	light detail = false // no mounts, links, routes and descriptors
+	whole detail = true
+)
+
+func (o *Observer) look(members []int) *look {
+	return &look{
+		o: o, members: members, parents: map[int]parent{},
+		nets: map[int]*netView{}, hosts: map[int]hostView{},
+	}
+}
+
+func (l *look) close() {
+	for _, v := range l.order {
+		v.close()
+	}
+	for _, h := range l.hosts {
+		unix.Close(h.fd)
+	}
+}
+
+// others are the members but for the box's init and the driver.
+func (l *look) others() []evidence.Process {
+	all := []evidence.Process{}
+	for _, pid := range l.members {
+		if pid == l.o.init.pid || pid == l.o.driver.pid {
+			continue
+		}
+		p, err := openProc(l.o.root, pid)
+		if err != nil {
+			continue
+		}
+		// Asked again now that the process is held: its pid may be another's.
+		if l.o.boxPIDs.holds(l.o.root, pid) {
+			if seen, err := l.process(p, light); err == nil {
+				all = append(all, seen)
+			}
+		}
+		p.close()
+	}
+	return all
+}
+
+// process describes one process, by a thread that lives if there is one.
+func (l *look) process(p *proc, much detail) (evidence.Process, error) {
+	e, st, err := l.task(p, much)
+	if err != nil || !st.headless() {
+		return e, err
+	}
+	thread, err := p.livingThread()
+	if err != nil {
+		return e, nil //nolint:nilerr // the last one has ended meanwhile: a zombie after all
+	}
+	defer thread.close()
+	living, _, err := l.task(thread, much)
+	if err != nil {
+		return e, nil //nolint:nilerr // likewise
+	}
+	living.NSpid, living.InsidePPID, living.DriverPID = e.NSpid, e.InsidePPID, e.DriverPID
+	return living, nil
+}
+
+// task reads the status last: if it says alive, all that was read before it was
+// read from the living.
+func (l *look) task(p *proc, much detail) (evidence.Process, status, error) {
+	e := evidence.Process{
+		PID:       p.pid,
+		NS:        namespaces(p),
+		Argv:      arguments(p.read("cmdline", maxArgBytes)),
+		Setgroups: strings.TrimSpace(string(p.read("setgroups", 64))),
+		Root:      p.link("root"),
+		Cwd:       p.link("cwd"),
+		Hostname:  l.hostname(p),
+	}
+	if much == whole {
+		e.Mounts = l.mounts(p)
+		e.FDs = descriptors(p)
+		e.Links, e.Routes = l.network(p)
+	}
+	uids := parseIDMap(p.read("uid_map", 64<<10))
+	gids := parseIDMap(p.read("gid_map", 64<<10))
+	st, err := p.settled()
+	if err != nil {
+		return evidence.Process{}, st, err
+	}
+	l.fill(&e, st)
+	l.identity(&e, st, uids, gids)
+	e.UIDMap, e.GIDMap = l.maps(p, e.NS.User, uids, gids)
+	return e, st, nil
+}
+
+func (l *look) fill(e *evidence.Process, st status) {
+	e.NSpid = st.nspid
+	e.Depth = len(st.nspid) - l.o.driverPIDs.depth
+	e.DriverPID = l.o.driverView(e.PID, st)
+	e.PPID = st.ppid
+	e.InsidePPID = l.insidePPID(e.NS.PID, st.ppid)
+	e.Comm = st.name
+	e.State = st.state
+	e.Caps = st.capabilities()
+	e.NoNewPrivs = st.noNewPri
+	e.Seccomp = max(0, st.filterCount()-l.o.filters)
+	e.Tracer = st.tracer
+	e.Threads = st.threads
+	e.DataKiB = st.dataKiB
+}
+
+// insidePPID is what getppid(2) answers in the pid namespace pidNS: a parent
+// is either in the same one, or out of sight.
+func (l *look) insidePPID(pidNS, ppid int) int {
+	if ppid == 0 || pidNS == 0 {
+		return 0
+	}
+	known, ok := l.parents[ppid]
+	if !ok {
+		known = l.o.parent(ppid)
+		l.parents[ppid] = known
+	}
+	if known.pidNS != pidNS {
+		return 0
+	}
+	return known.self
+}
+
+func (o *Observer) parent(pid int) parent {
+	p, err := openProc(o.root, pid)
+	if err != nil {
+		return parent{}
+	}
+	defer p.close()
+	st, _ := p.status()
+	return parent{pidNS: p.ns("pid"), self: st.self()}
+}
+
+// identity translates the effective ids from the reader's view into the
+// process's own.
+func (l *look) identity(e *evidence.Process, st status, uids, gids idMap) {
+	e.UID, e.GID = st.uid, st.gid
+	if e.NS.User != l.o.agentUser {
+		e.UID, e.GID = uids.seenAs(st.uid), gids.seenAs(st.gid)
+	}
+}
+
+// maps counts the outside ids in the driver's user namespace if the process's
+// lies below it. The kernel shows them in the reader's, which is the driver's
+// own where the box has no user namespace.
+func (l *look) maps(p *proc, user int, uids, gids idMap) (u, g []evidence.IDMap) {
+	o := l.o
+	if user == o.driverUser || o.driverUser == o.agentUser {
+		return uids, gids
+	}
+	fd, err := p.open("ns/user", unix.O_RDONLY)
+	if err != nil {
+		return uids, gids
+	}
+	defer unix.Close(fd)
+	if !descends(fd, o.driverUser) {
+		return uids, gids
+	}
+	return uids.through(o.uids), gids.through(o.gids)
+}
+
+// mounts marks those that the sandbox made.
+func (l *look) mounts(p *proc) []evidence.Mount {
+	mounts := parseMounts(p.read("mountinfo", mountsBytes))
+	for i := range mounts {
+		mounts[i].Sandbox = l.o.mounts[keyOf(mounts[i])]
+	}
+	return mounts
+}
+
+// hostname is empty if the namespace cannot be visited.
+func (l *look) hostname(p *proc) string {
+	uts := p.ns("uts")
+	if h, ok := l.hosts[uts]; ok || uts == 0 {
+		return h.name
+	}
+	fd, err := p.open("ns/uts", unix.O_RDONLY)
+	if err != nil {
+		return ""
+	}
+	h := hostView{fd: fd, name: l.o.visitor.hostname(fd)}
+	if old, ok := l.hosts[inode(fd)]; ok {
+		unix.Close(old.fd)
+	}
+	l.hosts[inode(fd)] = h
+	return h.name
+}

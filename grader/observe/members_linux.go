@@ -1,0 +1,129 @@
+package observe
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+const maxProcesses = 4096
+
+// pidSpace is a pid namespace, held open so that neither it nor its inode can
+// be given away.
+type pidSpace struct {
+	fd     int
+	inode  int
+	depth  int  // length of the NSpid of its members
+	direct bool // the kernel translates pids
+}
+
+// pidSpaceOf holds the pid namespace of a live process.
+func pidSpaceOf(p *proc) (pidSpace, error) {
+	st, err := p.status()
+	if err != nil {
+		return pidSpace{}, err
+	}
+	fd, err := p.open("ns/pid", unix.O_RDONLY)
+	if err != nil {
+		return pidSpace{}, err
+	}
+	pid, err := nsAsk(fd, nsPIDInPIDNS, p.pid)
+	return pidSpace{
+		fd: fd, inode: inode(fd), depth: len(st.nspid),
+		direct: err == nil && pid == st.self(),
+	}, nil
+}
+
+// holds tells whether the process is in the namespace or one below it. What is
+// no longer there, or cannot be looked at, is not.
+func (s pidSpace) holds(root, pid int) bool {
+	if s.direct {
+		_, err := nsAsk(s.fd, nsPIDInPIDNS, pid)
+		return err == nil
+	}
+	name := strconv.Itoa(pid) + "/ns/pid"
+	if linkAt(root, name) == "pid:["+strconv.Itoa(s.inode)+"]" {
+		return true
+	}
+	fd, err := openAt(root, name, unix.O_RDONLY)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	return descends(fd, s.inode)
+}
+
+// Members returns the pids of all processes of the box, zombies included:
+// those whose pid namespace is that of the box's init, or a descendant of it.
+// It is cheap enough to be polled.
+func (o *Observer) Members() ([]int, error) {
+	names := listAt(o.root, ".", 1<<20)
+	if len(names) == 0 {
+		return nil, errNoProc
+	}
+	var pids []int
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err == nil && len(pids) < maxProcesses && o.boxPIDs.holds(o.root, pid) {
+			pids = append(pids, pid)
+		}
+	}
+	slices.Sort(pids)
+	return pids, nil
+}
+
+// Host translates a pid of the driver's pid namespace into the agent's. It is
+// false for what is no process there: nothing, or a mere thread.
+func (o *Observer) Host(pid int) (int, bool) {
+	if pid <= 0 {
+		return 0, false
+	}
+	if !o.driverPIDs.direct {
+		return o.scan(pid)
+	}
+	host, err := nsAsk(o.driverPIDs.fd, nsPIDFromPIDNS, pid)
+	if err != nil {
+		return 0, false
+	}
+	leader, err := nsAsk(o.driverPIDs.fd, nsTGIDFrom, pid)
+	return host, err == nil && leader == host
+}
+
+// scan is Host by trying everybody.
+func (o *Observer) scan(pid int) (int, bool) {
+	for _, name := range listAt(o.root, ".", 1<<20) {
+		host, err := strconv.Atoi(name)
+		if err != nil || !o.driverPIDs.holds(o.root, host) {
+			continue
+		}
+		data, _ := readAt(o.root, name+"/status", 64<<10)
+		if o.driverView(host, parseStatus(data)) == pid {
+			return host, true
+		}
+	}
+	return 0, false
+}
+
+// driverView is the pid of a process in the driver's pid namespace, 0 if it
+// cannot be seen there.
+func (o *Observer) driverView(host int, st status) int {
+	depth := o.driverPIDs.depth
+	if depth == 0 || len(st.nspid) < depth || !o.driverPIDs.holds(o.root, host) {
+		return 0
+	}
+	return st.nspid[depth-1]
+}
+
+// numericNames keeps the names that are numbers, in order.
+func numericNames(names []string) []int {
+	var all []int
+	for _, name := range names {
+		if strings.Trim(name, "0123456789") == "" {
+			all = append(all, number(name))
+		}
+	}
+	slices.Sort(all)
+	return all
+}

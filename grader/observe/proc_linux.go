@@ -1,0 +1,187 @@
+package observe
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// proc is a hold on one process: a descriptor of its folder in /proc. When the
+// process is gone every look fails, also when its pid has been given away.
+type proc struct {
+	pid int
+	dir int // O_PATH
+}
+
+// openProc opens a process in the /proc that root is a descriptor of.
+func openProc(root, pid int) (*proc, error) {
+	dir, err := openAt(root, strconv.Itoa(pid), unix.O_PATH|unix.O_DIRECTORY)
+	if err != nil {
+		return nil, fmt.Errorf("process %d: %w", pid, err)
+	}
+	return &proc{pid: pid, dir: dir}, nil
+}
+
+func (p *proc) close() { unix.Close(p.dir) }
+
+// read returns the first limit bytes of a file, nothing if it is unreadable.
+func (p *proc) read(name string, limit int) []byte {
+	data, _ := readAt(p.dir, name, limit)
+	return data
+}
+
+// link is the text of a link, empty if it is unreadable.
+func (p *proc) link(name string) string { return linkAt(p.dir, name) }
+
+// ns is the inode of one of the process's namespaces, 0 if it has none (any
+// more, or, for pid_for_children, yet).
+func (p *proc) ns(name string) int {
+	_, rest, _ := strings.Cut(p.link("ns/"+name), ":[")
+	return number(strings.TrimSuffix(rest, "]"))
+}
+
+// open opens a file of the process, or what a magic link of it leads to.
+func (p *proc) open(name string, flags int) (int, error) { return openAt(p.dir, name, flags) }
+
+// status fails once the process is gone.
+func (p *proc) status() (status, error) {
+	data, err := readAt(p.dir, "status", 64<<10)
+	if err != nil {
+		return status{}, fmt.Errorf("process %d: status: %w", p.pid, err)
+	}
+	return parseStatus(data), nil
+}
+
+// settled is the status of a process that is either alive or dead: one that is
+// dying is waited for, but not for ever.
+func (p *proc) settled() (status, error) {
+	st, err := p.status()
+	if err != nil || !st.dying() {
+		return st, err
+	}
+	if fd, err := unix.PidfdOpen(p.pid, 0); err == nil {
+		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, dyingMillis)
+		unix.Close(fd)
+	}
+	return p.status()
+}
+
+const dyingMillis = 200
+
+// livingThread opens another thread of a process whose main thread has ended.
+func (p *proc) livingThread() (*proc, error) {
+	for _, tid := range numericNames(p.list("task", 1<<16)) {
+		dir, err := openAt(p.dir, "task/"+strconv.Itoa(tid), unix.O_PATH|unix.O_DIRECTORY)
+		if err != nil {
+			continue
+		}
+		thread := &proc{pid: p.pid, dir: dir}
+		if st, err := thread.status(); err == nil && st.memory {
+			return thread, nil
+		}
+		thread.close()
+	}
+	return nil, fmt.Errorf("process %d: no living thread: %w", p.pid, unix.ESRCH)
+}
+
+// list returns up to limit names in a folder of the process.
+func (p *proc) list(name string, limit int) []string { return listAt(p.dir, name, limit) }
+
+func openAt(dir int, name string, flags int) (int, error) {
+	for {
+		fd, err := unix.Openat(dir, name, flags|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+		if !errors.Is(err, unix.EINTR) {
+			return fd, err
+		}
+	}
+}
+
+func readAt(dir int, name string, limit int) ([]byte, error) {
+	fd, err := openAt(dir, name, unix.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	return readAll(fd, limit)
+}
+
+func readAll(fd, limit int) ([]byte, error) {
+	data := make([]byte, 0, min(limit, 4<<10))
+	for len(data) < limit {
+		if len(data) == cap(data) {
+			data = append(data, 0)[:len(data)]
+		}
+		n, err := unix.Read(fd, data[len(data):min(cap(data), limit)])
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return data, err
+		case n == 0:
+			return data, nil
+		}
+		data = data[:len(data)+n]
+	}
+	return data, nil
+}
+
+// countLines reads a file to its end, or to limit, without keeping it.
+func countLines(dir int, name string, limit int) int {
+	fd, err := openAt(dir, name, unix.O_RDONLY)
+	if err != nil {
+		return 0
+	}
+	defer unix.Close(fd)
+	lines, buf := 0, make([]byte, 16<<10)
+	for limit > 0 {
+		n, err := unix.Read(fd, buf)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil || n == 0 {
+			break
+		}
+		lines += bytes.Count(buf[:n], []byte{'\n'})
+		limit -= n
+	}
+	return lines
+}
+
+func linkAt(dir int, name string) string {
+	buf := make([]byte, 4096)
+	n, err := unix.Readlinkat(dir, name, buf)
+	if err != nil {
+		return ""
+	}
+	return string(buf[:n])
+}
+
+func listAt(dir int, name string, limit int) []string {
+	fd, err := openAt(dir, name, unix.O_RDONLY|unix.O_DIRECTORY)
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(fd)
+	var names []string
+	for buf := make([]byte, 8<<10); len(names) < limit; {
+		n, err := unix.ReadDirent(fd, buf)
+		if err != nil || n <= 0 {
+			break
+		}
+		_, _, names = unix.ParseDirent(buf[:n], limit-len(names), names)
+	}
+	return names
+}
+
+// inode is the inode behind a descriptor, 0 if it cannot be told.
+func inode(fd int) int {
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil {
+		return 0
+	}
+	return int(st.Ino)
+}

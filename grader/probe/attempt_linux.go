@@ -1,0 +1,108 @@
+package probe
+
+import (
+	"runtime"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"moulinette/grader/scenario"
+)
+
+// call is a raw system call with its arguments.
+type call struct {
+	nr   uintptr
+	args [6]uintptr
+}
+
+// attempts are deeds that a filter may answer with death: each is one system
+// call, made by a child.
+func attempts() map[string]func(scenario.Act) call {
+	return map[string]func(scenario.Act) call{
+		"reboot": func(scenario.Act) call {
+			return call{unix.SYS_REBOOT, [6]uintptr{unix.LINUX_REBOOT_MAGIC1, unix.LINUX_REBOOT_MAGIC2, unix.LINUX_REBOOT_CMD_CAD_OFF}}
+		},
+		"ptrace": func(scenario.Act) call {
+			return call{unix.SYS_PTRACE, [6]uintptr{unix.PTRACE_TRACEME}}
+		},
+		"mount": func(scenario.Act) call {
+			return call{unix.SYS_MOUNT, [6]uintptr{pointer("none"), pointer("/tmp"), pointer("tmpfs"), 0, 0}}
+		},
+		"umount2": func(scenario.Act) call {
+			return call{unix.SYS_UMOUNT2, [6]uintptr{pointer("/tmp"), unix.MNT_DETACH}}
+		},
+		"syscall": func(a scenario.Act) call { return call{nr: uintptr(a.PID)} },
+		"x32":     func(scenario.Act) call { return call{nr: 0x40000000 + unix.SYS_GETPID} },
+	}
+}
+
+// keep holds the strings whose addresses are handed to the kernel as integers.
+var keep [][]byte
+
+func pointer(s string) uintptr {
+	b, err := unix.ByteSliceFromString(s)
+	if err != nil {
+		return 0
+	}
+	keep = append(keep, b)
+	return uintptr(unsafe.Pointer(&b[0]))
+}
+
+// tryInChild makes the call in a bare child and tells its errno, or the signal
+// that killed the child.
+func tryInChild(c call) (syscall.Errno, syscall.Signal) {
+	pid, errno := forkCall(&c)
+	runtime.KeepAlive(keep)
+	if errno != 0 {
+		return errno, 0
+	}
+	var status syscall.WaitStatus
+	for {
+		_, err := syscall.Wait4(pid, &status, 0, nil)
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil {
+			return syscall.ECHILD, 0
+		}
+		break
+	}
+	if status.Signaled() {
+		return 0, status.Signal()
+	}
+	return syscall.Errno(status.ExitStatus()), 0
+}
+
+// forkCall clones a child that makes one system call and exits with its errno.
+// The child runs no Go code but raw calls: the runtime does not survive a fork.
+//
+//go:norace
+//go:nosplit
+func forkCall(c *call) (int, syscall.Errno) {
+	pid, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+	if errno != 0 || pid != 0 {
+		return int(pid), errno
+	}
+	_, _, errno = syscall.RawSyscall6(c.nr, c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], c.args[5])
+	for {
+		syscall.RawSyscall(unix.SYS_EXIT_GROUP, uintptr(errno), 0, 0)
+	}
+}
+
+// forkWaiting clones a child that blocks SIGTERM and waits for ever.
+//
+//go:norace
+//go:nosplit
+func forkWaiting() (int, syscall.Errno) {
+	pid, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+	if errno != 0 || pid != 0 {
+		return int(pid), errno
+	}
+	mask := ^uint64(0)
+	syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, 2, uintptr(unsafe.Pointer(&mask)), 0, 8, 0, 0)
+	for {
+		syscall.RawSyscall(unix.SYS_CLOSE_RANGE, 0, ^uintptr(0)>>32, 0)
+		syscall.RawSyscall6(unix.SYS_PPOLL, 0, 0, 0, 0, 0, 0)
+	}
+}

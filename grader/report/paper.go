@@ -1,0 +1,159 @@
+package report
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+
+	"github.com/fatih/color"
+	"github.com/mattn/go-runewidth"
+)
+
+// Widths of the page.
+const (
+	minWidth     = 40
+	defaultWidth = 80
+	maxWidth     = 100
+)
+
+// ruler measures text as a terminal does, whatever the environment says.
+var ruler = &runewidth.Condition{StrictEmojiNeutral: true}
+
+// inks matches what [paper.ink] adds.
+var inks = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+// paper is a page of text being written: it wraps, indents and colours.
+type paper struct {
+	buf   bytes.Buffer
+	width int
+	color bool
+}
+
+func newPaper(o Options) *paper {
+	width := o.Width
+	if width <= 0 {
+		width = defaultWidth
+	}
+	return &paper{width: min(max(width, minWidth), maxWidth), color: o.Color}
+}
+
+// ink colours s, or leaves it alone on a page without colours.
+func (p *paper) ink(s string, attrs ...color.Attribute) string {
+	if !p.color || len(attrs) == 0 {
+		return s
+	}
+	c := color.New(attrs...)
+	c.EnableColor()
+	return c.Sprint(s)
+}
+
+// line writes one finished line.
+func (p *paper) line(s string) {
+	p.buf.WriteString(strings.TrimRight(s, " "))
+	p.buf.WriteByte('\n')
+}
+
+// para writes text after head, wrapped; the lines after the first are indented
+// by the width of head.
+func (p *paper) para(head, text string, attrs ...color.Attribute) {
+	indent := strings.Repeat(" ", ruler.StringWidth(inks.ReplaceAllString(head, "")))
+	for _, l := range wrap(text, p.width-len(indent)) {
+		p.line(head + p.ink(disarm(l), attrs...))
+		head = indent
+	}
+}
+
+// quote writes lines of somebody else's text, each behind a bar and broken
+// where the page ends.
+func (p *paper) quote(indent string, lines []string) {
+	for _, l := range lines {
+		for _, part := range chop(l, p.width-len(indent)-2) {
+			p.line(indent + "| " + p.ink(disarm(part), color.Faint))
+		}
+	}
+}
+
+// field is one labelled paragraph.
+type field struct {
+	label, text string
+	attrs       []color.Attribute
+}
+
+// narrow is the width of a column in which reading is no pleasure.
+const narrow = 30
+
+// fields writes the fields that have a text, their texts in one column; on a
+// narrow page each text stands below its label.
+func (p *paper) fields(indent string, list []field) {
+	column := 0
+	for _, f := range list {
+		if f.text != "" {
+			column = max(column, ruler.StringWidth(f.label))
+		}
+	}
+	for _, f := range list {
+		switch {
+		case f.text == "":
+		case p.width-len(indent)-column-2 < narrow:
+			p.line(indent + p.ink(f.label, color.Faint))
+			p.para(indent+"  ", f.text, f.attrs...)
+		default:
+			p.para(indent+p.ink(pad(f.label, column), color.Faint)+"  ", f.text, f.attrs...)
+		}
+	}
+}
+
+// disarm keeps a line from being read as a command by a CI server that watches
+// the log: "::name::" at the start of a line, "##[name]" anywhere.
+func disarm(line string) string {
+	if strings.HasPrefix(line, "::") {
+		line = "\\" + line
+	}
+	return strings.ReplaceAll(line, "##[", "# #[")
+}
+
+// pad fills s with blanks up to a width.
+func pad(s string, width int) string {
+	return s + strings.Repeat(" ", max(0, width-ruler.StringWidth(s)))
+}
+
+// padLeft is pad for numbers.
+func padLeft(s string, width int) string {
+	return strings.Repeat(" ", max(0, width-ruler.StringWidth(s))) + s
+}
+
+// wrap breaks text at blanks into lines of at most width columns; a longer word
+// is broken anywhere. There is always at least one line.
+func wrap(text string, width int) []string {
+	width = max(width, 10)
+	var lines []string
+	line := ""
+	for word := range strings.SplitSeq(text, " ") {
+		if parts := chop(word, width); len(parts) > 1 {
+			if line != "" {
+				lines = append(lines, line)
+			}
+			last := len(parts) - 1
+			lines, line, word = append(lines, parts[:last]...), "", parts[last]
+		}
+		switch {
+		case line == "":
+			line = word
+		case ruler.StringWidth(line)+1+ruler.StringWidth(word) <= width:
+			line += " " + word
+		default:
+			lines, line = append(lines, line), word
+		}
+	}
+	return append(lines, line)
+}
+
+// chop breaks text anywhere into parts of at most width columns.
+func chop(text string, width int) []string {
+	var parts []string
+	for ruler.StringWidth(text) > width {
+		head := ruler.Truncate(text, width, "")
+		parts, text = append(parts, head), text[len(head):]
+	}
+	return append(parts, text)
+}

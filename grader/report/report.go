@@ -1,0 +1,31 @@
+// Package report writes a sheet for its readers: text for a student's terminal,
+// JSON for programs, JUnit for CI servers. It decides nothing: every verdict,
+// score and sentence is in the sheet already.
+//
+// A sheet holds text that a submission chose (panics, compiler output, file
+// names, what the kernel showed). All of it passes through [clean], so that no
+// report can move a cursor, forge a line or break its own format.
+package report
+
+import (
+	"fmt"
+	"io"
+
+	"moulinette/grader/judge"
+)
+
+// Formats are the names that [Write] takes.
+func Formats() []string { return []string{"text", "json", "junit"} }
+
+// Write writes the sheet in the named format.
+func Write(w io.Writer, format string, sheet *judge.Sheet, o Options) error {
+	switch format {
+	case "text":
+		return Text(w, sheet, o)
+	case "json":
+		return JSON(w, sheet, o.Lang)
+	case "junit":
+		return JUnit(w, sheet, o.Lang)
+	}
+	return fmt.Errorf("report: no format %q; there are %q", format, Formats())
+}

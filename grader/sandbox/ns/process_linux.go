@@ -1,0 +1,194 @@
+package ns
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"moulinette/grader/agent"
+	"moulinette/grader/box"
+)
+
+// process is a running agent.
+type process struct {
+	cmd    *exec.Cmd
+	stderr *tail
+	once   sync.Once
+	died   chan struct{}
+}
+
+// start starts an agent and gives our end of its connection. The agent dies
+// with the thread that started it (PR_SET_PDEATHSIG), so that one is kept.
+func (o *Opener) start() (*process, *net.UnixConn, error) {
+	conn, theirs, err := socketPair()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer theirs.Close()
+	p := &process{stderr: &tail{}, died: make(chan struct{})}
+	p.cmd = exec.Command(o.options.Agent)
+	p.cmd.Args = []string{"moulinette-agent"}
+	p.cmd.Env = []string{"GOMAXPROCS=2", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
+	p.cmd.Stderr = p.stderr
+	p.cmd.ExtraFiles = []*os.File{theirs}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := o.startOn(p)
+		started <- err
+		if err == nil {
+			_ = p.cmd.Wait()
+			close(p.died)
+		}
+	}()
+	if err := <-started; err != nil {
+		conn.Close()
+		return nil, nil, fmt.Errorf("start the agent: %w", err)
+	}
+	return p, conn, nil
+}
+
+// startOn starts the agent from the calling thread.
+func (o *Opener) startOn(p *process) error {
+	if o.mode == box.Root || o.mode == box.Privileged {
+		return p.cmd.Start()
+	}
+	return o.startMapped(p)
+}
+
+// startMapped starts the agent in a user namespace of its own, in which it is
+// root, as an ordinary user may.
+func (o *Opener) startMapped(p *process) error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	kind := "one"
+	if o.mode == box.Subordinate {
+		kind = "range"
+	}
+	p.cmd.Env = append(p.cmd.Env, agent.MapsPending+"="+kind)
+	p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, r)
+	p.cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWUSER | unix.CLONE_NEWNS
+	// The agent is executed before its maps are written, as nobody; execve
+	// keeps a nobody's capabilities only if they are ambient.
+	p.cmd.SysProcAttr.AmbientCaps = box.AllCapabilities()
+	err = p.cmd.Start()
+	r.Close()
+	if err != nil {
+		return err
+	}
+	if err = o.writeMaps(p.cmd.Process.Pid); err == nil {
+		_, err = w.Write([]byte{1})
+	}
+	if err != nil {
+		_ = p.cmd.Process.Kill()
+		_ = p.cmd.Wait()
+	}
+	return err
+}
+
+// kill ends the agent, and with it its boxes: their inits die with the thread
+// that started them. It returns what the agent said last, for an error message.
+func (p *process) kill() string {
+	p.once.Do(func() {
+		_ = p.cmd.Process.Kill()
+		<-p.died
+	})
+	if said := p.stderr.String(); said != "" {
+		return ": " + said
+	}
+	return ""
+}
+
+func (o *Opener) writeMaps(pid int) error {
+	if o.mode == box.Subordinate {
+		return o.ids.write(pid)
+	}
+	dir := "/proc/" + strconv.Itoa(pid) + "/"
+	for _, f := range []struct{ name, text string }{
+		{"setgroups", "deny"},
+		{"uid_map", fmt.Sprintf("0 %d 1", os.Geteuid())},
+		{"gid_map", fmt.Sprintf("0 %d 1", os.Getegid())},
+	} {
+		if err := os.WriteFile(dir+f.name, []byte(f.text), 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// subIDs are the first ids that /etc/subuid and /etc/subgid give this user.
+type subIDs struct{ uid, gid int }
+
+const idsNeeded = 65536
+
+// write maps the user's own id to 0 and its subordinate ids from 1 on, by the
+// helpers that may do so (newuidmap(1)).
+func (s subIDs) write(pid int) error {
+	for _, m := range []struct {
+		helper     string
+		own, first int
+	}{
+		{"newuidmap", os.Geteuid(), s.uid},
+		{"newgidmap", os.Getegid(), s.gid},
+	} {
+		cmd := exec.Command(m.helper, strconv.Itoa(pid), "0", strconv.Itoa(m.own), "1", "1", strconv.Itoa(m.first), strconv.Itoa(idsNeeded-1))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w: %s", m.helper, err, bytes.TrimSpace(out))
+		}
+	}
+	return nil
+}
+
+// ordinaryMode decides for an ordinary user: a range where the helpers and the
+// tables give one, else the own id alone.
+func ordinaryMode() (box.Mode, subIDs) {
+	for _, helper := range []string{"newuidmap", "newgidmap"} {
+		if _, err := exec.LookPath(helper); err != nil {
+			return box.Single, subIDs{}
+		}
+	}
+	ids, err := findSubIDs()
+	if err != nil {
+		return box.Single, subIDs{}
+	}
+	return box.Subordinate, ids
+}
+
+// tail keeps the last of what an agent says.
+type tail struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = append(t.text, p...)
+	if len(t.text) > 4096 {
+		t.text = t.text[len(t.text)-4096:]
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.TrimSpace(string(t.text))
+}
+
+var errNoSubIDs = errors.New("no subordinate ids")

@@ -1,0 +1,113 @@
+// Package scenario says what is asked of a submission: a prepared world, steps,
+// faults and limits. It never says what is expected: a Scenario crosses into the
+// sandbox, and the answer stays outside.
+//
+// The package is data and its JSON; it imports nothing of ours. The same types
+// are what a spec's YAML is decoded into, after references to given values
+// ("${name}") have been resolved.
+package scenario
+
+// Scenario is one run in one fresh sandbox.
+type Scenario struct {
+	ID     string   `json:"id"`
+	Seed   uint64   `json:"seed"`
+	World  World    `json:"world"`
+	Steps  []Step   `json:"steps"`
+	Faults []Fault  `json:"faults,omitempty"`
+	Watch  []string `json:"watch,omitempty"` // paths looked at in every snapshot, in the driver's root
+	Limits Limits   `json:"limits"`
+}
+
+// Limits bound one scenario. Times are counted from the start of the
+// submission and are scaled by the sandbox's measured slowness.
+type Limits struct {
+	StepMS     int `json:"step_ms,omitempty" yaml:"step_ms"`         // one step; 0 means 5000
+	ScenarioMS int `json:"scenario_ms,omitempty" yaml:"scenario_ms"` // all steps; 0 means 20000
+	MemoryMiB  int `json:"memory_mib,omitempty" yaml:"memory_mib"`   // whole box; 0 means 512
+	Processes  int `json:"processes,omitempty" yaml:"processes"`     // whole box, threads included; 0 means 256
+	DiskMiB    int `json:"disk_mib,omitempty" yaml:"disk_mib"`       // each writable tmpfs; 0 means 64
+	OutputKiB  int `json:"output_kib,omitempty" yaml:"output_kib"`   // of stdout and stderr each; 0 means 256
+}
+
+// WithDefaults replaces each zero by the documented default.
+func (l Limits) WithDefaults() Limits {
+	for _, d := range []struct {
+		field *int
+		value int
+	}{
+		{&l.StepMS, 5000}, {&l.ScenarioMS, 20000}, {&l.MemoryMiB, 512},
+		{&l.Processes, 256}, {&l.DiskMiB, 64}, {&l.OutputKiB, 256},
+	} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	return l
+}
+
+// World is what the box holds before the first step. Two mount namespaces stand
+// side by side in it: the driver's own, in which the submission runs, and the
+// peer's (the box's init), which plays the rest of the host. Every mount of one
+// is a peer of the same mount of the other unless Private is set.
+type World struct {
+	Private   bool       `json:"private,omitempty" yaml:"private"`     // the driver's mounts are private instead of shared
+	As        int        `json:"as,omitempty" yaml:"as"`               // user and group id of the driver inside the box; not 0: no capabilities
+	Mounts    []Mount    `json:"mounts,omitempty" yaml:"mounts"`       // made in this order, before the driver's namespace is copied
+	Roots     []Root     `json:"roots,omitempty" yaml:"roots"`         // folders that can serve as a container's root
+	Files     []File     `json:"files,omitempty" yaml:"files"`         // files and folders made last
+	Netns     []string   `json:"netns,omitempty" yaml:"netns"`         // pinned at /run/netns as `ip netns add` does
+	Links     []VethPair `json:"links,omitempty" yaml:"links"`         // pairs in the driver's network namespace
+	Targets   []Target   `json:"targets,omitempty" yaml:"targets"`     // children of the driver, started by our shim, that wait
+	Bystander bool       `json:"bystander,omitempty" yaml:"bystander"` // a child of the driver that has exited and is not reaped yet
+}
+
+// Mount is a tmpfs (or a bind mount of Source) made on Target.
+type Mount struct {
+	Target  string `json:"target" yaml:"target"`
+	Source  string `json:"source,omitempty" yaml:"source"`   // bind mount of this folder; empty: a fresh tmpfs
+	Private bool   `json:"private,omitempty" yaml:"private"` // not shared with the peer
+}
+
+// Root is a folder made by the sandbox with a minimal system in it: /bin, /etc,
+// /tmp, /usr, /var, and our probe at [ProbePath]. It holds no mount.
+type Root struct {
+	Path    string   `json:"path" yaml:"path"`                 // below [WorkDir]
+	Without []string `json:"without,omitempty" yaml:"without"` // folders left out: proc, dev, sys, tmp
+}
+
+// File is a file, or with Dir a folder.
+type File struct {
+	Path    string `json:"path" yaml:"path"`
+	Dir     bool   `json:"dir,omitempty" yaml:"dir"`
+	Content string `json:"content,omitempty" yaml:"content"`
+	Mode    uint32 `json:"mode,omitempty" yaml:"mode"` // 0 means 0644, or 0755 for a folder
+}
+
+// VethPair is a pair of links made in the driver's network namespace.
+type VethPair struct {
+	A string `json:"a" yaml:"a"`
+	B string `json:"b" yaml:"b"`
+}
+
+// Target is a process that waits in new namespaces of its own, without maps.
+// Steps name it where they take a pid; probe evidence has it under its name.
+type Target struct {
+	Name  string   `json:"name" yaml:"name"`
+	Flags []string `json:"flags" yaml:"flags"` // see [FlagNames]
+}
+
+// Places inside a box.
+const (
+	// WorkDir is a writable folder; roots lie below it.
+	WorkDir = "/work"
+	// ProbeDir holds the probe and the socket it reports to, in the box's own
+	// root and in every [Root].
+	ProbeDir = "/moulinette"
+	// ProbePath is the program that stands for a child or a container's
+	// command.
+	ProbePath = ProbeDir + "/probe"
+	// ProbeSocket is where it checks in.
+	ProbeSocket = ProbeDir + "/sock"
+	// NetnsDir is where network namespaces are pinned.
+	NetnsDir = "/run/netns"
+)

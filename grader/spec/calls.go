@@ -1,0 +1,169 @@
+package spec
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"moulinette/grader/scenario"
+	"moulinette/grader/spec/tree"
+)
+
+// call decodes the arguments of a contract call and names its probe.
+func (r *resolver) call(e tree.Entry, step *scenario.Step) {
+	r.label(e.Key, step, step.Call)
+	r.names.calls = append(r.names.calls, step.As)
+	if r.names.killed {
+		r.d.ReportNode(e.Key, "a call after the driver was killed", "move it before kill: driver")
+	}
+	if step.Times < 0 {
+		r.d.ReportNode(e.Key, "times below 0", "leave it out, or give a positive number")
+	}
+	given := r.arguments(e.Value, step)
+	r.required(e.Key, step.Call, given)
+	r.flags(step)
+	r.config(e.Key, step, given)
+	r.script(e.Key, step)
+}
+
+// arguments decodes what the call takes, refuses the rest, and tells which were
+// given.
+func (r *resolver) arguments(n *yaml.Node, step *scenario.Step) map[string]bool {
+	takes := scenario.Calls()[step.Call].Args
+	given := map[string]bool{}
+	kept := &yaml.Node{Kind: yaml.MappingNode, Line: n.Line, Column: n.Column}
+	for _, e := range r.d.Entries(n, "the arguments of "+step.Call) {
+		if !slices.Contains(takes, e.Key.Value) {
+			r.d.ReportNode(e.Key, fmt.Sprintf("%s takes no argument %q", step.Call, e.Key.Value), tree.Suggest(e.Key.Value, takes))
+			continue
+		}
+		given[e.Key.Value] = true
+		kept.Content = append(kept.Content, e.Key, e.Value)
+	}
+	r.d.Decode(kept, &step.Args)
+	if slices.Contains(takes, "container") && step.Args.Container == "" {
+		step.Args.Container = "main"
+	}
+	return given
+}
+
+// optional are the arguments that have a meaning when they are left out.
+func optional() []string {
+	return []string{"null", "argv", "keep", "allowed", "allowed_all_but", "container", "config", "net", "mnt", "pid", "process"}
+}
+
+func (r *resolver) required(at *yaml.Node, call string, given map[string]bool) {
+	takes := scenario.Calls()[call].Args
+	for _, arg := range takes {
+		if !given[arg] && !slices.Contains(optional(), arg) {
+			r.d.ReportNode(at, fmt.Sprintf("%s lacks its argument %s", call, arg), `write it, as "" or 0 if that is meant`)
+		}
+	}
+	if slices.Contains(takes, "process") && given["pid"] == given["process"] {
+		r.d.ReportNode(at, call+" takes either pid or process", "give one of them")
+	}
+	for _, arg := range []string{"net", "mnt"} {
+		if slices.Contains(takes, arg) && given[arg] == given["null"] {
+			r.d.ReportNode(at, fmt.Sprintf("%s takes either %s or null: true", call, arg), "give one of them")
+		}
+	}
+}
+
+// flags checks the names that arguments are made of.
+func (r *resolver) flags(step *scenario.Step) {
+	a := &step.Args
+	if a.Process != "" && !slices.Contains(r.names.targets, a.Process) {
+		r.d.Report(r.d.At(&a.Process), fmt.Sprintf("unknown process %q", a.Process), tree.Suggest(a.Process, r.names.targets))
+	}
+	for i, name := range a.Keep {
+		r.oneOf(&a.Keep[i], strings.TrimPrefix(name, "CAP_"), "capability", capabilities())
+	}
+	r.mnt(a.Mnt)
+	if c := a.Config; c != nil {
+		for i, name := range c.Flags {
+			r.oneOf(&c.Flags[i], name, "namespace flag", slices.Collect(maps.Keys(scenario.FlagNames())))
+		}
+		r.mnt(c.Mnt)
+	}
+}
+
+func (r *resolver) mnt(m *scenario.Mnt) {
+	if m != nil && m.Propagation != "" {
+		r.oneOf(&m.Propagation, m.Propagation, "propagation", []string{"private", "shared", "slave", "unbindable"})
+	}
+}
+
+func (r *resolver) oneOf(pointer *string, word, what string, known []string) {
+	if !slices.Contains(known, word) {
+		r.d.Report(r.d.At(pointer), fmt.Sprintf("unknown %s %q", what, word), tree.Suggest(word, known))
+	}
+}
+
+// config makes sure that a container has a config before it is used.
+func (r *resolver) config(at *yaml.Node, step *scenario.Step, given map[string]bool) {
+	if !slices.Contains(scenario.Calls()[step.Call].Args, "container") || step.Args.Null {
+		return
+	}
+	name := step.Args.Container
+	if given["config"] {
+		r.names.configs[name] = true
+	}
+	if !r.names.configs[name] {
+		r.d.ReportNode(at, fmt.Sprintf("the container %q has no config yet", name), "add config: {...} here or to an earlier call, or null: true")
+	}
+}
+
+// script gives the probe that a call starts its name, and checks what it does.
+func (r *resolver) script(at *yaml.Node, step *scenario.Step) {
+	signature := scenario.Calls()[step.Call]
+	if !signature.Starts || step.Args.Null {
+		if step.Script != nil {
+			r.d.ReportNode(at, step.Call+" starts no probe, so it has no use for a script", "remove the script")
+		}
+		return
+	}
+	fallback := "probe"
+	if step.Args.Container != "" {
+		fallback = step.Args.Container
+	}
+	again := step.Script == nil && step.Args.Container != "" && slices.Contains(r.names.probes, fallback)
+	if step.Script == nil {
+		step.Script = &scenario.Script{}
+	}
+	s := step.Script
+	if again { // container_start of a container that runs: the same probe
+		s.Name = fallback
+		return
+	}
+	r.probe(at, s, fallback)
+	if s.Stay && signature.Blocks {
+		r.d.Report(r.d.At(&s.Stay), step.Call+" returns only when its probe has ended, so the probe cannot stay", "remove stay")
+	}
+	if s.Stay && s.Exit != 0 {
+		r.d.Report(r.d.At(&s.Exit), "a probe that stays has no exit status of its own", "give it with a later step probe: {exit: ...}")
+	}
+}
+
+func (r *resolver) probe(at *yaml.Node, s *scenario.Script, fallback string) {
+	taken := map[string]bool{}
+	for _, name := range r.names.processes() {
+		taken[name] = true
+	}
+	if s.Name == "" {
+		s.Name = fresh(fallback, taken)
+	}
+	switch {
+	case !label.MatchString(s.Name):
+		r.d.ReportNode(at, fmt.Sprintf("the probe name %q is no name", s.Name), "use lower-case letters, digits and _")
+	case taken[s.Name]:
+		r.d.ReportNode(at, fmt.Sprintf("a probe named %q is started already", s.Name), "give this one another name")
+	}
+	r.names.probes = append(r.names.probes, s.Name)
+	r.names.staying[s.Name] = s.Stay
+	r.acts(s.Name, s.Do)
+	r.status(s.Exit, r.d.At(&s.Exit))
+	r.watch(s.Watch)
+}

@@ -1,0 +1,278 @@
+package expect
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"moulinette/grader/evidence"
+)
+
+// Helper is a function that expressions can call, beside those of the engine.
+type Helper struct {
+	Name string
+	Form string // how it is called, and what it gives
+	Doc  string
+	call func(...any) (any, error)
+	// types are pointers to the functions whose signatures it accepts.
+	types []any
+}
+
+// Helpers lists the functions for a reader, sorted by name.
+func Helpers() []Helper {
+	all := helpers()
+	slices.SortFunc(all, func(a, b Helper) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+type (
+	process  = evidence.Process
+	snapshot = evidence.Snapshot
+)
+
+func helpers() []Helper {
+	return slices.Concat(mountHelpers(), networkHelpers(), processHelpers(), changeHelpers())
+}
+
+func mountHelpers() []Helper {
+	return []Helper{{
+		Name: "mount", Form: "mount(PROCESS or MOUNTS, TARGET) -> mount",
+		Doc: "the topmost mount on exactly TARGET; without one, its target is empty",
+		call: func(p ...any) (any, error) {
+			found := evidence.Mount{}
+			for _, m := range mountsOf(p[0]) {
+				if m.Target == p[1].(string) {
+					found = m
+				}
+			}
+			return found, nil
+		},
+		types: []any{new(func(process, string) evidence.Mount), new(func([]evidence.Mount, string) evidence.Mount)},
+	}, {
+		Name: "mounts_below", Form: "mounts_below(PROCESS or MOUNTS, FOLDER) -> list of mounts",
+		Doc: "the mounts on FOLDER and below it",
+		call: func(p ...any) (any, error) {
+			return slices.DeleteFunc(slices.Clone(mountsOf(p[0])), func(m evidence.Mount) bool {
+				return !below(m.Target, p[1].(string))
+			}), nil
+		},
+		types: []any{new(func(process, string) []evidence.Mount), new(func([]evidence.Mount, string) []evidence.Mount)},
+	}}
+}
+
+func mountsOf(from any) []evidence.Mount {
+	if p, ok := from.(process); ok {
+		return p.Mounts
+	}
+	mounts, _ := from.([]evidence.Mount)
+	return mounts
+}
+
+func below(path, folder string) bool {
+	folder = strings.TrimSuffix(folder, "/")
+	return path == folder || strings.HasPrefix(path, folder+"/")
+}
+
+func networkHelpers() []Helper {
+	return []Helper{{
+		Name: "link", Form: "link(PROCESS or PIN or LINKS, NAME) -> link",
+		Doc: "the network interface of that name; without one, its name is empty",
+		call: func(p ...any) (any, error) {
+			return find(linksOf(p[0]), func(l evidence.Link) bool { return l.Name == p[1].(string) }), nil
+		},
+		types: []any{
+			new(func(process, string) evidence.Link), new(func(evidence.Pin, string) evidence.Link),
+			new(func([]evidence.Link, string) evidence.Link),
+		},
+	}, {
+		Name: "pin", Form: "pin(SNAPSHOT, NAME) -> pin",
+		Doc: "the entry NAME of /run/netns; without one, its name is empty",
+		call: func(p ...any) (any, error) {
+			return find(p[0].(snapshot).Pins, func(n evidence.Pin) bool { return n.Name == p[1].(string) }), nil
+		},
+		types: []any{new(func(snapshot, string) evidence.Pin)},
+	}, {
+		Name: "route", Form: "route(PROCESS or PIN, DESTINATION) -> route",
+		Doc: "the IPv4 route to DESTINATION (a CIDR, or default); without one, its dst is empty",
+		call: func(p ...any) (any, error) {
+			return find(routesOf(p[0]), func(r evidence.Route) bool { return r.Dst == p[1].(string) }), nil
+		},
+		types: []any{new(func(process, string) evidence.Route), new(func(evidence.Pin, string) evidence.Route)},
+	}}
+}
+
+// find gives the first item that is wanted, or a zero one.
+func find[T any](items []T, wanted func(T) bool) (found T) {
+	if i := slices.IndexFunc(items, wanted); i >= 0 {
+		found = items[i]
+	}
+	return found
+}
+
+func linksOf(from any) []evidence.Link {
+	switch from := from.(type) {
+	case process:
+		return from.Links
+	case evidence.Pin:
+		return from.Links
+	case []evidence.Link:
+		return from
+	}
+	return nil
+}
+
+func routesOf(from any) []evidence.Route {
+	switch from := from.(type) {
+	case process:
+		return from.Routes
+	case evidence.Pin:
+		return from.Routes
+	}
+	return nil
+}
+
+func processHelpers() []Helper {
+	return []Helper{{
+		Name: "new_ns", Form: "new_ns(PROCESS, OTHER) -> list of text",
+		Doc: "the kinds of namespace in which PROCESS is elsewhere than OTHER, sorted, as [\"mnt\", \"pid\"]; [\"unseen\"] if one of them was not seen",
+		call: func(p ...any) (any, error) {
+			return newNS(p[0].(process), p[1].(process)), nil
+		},
+		types: []any{new(func(process, process) []string)},
+	}, {
+		Name: "same_ns", Form: "same_ns(PROCESS, OTHER) -> bool",
+		Doc: "both were seen and share every namespace, that of their future children too",
+		call: func(p ...any) (any, error) {
+			a, b := p[0].(process), p[1].(process)
+			return a.PID != 0 && b.PID != 0 && a.NS == b.NS, nil
+		},
+		types: []any{new(func(process, process) bool)},
+	}, {
+		Name: "mapped", Form: "mapped(PROCESS, UID) -> int",
+		Doc: "the user id outside that UID inside stands for, -1 if it is not mapped",
+		call: func(p ...any) (any, error) {
+			return outside(p[0].(process).UIDMap, p[1].(int)), nil
+		},
+		types: []any{new(func(process, int) int)},
+	}, {
+		Name: "mapped_gid", Form: "mapped_gid(PROCESS, GID) -> int",
+		Doc: "the same for group ids",
+		call: func(p ...any) (any, error) {
+			return outside(p[0].(process).GIDMap, p[1].(int)), nil
+		},
+		types: []any{new(func(process, int) int)},
+	}}
+}
+
+func newNS(a, b process) []string {
+	if a.PID == 0 || b.PID == 0 {
+		return []string{"unseen"}
+	}
+	kinds := []string{}
+	for _, k := range []struct {
+		name string
+		a, b int
+	}{
+		{"cgroup", a.NS.Cgroup, b.NS.Cgroup}, {"ipc", a.NS.IPC, b.NS.IPC}, {"mnt", a.NS.Mnt, b.NS.Mnt}, {"net", a.NS.Net, b.NS.Net},
+		{"pid", a.NS.PID, b.NS.PID}, {"user", a.NS.User, b.NS.User}, {"uts", a.NS.UTS, b.NS.UTS},
+	} {
+		if k.a != k.b {
+			kinds = append(kinds, k.name)
+		}
+	}
+	return kinds
+}
+
+func outside(lines []evidence.IDMap, inside int) int {
+	for _, m := range lines {
+		if inside >= m.Inside && inside < m.Inside+m.Count {
+			return m.Outside + inside - m.Inside
+		}
+	}
+	return -1
+}
+
+func changeHelpers() []Helper {
+	return []Helper{{
+		Name: "left", Form: "left(BEFORE, AFTER) -> list of text",
+		Doc:  "what stayed behind between two snapshots: descriptors of the driver, zombies, running processes, and the bystander if somebody reaped it",
+		call: func(p ...any) (any, error) { return left(p[0].(snapshot), p[1].(snapshot)), nil },
+		types: []any{
+			new(func(snapshot, snapshot) []string),
+		},
+	}, {
+		Name: "added", Form: "added(BEFORE, AFTER) -> list of text",
+		Doc:  "names of what is new in the second of two lists of mounts, links or pins",
+		call: func(p ...any) (any, error) { return added(labels(p[0]), labels(p[1])), nil },
+		types: []any{
+			new(func(_, _ []evidence.Mount) []string), new(func(_, _ []evidence.Link) []string), new(func(_, _ []evidence.Pin) []string),
+		},
+	}}
+}
+
+func left(before, after snapshot) []string {
+	found := []string{}
+	note := func(n int, what string) {
+		if n > 0 {
+			found = append(found, fmt.Sprintf("%d %s", n, what))
+		}
+	}
+	note(len(after.Driver.FDs)-len(before.Driver.FDs), "descriptors")
+	note(after.Zombies-before.Zombies, "zombies")
+	note(strangers(before, after), "processes")
+	if before.Bystander && !after.Bystander {
+		found = append(found, "bystander reaped")
+	}
+	if after.Driver.PID == 0 {
+		found = append(found, "driver gone")
+	}
+	return found
+}
+
+// strangers counts the live processes that were not there before.
+func strangers(before, after snapshot) (n int) {
+	known := map[int]bool{}
+	for _, p := range before.Processes {
+		known[p.PID] = true
+	}
+	for _, p := range after.Processes {
+		if !known[p.PID] && p.State != "Z" {
+			n++
+		}
+	}
+	return n
+}
+
+func labels(list any) []string {
+	var names []string
+	switch list := list.(type) {
+	case []evidence.Mount:
+		for _, m := range list {
+			names = append(names, m.Target)
+		}
+	case []evidence.Link:
+		for _, l := range list {
+			names = append(names, l.Name)
+		}
+	case []evidence.Pin:
+		for _, p := range list {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
+// added counts: a second mount on the same target is new.
+func added(before, after []string) []string {
+	count := map[string]int{}
+	for _, name := range before {
+		count[name]++
+	}
+	fresh := []string{}
+	for _, name := range after {
+		if count[name]--; count[name] < 0 {
+			fresh = append(fresh, name)
+		}
+	}
+	return fresh
+}

@@ -1,0 +1,179 @@
+package spec
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"moulinette/grader/spec/tree"
+)
+
+// Load reads and checks the spec in file, with the scenarios that it uses. The
+// error is [Problems] with everything that is wrong, if the file can be read at
+// all.
+func Load(fsys fs.FS, file string) (*Exercise, error) {
+	l := newLoader(fsys)
+	ex := l.exercise(file)
+	return ex, l.problems.Err()
+}
+
+// LoadAll loads every spec of a folder, *.yaml directly in it, and checks also
+// what no single spec can tell: that each shared scenario is used.
+func LoadAll(fsys fs.FS) ([]*Exercise, error) {
+	files, err := fs.Glob(fsys, "*.yaml")
+	if err != nil {
+		return nil, err
+	}
+	if len(files) == 0 {
+		return nil, errors.New("no spec (*.yaml) here")
+	}
+	l := newLoader(fsys)
+	var all []*Exercise
+	for _, file := range files {
+		all = append(all, l.exercise(file))
+	}
+	l.uniqueNames(all)
+	l.unused()
+	if err := l.problems.Err(); err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// loader reads the specs of one folder.
+type loader struct {
+	fsys     fs.FS
+	problems Problems
+	shared   map[string][]*Scenario // by file
+	used     map[*Scenario]bool
+}
+
+func newLoader(fsys fs.FS) *loader {
+	return &loader{fsys: fsys, shared: map[string][]*Scenario{}, used: map[*Scenario]bool{}}
+}
+
+func (l *loader) exercise(file string) *Exercise {
+	ex := &Exercise{File: file, Scenarios: map[string]*Scenario{}}
+	d := l.read(file, ex)
+	if d == nil {
+		return nil
+	}
+	c := checker{ex: ex, d: d, known: map[string]*Scenario{}}
+	c.define(ex.Inline)
+	for i, use := range ex.Use {
+		c.define(l.library(d, &ex.Use[i], path.Join(path.Dir(file), use)))
+	}
+	c.check()
+	for _, s := range ex.Scenarios {
+		l.used[s] = true
+	}
+	l.problems = append(l.problems, d.Problems...)
+	return ex
+}
+
+// read decodes a file, or reports why it cannot.
+func (l *loader) read(file string, into any) *tree.Decoder {
+	data, err := l.bytes(file)
+	if err != nil {
+		l.problems = append(l.problems, Problem{File: file, What: err.Error(), Do: "give a readable YAML file of at most 1 MiB"})
+		return nil
+	}
+	root, problems := tree.Parse(file, data)
+	l.problems = append(l.problems, problems...)
+	if root == nil {
+		return nil
+	}
+	d := tree.NewDecoder(file)
+	d.Decode(root, into)
+	return d
+}
+
+// bytes does not take in what is far too large.
+func (l *loader) bytes(file string) ([]byte, error) {
+	if !fs.ValidPath(file) {
+		return nil, fmt.Errorf("%q leads out of the folder of specs", file)
+	}
+	info, err := fs.Stat(l.fsys, file)
+	switch {
+	case err != nil:
+		return nil, reason(err)
+	case !info.Mode().IsRegular():
+		return nil, errors.New("this is no regular file")
+	case info.Size() > tree.MaxBytes:
+		return nil, fmt.Errorf("the file has %d bytes, more than %d", info.Size(), tree.MaxBytes)
+	}
+	data, err := fs.ReadFile(l.fsys, file)
+	return data, reason(err)
+}
+
+func reason(err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return at.Err
+	}
+	return err
+}
+
+// libraryFile is a file of shared scenarios.
+type libraryFile struct {
+	Scenarios []*Scenario `yaml:"scenarios" doc:"scenarios shared by the specs that use this file"`
+}
+
+// library gives the scenarios of a shared file, checked once.
+func (l *loader) library(d *tree.Decoder, use *string, file string) []*Scenario {
+	if scenarios, done := l.shared[file]; done {
+		return scenarios
+	}
+	l.shared[file] = nil
+	if !fs.ValidPath(file) || strings.Contains(*use, "..") {
+		d.Report(d.At(use), fmt.Sprintf("%q leads out of the folder of specs", *use), "name a file below it")
+		return nil
+	}
+	if _, err := fs.Stat(l.fsys, file); err != nil {
+		d.Report(d.At(use), fmt.Sprintf("%q: %v", *use, reason(err)), "name an existing file, relative to this one")
+		return nil
+	}
+	var content libraryFile
+	own := l.read(file, &content)
+	if own == nil {
+		return nil
+	}
+	l.shared[file] = present(content.Scenarios)
+	for _, s := range l.shared[file] {
+		s.check(own)
+	}
+	l.problems = append(l.problems, own.Problems...)
+	return l.shared[file]
+}
+
+// present drops the empty items of a list.
+func present(scenarios []*Scenario) []*Scenario {
+	return slices.DeleteFunc(scenarios, func(s *Scenario) bool { return s == nil })
+}
+
+func (l *loader) uniqueNames(all []*Exercise) {
+	seen := map[string]string{}
+	for _, ex := range all {
+		if ex == nil || ex.Name == "" {
+			continue
+		}
+		if first, taken := seen[ex.Name]; taken {
+			l.problems = append(l.problems, Problem{File: ex.File, What: fmt.Sprintf("the name %q is that of %s too", ex.Name, first), Do: "choose another"})
+		}
+		seen[ex.Name] = ex.File
+	}
+}
+
+// unused reports shared scenarios that no spec uses.
+func (l *loader) unused() {
+	for _, scenarios := range l.shared {
+		for _, s := range scenarios {
+			if !l.used[s] {
+				l.problems = append(l.problems, s.problem(fmt.Sprintf("scenario %q is used by no row of any spec", s.ID), "add it to a row, or remove it"))
+			}
+		}
+	}
+}

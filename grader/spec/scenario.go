@@ -1,0 +1,94 @@
+package spec
+
+import (
+	"gopkg.in/yaml.v3"
+
+	"moulinette/grader/scenario"
+	"moulinette/grader/spec/expect"
+	"moulinette/grader/spec/tree"
+)
+
+// Scenario is one run in one sandbox, and what is expected of it.
+type Scenario struct {
+	ID       string
+	Title    Text
+	Concepts []string
+	Needs    []string // features of the host without which it is not judged, see [Features]
+	Expect   []Expectation
+	Keep     string // why it stays although other scenarios find the same faults
+	File     string // where it was loaded from
+
+	at    tree.Pos
+	body  body
+	given []given
+	scope *expect.Scope
+}
+
+// Expectation is an expression that must be true of the record, and what a
+// student is told if it is not.
+type Expectation struct {
+	That   string   `yaml:"that" doc:"an expression over claims and evidence"`
+	Hint   Text     `yaml:"hint" doc:"what to look at, without giving the answer away"`
+	Lesson Text     `yaml:"lesson" doc:"why the kernel behaves so"`
+	Read   []string `yaml:"read" doc:"manual pages"`
+
+	expr *expect.Expr
+}
+
+// body is a scenario as its file has it. What may refer to given values stays a
+// node until they are known.
+type body struct {
+	ID       string                      `yaml:"id"`
+	Title    Text                        `yaml:"title"`
+	Concepts []string                    `yaml:"concepts" doc:"ids of concepts that it exercises"`
+	Needs    []string                    `yaml:"needs" doc:"features of the host without which it is not judged"`
+	Given    givenNode                   `yaml:"given" doc:"values that other fields refer to as ${name}, expressions as given.name"`
+	World    template[scenario.World]    `yaml:"world" doc:"what the box holds before the first step"`
+	Faults   template[[]scenario.Fault]  `yaml:"faults" doc:"what fails or is held"`
+	Watch    template[[]string]          `yaml:"watch" doc:"paths looked at in every snapshot"`
+	Limits   template[scenario.Limits]   `yaml:"limits"`
+	Steps    template[[]stepDescription] `yaml:"steps"`
+	Expect   []Expectation               `yaml:"expect"`
+	Keep     string                      `yaml:"keep" doc:"why it stays although other scenarios find the same faults"`
+}
+
+// template is a node whose texts may refer to given values.
+type template[T any] struct{ node *yaml.Node }
+
+// UnmarshalTree keeps the node.
+func (t *template[T]) UnmarshalTree(_ *tree.Decoder, n *yaml.Node) { t.node = n }
+
+// Features lists what a scenario may need of a host, and what each is.
+func Features() map[string]Text {
+	return map[string]Text{
+		"id_range":     {"plusieurs identifiants d'utilisateur dans le bac à sable", "several user ids inside the sandbox"},
+		"devices":      {"la création de périphériques (mknod)", "making device nodes (mknod)"},
+		"proc_remount": {"le montage d'un /proc après le détachement de l'ancienne racine", "mounting a proc after the old root is detached"},
+		"faults":       {"l'injection de fautes (notification seccomp)", "injecting faults (seccomp notification)"},
+		"memory_limit": {"une limite de mémoire (cgroup)", "a limit on memory (cgroup)"},
+		"real_root":    {"un vrai root, hors de tout espace de noms utilisateur", "a real root, outside any user namespace"},
+	}
+}
+
+// UnmarshalTree reads a scenario from its node.
+func (s *Scenario) UnmarshalTree(d *tree.Decoder, n *yaml.Node) {
+	d.Decode(n, &s.body)
+	s.at, s.File = tree.Pos{Line: n.Line, Column: n.Column}, d.File
+	s.given = s.body.Given.read(d)
+	s.ID, s.Title, s.Concepts = s.body.ID, s.body.Title, s.body.Concepts
+	s.Needs, s.Expect, s.Keep = s.body.Needs, s.body.Expect, s.body.Keep
+}
+
+// Judge evaluates expectation i on an environment made by [Scenario.Env]. got
+// shows the values that made it false.
+func (s *Scenario) Judge(i int, env map[string]any) (ok bool, got string) {
+	e := s.Expect[i].expr
+	if e == nil {
+		return false, "the expression was never checked"
+	}
+	ok, err := e.Eval(env)
+	if !ok || err != nil {
+		return false, e.Got(env)
+	}
+	return true, ""
+}

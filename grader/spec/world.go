@@ -1,0 +1,119 @@
+package spec
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"moulinette/grader/scenario"
+	"moulinette/grader/spec/tree"
+)
+
+// world checks what the box is to hold, and names its targets.
+func (r *resolver) world(w *scenario.World) {
+	for i := range w.Mounts {
+		r.absolute(&w.Mounts[i].Target)
+		if w.Mounts[i].Source != "" {
+			r.absolute(&w.Mounts[i].Source)
+		}
+	}
+	for i := range w.Files {
+		r.absolute(&w.Files[i].Path)
+	}
+	for i := range w.Roots {
+		r.root(&w.Roots[i])
+	}
+	for i := range w.Links {
+		r.iface(&w.Links[i].A)
+		r.iface(&w.Links[i].B)
+	}
+	for i := range w.Targets {
+		r.target(&w.Targets[i])
+	}
+	if w.As < 0 {
+		r.d.Report(r.d.At(&w.As), "a negative user id", "leave as out for root")
+	}
+}
+
+func (r *resolver) absolute(pointer *string) {
+	if !path.IsAbs(*pointer) || path.Clean(*pointer) != *pointer {
+		r.d.Report(r.d.At(pointer), fmt.Sprintf("%q is no clean absolute path", *pointer), "write it from / on, without .. or a slash at the end")
+	}
+}
+
+func (r *resolver) root(root *scenario.Root) {
+	r.absolute(&root.Path)
+	if !strings.HasPrefix(root.Path, scenario.WorkDir+"/") {
+		r.d.Report(r.d.At(&root.Path), fmt.Sprintf("the root %q is not below %s", root.Path, scenario.WorkDir), "move it there")
+	}
+	for i, name := range root.Without {
+		r.oneOf(&root.Without[i], name, "folder of a root", []string{"proc", "dev", "sys", "tmp"})
+	}
+}
+
+func (r *resolver) iface(pointer *string) {
+	if name := *pointer; name == "" || len(name) > 15 || strings.ContainsAny(name, "/ \t\n") {
+		r.d.Report(r.d.At(pointer), fmt.Sprintf("%q is no name of an interface", name), "use 1 to 15 characters without blank or slash")
+	}
+}
+
+func (r *resolver) target(t *scenario.Target) {
+	if !label.MatchString(t.Name) {
+		r.d.Report(r.d.At(t), fmt.Sprintf("the target name %q is no name", t.Name), "use lower-case letters, digits and _")
+	}
+	if slices.Contains(r.names.targets, t.Name) {
+		r.d.Report(r.d.At(t), fmt.Sprintf("a target named %q is there already", t.Name), "give this one another name")
+	}
+	for i, name := range t.Flags {
+		r.oneOf(&t.Flags[i], name, "namespace flag", slices.Collect(maps.Keys(scenario.FlagNames())))
+	}
+	r.names.targets = append(r.names.targets, t.Name)
+	r.names.staying[t.Name] = true
+}
+
+func (r *resolver) faults(faults []scenario.Fault) {
+	for i := range faults {
+		f := &faults[i]
+		if _, ok := scenario.Effects()[f.Effect]; !ok {
+			r.d.Report(r.d.At(&f.Effect), fmt.Sprintf("unknown effect %q", f.Effect), tree.Suggest(f.Effect, slices.Collect(maps.Keys(scenario.Effects()))))
+		}
+		switch {
+		case f.Errno == "" && !f.Hold:
+			r.d.Report(r.d.At(f), "a fault that neither fails nor holds a call", "give it an errno, or hold: true")
+		case f.Errno != "" && f.Hold:
+			r.d.Report(r.d.At(&f.Errno), "a fault that both fails and holds a call", "give it an errno, or hold: true")
+		case f.Errno != "":
+			r.oneOf(&f.Errno, f.Errno, "errno", errnos())
+		}
+		if f.Nth < 0 {
+			r.d.Report(r.d.At(&f.Nth), "nth below 0", "count from 1; 0 is every call")
+		}
+		if f.HoldMS != 0 && !f.Hold {
+			r.d.Report(r.d.At(&f.HoldMS), "hold_ms without hold: true", "add hold: true")
+		}
+	}
+}
+
+func (r *resolver) watch(paths []string) {
+	for i := range paths {
+		r.absolute(&paths[i])
+	}
+	r.names.watched = append(r.names.watched, paths...)
+}
+
+// errnos are the names that faults may use.
+func errnos() []string {
+	return strings.Fields(`EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT ENOTBLK EBUSY
+		EEXIST EXDEV ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY EFBIG ENOSPC ESPIPE EROFS EMLINK EPIPE EDOM ERANGE
+		EDEADLK ENAMETOOLONG ENOLCK ENOSYS ENOTEMPTY ELOOP EOVERFLOW EUSERS EOPNOTSUPP ENOBUFS EADDRINUSE ENETDOWN ETIMEDOUT EDQUOT`)
+}
+
+// capabilities are the names that drop_capabilities can keep.
+func capabilities() []string {
+	return strings.Fields(`CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE
+		NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE
+		SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM
+		BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE`)
+}

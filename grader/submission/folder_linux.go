@@ -1,0 +1,230 @@
+package submission
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+)
+
+// What a folder may hold at most. Folders that the go command passes over are
+// not looked into.
+const (
+	maxEntries = 2000
+	maxBytes   = 16 << 20
+	maxDepth   = 32
+)
+
+// folder reads a student's folder, which may change while it is read and hold
+// anything. Every file is opened by its own name in its opened folder and
+// without following a link, so that nothing outside can be reached.
+type folder struct {
+	given   string // as the user wrote it
+	root    int
+	files   Files
+	notices []Finding
+	entries int
+	bytes   int64
+}
+
+func readFolder(dir string) (Files, []Finding, error) {
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, unusableDir(dir, err)
+	}
+	root := os.NewFile(uintptr(fd), dir)
+	defer func() { _ = root.Close() }()
+	f := &folder{given: dir, root: fd, files: Files{}}
+	if err := f.walk(root, ""); err != nil {
+		return nil, nil, err
+	}
+	if f.entries == 0 {
+		return nil, nil, &Unusable{Path: dir, FR: "le dossier est vide", EN: "the folder is empty"}
+	}
+	return f.files, f.notices, nil
+}
+
+func unusableDir(dir string, err error) error {
+	e := &Unusable{Path: dir, FR: "dossier illisible", EN: "unreadable folder", Err: err}
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		e.FR, e.EN, e.Err = "ce dossier n'existe pas", "no such folder", nil
+	case errors.Is(err, unix.ENOTDIR):
+		e.FR, e.EN, e.Err = "un dossier est attendu, ceci n'en est pas un", "a folder is expected, and this is none", nil
+	}
+	return e
+}
+
+func (f *folder) walk(dir *os.File, rel string) error {
+	if strings.Count(rel, "/") > maxDepth {
+		return f.unusable("", "trop de dossiers imbriqués", "too many nested folders")
+	}
+	names, err := f.list(dir, rel)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := f.entry(dir, rel, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// list reads the names of a folder, no more than are allowed.
+func (f *folder) list(dir *os.File, rel string) ([]string, error) {
+	names, err := dir.Readdirnames(maxEntries + 1)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, f.unreadable(rel, err)
+	}
+	if f.entries += len(names); f.entries > maxEntries {
+		return nil, f.unusable("", fmt.Sprintf("plus de %d fichiers", maxEntries), fmt.Sprintf("more than %d files", maxEntries))
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+func (f *folder) entry(dir *os.File, rel, name string) error {
+	if !printable(name) {
+		return f.unusable(path.Join(rel, name), "nom de fichier avec des caractères de contrôle ou hors UTF-8",
+			"file name with control characters or invalid UTF-8")
+	}
+	rel = path.Join(rel, name)
+	var st unix.Stat_t
+	if err := unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return f.unreadable(rel, err)
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		return f.subfolder(dir, rel, name)
+	case unix.S_IFREG:
+		return f.regular(dir, rel, name)
+	case unix.S_IFLNK:
+		return f.link(rel)
+	default:
+		return f.unusable(rel, "ni fichier, ni dossier (tube, socket ou périphérique)", "neither file nor folder (pipe, socket or device)")
+	}
+}
+
+// subfolder passes over what the go command passes over.
+func (f *folder) subfolder(dir *os.File, rel, name string) error {
+	if name == "vendor" {
+		f.files[rel+"/"] = nil
+		return nil
+	}
+	if strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") || name == "testdata" {
+		return nil
+	}
+	sub, err := openIn(dir, name, unix.O_DIRECTORY)
+	if err != nil {
+		return f.unreadable(rel, err)
+	}
+	defer func() { _ = sub.Close() }()
+	return f.walk(sub, rel)
+}
+
+func (f *folder) regular(dir *os.File, rel, name string) error {
+	f.files[rel] = nil
+	if !strings.HasSuffix(name, ".go") && name != "go.mod" {
+		return nil
+	}
+	if strings.ContainsAny(rel, "\\:\"'*?<>|`") {
+		return f.unusable(rel, "nom de fichier Go avec un caractère refusé", "Go file name with a character that is refused")
+	}
+	file, err := openIn(dir, name, unix.O_NONBLOCK)
+	if err != nil {
+		return f.unreadable(rel, err)
+	}
+	defer func() { _ = file.Close() }()
+	text, err := io.ReadAll(io.LimitReader(file, maxBytes-f.bytes+1))
+	if err != nil {
+		return f.unreadable(rel, err)
+	}
+	if f.bytes += int64(len(text)); f.bytes > maxBytes {
+		return f.unusable(rel, fmt.Sprintf("plus de %d Mio de sources", maxBytes>>20), fmt.Sprintf("more than %d MiB of sources", maxBytes>>20))
+	}
+	f.files[rel] = text
+	return nil
+}
+
+// link passes over a link that stays inside and refuses one that leaves.
+func (f *folder) link(rel string) error {
+	fd, err := unix.Openat2(f.root, rel, &unix.OpenHow{
+		Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS,
+	})
+	if err == nil {
+		_ = unix.Close(fd)
+	}
+	switch {
+	case err == nil, errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.EACCES):
+		f.notices = append(f.notices, Finding{
+			Rule: "ignored", File: rel, FR: "lien symbolique ignoré", EN: "symbolic link ignored",
+		})
+		return nil
+	default:
+		return f.unusable(rel, "lien symbolique qui sort du dossier", "symbolic link that leaves the folder")
+	}
+}
+
+func (f *folder) unusable(rel, fr, en string) error {
+	if rel != "" {
+		quoted := strconv.QuoteToASCII(rel)
+		fr, en = quoted+" : "+fr, quoted+": "+en
+	}
+	return &Unusable{Path: f.given, FR: fr, EN: en}
+}
+
+func (f *folder) unreadable(rel string, err error) error {
+	quoted := strconv.QuoteToASCII(rel)
+	return &Unusable{Path: f.given, FR: quoted + " : illisible", EN: quoted + ": unreadable", Err: err}
+}
+
+// openIn opens an entry of an opened folder, and no link.
+func openIn(dir *os.File, name string, flags int) (*os.File, error) {
+	fd, err := unix.Openat(int(dir.Fd()), name, flags|unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG && flags&unix.O_DIRECTORY == 0 {
+		_ = unix.Close(fd)
+		return nil, errors.Join(err, errors.New("changed while it was read"))
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+func printable(name string) bool {
+	return utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+// isModule tells whether the module moulinette begins in this folder.
+func isModule(dir string) bool {
+	parent, err := os.Open(dir)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = parent.Close() }()
+	file, err := openIn(parent, "go.mod", unix.O_NONBLOCK)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = file.Close() }()
+	text, err := io.ReadAll(io.LimitReader(file, 1<<16))
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(text)) {
+		if words := strings.Fields(line); len(words) > 1 && words[0] == "module" {
+			return strings.Trim(words[1], "\"`") == Module
+		}
+	}
+	return false
+}

@@ -1,0 +1,209 @@
+package submission
+
+import (
+	"cmp"
+	"fmt"
+	"go/ast"
+	"path"
+	"slices"
+	"strings"
+)
+
+// maxFindings bounds what is said about one file.
+const maxFindings = 20
+
+// libraries are what a submission may use beside the standard library and the
+// contract.
+var libraries = []string{
+	"github.com/vishvananda/netlink",
+	"github.com/vishvananda/netns",
+	"golang.org/x/net",
+	"golang.org/x/sys",
+}
+
+// check judges one file by itself.
+func (s *source) check(importPath string) (findings []Finding) {
+	for _, imp := range s.imports() {
+		if rule, fr, en := checkImport(importPath, imp.path); rule != "" {
+			findings = append(findings, s.at(imp.pos, rule, fr, en))
+		}
+	}
+	for _, group := range s.tree.Comments {
+		for _, c := range group.List {
+			if name := forbiddenDirective(c.Text); name != "" {
+				findings = append(findings, s.at(c.Pos(), "directive",
+					fmt.Sprintf("%s n'est pas permis dans un rendu", name),
+					fmt.Sprintf("%s is not allowed in a submission", name)))
+			}
+		}
+	}
+	return findings
+}
+
+// checkImport answers an empty rule if the import is allowed. Whether a package
+// of the standard library exists is the compiler's to say.
+func checkImport(importPath, name string) (rule, fr, en string) {
+	switch {
+	case name == "C":
+		return "cgo", "cgo (import \"C\") n'est pas permis : le rendu est compilé en Go seul",
+			"cgo (import \"C\") is not allowed: a submission is built from Go alone"
+	case name == Module+"/grader/contract", below(name, importPath) && name != importPath:
+		return "", "", ""
+	case below(name, Module+"/reference"):
+		return "import", fmt.Sprintf("import de %q : la référence ne fait pas partie du rendu", name),
+			fmt.Sprintf("import of %q: the reference is not yours to hand in", name)
+	case below(name, Module):
+		return "import", fmt.Sprintf("import de %q : du correcteur, seul %s/grader/contract est ouvert aux rendus", name, Module),
+			fmt.Sprintf("import of %q: of the grader only %s/grader/contract is open to submissions", name, Module)
+	case slices.ContainsFunc(libraries, func(lib string) bool { return below(name, lib) }):
+		return "", "", ""
+	case strings.HasPrefix(name, ".") || strings.HasPrefix(name, "/"):
+		return "import", fmt.Sprintf("import de %q : écrivez le chemin complet, %s/...", name, importPath),
+			fmt.Sprintf("import of %q: write the whole path, %s/...", name, importPath)
+	case strings.Contains(strings.Split(name, "/")[0], "."):
+		return "import", fmt.Sprintf("import de %q : seules la bibliothèque standard, le contrat et %s sont disponibles", name, strings.Join(libraries, ", ")),
+			fmt.Sprintf("import of %q: only the standard library, the contract and %s are available", name, strings.Join(libraries, ", "))
+	default:
+		return "", "", ""
+	}
+}
+
+func below(name, root string) bool { return name == root || strings.HasPrefix(name, root+"/") }
+
+// forbiddenDirective names the directive in a comment that a submission may not
+// use: each reaches into other packages or files, or lies about where it stands.
+func forbiddenDirective(comment string) string {
+	for _, name := range []string{"//go:linkname", "//go:embed", "//go:cgo_", "//line ", "/*line "} {
+		if strings.HasPrefix(comment, name) {
+			return strings.TrimSpace(strings.TrimSuffix(name, "_"))
+		}
+	}
+	return ""
+}
+
+// checkFiles looks for files that the go command would take along.
+func checkFiles(sources []*source, files Files) (findings []Finding) {
+	dirs := map[string]bool{}
+	for _, src := range sources {
+		dirs[path.Dir(src.path)] = true
+	}
+	vendored := false
+	for name := range files {
+		switch ext := path.Ext(name); {
+		case strings.HasPrefix(name, "vendor/"):
+			vendored = true
+		case path.Base(name) == "go.work":
+			findings = append(findings, refusedFile(name, "un espace de travail Go", "a Go workspace"))
+		case dirs[path.Dir(name)] && (ext == ".s" || ext == ".S" || ext == ".sx"):
+			findings = append(findings, refusedFile(name, "un fichier en assembleur", "an assembly file"))
+		case dirs[path.Dir(name)] && ext == ".syso":
+			findings = append(findings, refusedFile(name, "un fichier objet", "an object file"))
+		}
+	}
+	if vendored {
+		findings = append(findings, refusedFile("vendor", "un dossier vendor", "a vendor folder"))
+	}
+	return findings
+}
+
+func refusedFile(name, fr, en string) Finding {
+	return Finding{
+		Rule: "file", File: name,
+		FR: fr + " ne peut pas faire partie d'un rendu", EN: en + " cannot be part of a submission",
+	}
+}
+
+// checkPackages judges the files together: one importable package in each
+// folder, and New in the first.
+func checkPackages(sources []*source) (findings []Finding) {
+	first := map[string]*source{}
+	for _, src := range sources {
+		dir, name := path.Dir(src.path), src.tree.Name.Name
+		if src.err != nil && name == "" {
+			return nil
+		}
+		switch known := first[dir]; {
+		case name == "main":
+			findings = append(findings, src.at(src.tree.Name.Pos(), "package",
+				"le rendu est une bibliothèque, pas un programme : donnez au paquet un autre nom que main (par exemple student) et exportez New ; le correcteur fournit main",
+				"a submission is a library, not a program: give the package another name than main (student, for example) and export New; the grader brings main"))
+		case known == nil:
+			first[dir] = src
+		case known.tree.Name.Name != name:
+			findings = append(findings, src.at(src.tree.Name.Pos(), "package",
+				fmt.Sprintf("deux paquets dans un dossier : %s ici, %s dans %s", name, known.tree.Name.Name, known.path),
+				fmt.Sprintf("two packages in one folder: %s here, %s in %s", name, known.tree.Name.Name, known.path)))
+		}
+	}
+	return append(findings, checkNew(sources)...)
+}
+
+const wantNew = "func New() contract.Runtime"
+
+// checkNew wants New in the root package. Its result type is left to the
+// compiler.
+func checkNew(sources []*source) []Finding {
+	for _, src := range sources {
+		if path.Dir(src.path) != "." {
+			continue
+		}
+		if src.err != nil {
+			return nil // it may stand where the parser could not read
+		}
+		for _, decl := range src.tree.Decls {
+			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "New" {
+				return src.checkSignature(f)
+			}
+			if declaresNew(decl) {
+				return nil
+			}
+		}
+	}
+	return []Finding{{Rule: "new", FR: "New manque : exportez " + wantNew, EN: "New is missing: export " + wantNew}}
+}
+
+func (s *source) checkSignature(f *ast.FuncDecl) []Finding {
+	if f.Type.TypeParams == nil && f.Type.Params.NumFields() == 0 && f.Type.Results.NumFields() == 1 {
+		return nil
+	}
+	return []Finding{s.at(f.Name.Pos(), "new", "New a la mauvaise signature : il faut "+wantNew,
+		"New has the wrong signature: it has to be "+wantNew)}
+}
+
+// declaresNew: a variable of function type serves as well.
+func declaresNew(decl ast.Decl) bool {
+	g, ok := decl.(*ast.GenDecl)
+	return ok && slices.ContainsFunc(g.Specs, func(spec ast.Spec) bool {
+		v, ok := spec.(*ast.ValueSpec)
+		return ok && slices.ContainsFunc(v.Names, func(id *ast.Ident) bool { return id.Name == "New" })
+	})
+}
+
+// notices tell what in the folder has no effect.
+func notices(files Files) (all []Finding) {
+	text, ok := files["go.mod"]
+	if !ok {
+		return nil
+	}
+	all = append(all, Finding{
+		Rule: "ignored", File: "go.mod",
+		FR: "le go.mod du rendu est ignoré : il est compilé dans le module " + Module,
+		EN: "the submission's own go.mod is ignored: it is built in the module " + Module,
+	})
+	for n, line := range strings.Split(string(text), "\n") {
+		fields := strings.Fields(line)
+		if len(fields) > 0 && slices.Contains([]string{"replace", "toolchain", "exclude"}, fields[0]) {
+			all = append(all, Finding{
+				Rule: "ignored", File: "go.mod", Line: n + 1,
+				FR: fields[0] + " n'a aucun effet", EN: fields[0] + " has no effect",
+			})
+		}
+	}
+	return all[:min(len(all), maxFindings)]
+}
+
+func sortFindings(findings []Finding) {
+	slices.SortStableFunc(findings, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+}

@@ -1,0 +1,117 @@
+package submission
+
+import (
+	"bytes"
+	"errors"
+	"go/ast"
+	"go/build"
+	"go/parser"
+	"go/scanner"
+	"go/token"
+	"io"
+	"maps"
+	"path"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// source is one Go file that will be built.
+type source struct {
+	path string
+	text []byte
+	fset *token.FileSet
+	tree *ast.File // what could be parsed; never nil
+	err  error     // syntax
+}
+
+// collect parses the package in the root folder and, from there, each package
+// below it that is imported by its own path.
+func collect(importPath string, files Files) (sources []*source, findings []Finding) {
+	queue, seen := []string{"."}, map[string]bool{".": true}
+	for len(queue) > 0 {
+		dir := queue[0]
+		queue = queue[1:]
+		for _, src := range parseDir(dir, files) {
+			sources = append(sources, src)
+			findings = append(findings, src.syntax()...)
+			for _, imported := range src.imports() {
+				sub, ok := strings.CutPrefix(imported.path, importPath+"/")
+				if ok && !seen[sub] {
+					seen[sub] = true
+					queue = append(queue, sub)
+				}
+			}
+		}
+	}
+	return sources, findings
+}
+
+// parseDir parses what the go command would build in a folder.
+func parseDir(dir string, files Files) (sources []*source) {
+	ctx := build.Context{
+		GOOS: "linux", GOARCH: runtime.GOARCH, Compiler: "gc", ReleaseTags: build.Default.ReleaseTags,
+		OpenFile: func(name string) (io.ReadCloser, error) {
+			return io.NopCloser(bytes.NewReader(files[name])), nil
+		},
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if path.Dir(name) != dir || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		// A file whose head cannot be read is kept: the parser will say why.
+		if match, err := ctx.MatchFile(dir, path.Base(name)); match || err != nil {
+			sources = append(sources, parse(name, files[name]))
+		}
+	}
+	return sources
+}
+
+func parse(name string, text []byte) *source {
+	src := &source{path: name, text: text, fset: token.NewFileSet()}
+	src.tree, src.err = parser.ParseFile(src.fset, name, text, parser.ParseComments|parser.SkipObjectResolution)
+	if src.tree == nil {
+		src.tree = &ast.File{Name: ast.NewIdent("")}
+	}
+	return src
+}
+
+// syntax turns the parser's errors into findings.
+func (s *source) syntax() (findings []Finding) {
+	if s.err == nil {
+		return nil
+	}
+	var list scanner.ErrorList
+	if !errors.As(s.err, &list) {
+		return []Finding{{Rule: "syntax", File: s.path, FR: s.err.Error(), EN: s.err.Error()}}
+	}
+	for _, e := range list[:min(len(list), maxFindings)] {
+		findings = append(findings, Finding{
+			Rule: "syntax", File: s.path, Line: e.Pos.Line, Column: e.Pos.Column,
+			FR: "erreur de syntaxe : " + e.Msg, EN: "syntax error: " + e.Msg,
+		})
+	}
+	return findings
+}
+
+type imported struct {
+	path string
+	pos  token.Pos
+}
+
+func (s *source) imports() (all []imported) {
+	for _, spec := range s.tree.Imports {
+		if name, err := strconv.Unquote(spec.Path.Value); err == nil {
+			all = append(all, imported{name, spec.Path.Pos()})
+		}
+	}
+	return all
+}
+
+// at makes a finding at a place of the file as it is written, whatever //line
+// says about it.
+func (s *source) at(pos token.Pos, rule, fr, en string) Finding {
+	p := s.fset.PositionFor(pos, false)
+	return Finding{Rule: rule, File: s.path, Line: p.Line, Column: p.Column, FR: fr, EN: en}
+}

@@ -1,0 +1,174 @@
+// Package submission turns a student's folder into a driver executable: it reads
+// the folder with care, refuses what would reach beyond it, compiles a copy
+// together with our shim, and keeps the result by content.
+//
+// It says whether a submission builds and what its text breaks of the norm. It
+// does not know what the exercise asks, and never runs what it builds.
+package submission
+
+import (
+	"errors"
+	"maps"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Module is the module in which every submission is built.
+const Module = "moulinette"
+
+// DefaultImportPath is where a submission stands that has no place of its own in
+// the module.
+const DefaultImportPath = Module + "/student"
+
+// Language is what a submission is written in.
+type Language string
+
+// The languages.
+const (
+	Go  Language = "go"
+	C17 Language = "c17"
+)
+
+// ErrC17 is why a C submission is unusable for now.
+var ErrC17 = errors.New("C17 submissions are not supported yet")
+
+// Files are a submission's files by slash-separated path. Only Go files and
+// go.mod need content; of others the name counts.
+type Files map[string][]byte
+
+// Submission is a folder that has been read and may be built.
+type Submission struct {
+	Name       string   // last element of the import path
+	Language   Language // what it is
+	ImportPath string   // where it stands in the module
+	Files      Files    // what is built: Go files of its package and of those below that it imports
+	Notices    []Finding
+
+	sources []*source
+}
+
+// Open reads the folder dir and checks it. The error is an [*Unusable] if there
+// is nothing to grade, a [*BuildError] if what there is earns a zero.
+//
+// A folder that lies in a module named moulinette keeps its import path, so that
+// it can import its own packages; any other stands at [DefaultImportPath].
+func Open(dir string) (*Submission, error) {
+	files, notices, err := readFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	importPath, err := importPathOf(dir)
+	if err != nil {
+		return nil, err
+	}
+	s, err := FromFiles(importPath, files)
+	if unusable := (*Unusable)(nil); errors.As(err, &unusable) {
+		unusable.Path = dir
+	}
+	if s != nil {
+		s.Notices = append(notices, s.Notices...)
+	}
+	return s, err
+}
+
+// FromFiles makes a submission of files in memory, as if they lay in a folder
+// that has this import path: a mutant is another submission's Files, edited. An
+// empty path means [DefaultImportPath].
+func FromFiles(importPath string, files Files) (*Submission, error) {
+	if importPath == "" {
+		importPath = DefaultImportPath
+	}
+	s := &Submission{Name: path.Base(importPath), Language: Go, ImportPath: importPath, Files: Files{}}
+	if !slices.ContainsFunc(slices.Collect(maps.Keys(files)), isRootGo) {
+		return nil, noGoFile(importPath, files)
+	}
+	return s, s.load(files)
+}
+
+// load chooses the files that are built and judges them.
+func (s *Submission) load(files Files) error {
+	sources, findings := collect(s.ImportPath, files)
+	if len(sources) == 0 {
+		return noGoFile(s.ImportPath, files)
+	}
+	s.sources = sources
+	for _, src := range sources {
+		s.Files[src.path] = src.text
+	}
+	s.Notices = notices(files)
+	findings = append(findings, checkFiles(sources, files)...)
+	for _, src := range sources {
+		findings = append(findings, src.check(s.ImportPath)...)
+	}
+	findings = append(findings, checkPackages(sources)...)
+	if len(findings) > 0 {
+		sortFindings(findings)
+		return &BuildError{Findings: findings}
+	}
+	return nil
+}
+
+func isRootGo(name string) bool {
+	return !strings.Contains(name, "/") && strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go")
+}
+
+func noGoFile(name string, files Files) error {
+	if _, ok := files["linux_namespaces.c"]; ok {
+		return &Unusable{
+			Path: name, Err: ErrC17,
+			FR: "linux_namespaces.c trouvé : les rendus en C17 ne sont pas encore pris en charge",
+			EN: "linux_namespaces.c found",
+		}
+	}
+	return &Unusable{
+		Path: name,
+		FR:   "aucun fichier Go à compiler pour Linux dans ce dossier",
+		EN:   "no Go file to build for Linux in this folder",
+	}
+}
+
+// importPathOf is the folder's place in the module moulinette that holds it.
+func importPathOf(dir string) (string, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", &Unusable{Path: dir, FR: "chemin illisible", EN: "unreadable path", Err: err}
+	}
+	for up := filepath.Dir(abs); ; up = filepath.Dir(up) {
+		if isModule(up) {
+			rel, err := filepath.Rel(up, abs)
+			if err != nil || !importable(filepath.ToSlash(rel)) {
+				return DefaultImportPath, nil
+			}
+			return checkPlace(dir, Module+"/"+filepath.ToSlash(rel))
+		}
+		if up == filepath.Dir(up) {
+			return DefaultImportPath, nil
+		}
+	}
+}
+
+func checkPlace(dir, importPath string) (string, error) {
+	if importPath == Module+"/grader" || strings.HasPrefix(importPath, Module+"/grader/") {
+		return "", &Unusable{
+			Path: dir,
+			FR:   "ce dossier fait partie du correcteur, ce n'est pas un rendu",
+			EN:   "this folder is part of the grader, not a submission",
+		}
+	}
+	return importPath, nil
+}
+
+// importable tells whether a generated main package can import a folder by its
+// own path.
+func importable(rel string) bool {
+	for part := range strings.SplitSeq(rel, "/") {
+		if part == "internal" || part == "vendor" || part == "testdata" || strings.Trim(part, plainLetters) != "" || strings.HasPrefix(part, ".") {
+			return false
+		}
+	}
+	return true
+}
+
+const plainLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."

@@ -1,0 +1,172 @@
+package submission
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// maxOutput bounds what is kept of the compiler's words.
+const maxOutput = 64 << 10
+
+// Runner executes a command to its end; the command's output is set. It is the
+// seam for compiling in a sandbox: whoever compiles a stranger's text may want
+// to do it elsewhere.
+type Runner func(ctx context.Context, command Command) error
+
+// Command is one run of the go command.
+type Command struct {
+	Args   []string // Args[0] is the executable
+	Dir    string   // where to run; the one folder that it has to write to, with Env's GOCACHE, is above it
+	Env    []string // the whole environment
+	Output *bytes.Buffer
+}
+
+// buildFlags and buildEnv pin what an executable depends on: nothing of the
+// user's settings, no network, no C compiler, no other toolchain.
+var (
+	buildFlags = []string{"-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"}
+	buildEnv   = []string{
+		"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + runtime.GOARCH, "GOENV=off", "GOFLAGS=", "GOPROXY=off",
+		"GOSUMDB=off", "GOTOOLCHAIN=local", "GOWORK=off", "GO111MODULE=on", "GOEXPERIMENT=", "LC_ALL=C",
+	}
+)
+
+// toolchain is what the go command says about itself.
+type toolchain struct {
+	path                          string
+	version, buildCache, modCache string
+}
+
+// tool asks the go command once where its caches are.
+func (b *Builder) tool(ctx context.Context) (toolchain, error) {
+	b.once.Do(func() { b.toolchain, b.toolErr = b.findTool(ctx) })
+	return b.toolchain, b.toolErr
+}
+
+func (b *Builder) findTool(ctx context.Context) (t toolchain, err error) {
+	name := b.Go
+	if name == "" {
+		name = "go"
+	}
+	if t.path, err = exec.LookPath(name); err != nil {
+		return t, fmt.Errorf("go command: %w", err)
+	}
+	cmd := exec.CommandContext(ctx, t.path, "env", "-json", "GOVERSION", "GOCACHE", "GOMODCACHE")
+	cmd.Dir, cmd.Env = "/", append(os.Environ(), "GOTOOLCHAIN=local", "GOWORK=off")
+	out, err := cmd.Output()
+	if err != nil {
+		return t, fmt.Errorf("go env: %w", err)
+	}
+	var said struct{ GOVERSION, GOCACHE, GOMODCACHE string }
+	if err := json.Unmarshal(out, &said); err != nil {
+		return t, fmt.Errorf("go env: %w", err)
+	}
+	t.version, t.buildCache, t.modCache = said.GOVERSION, said.GOCACHE, said.GOMODCACHE
+	if !ours(t.buildCache) {
+		t.buildCache = filepath.Join(b.Cache, "go-build")
+	}
+	return t, nil
+}
+
+// ours tells whether a build cache can be shared: root must not leave files in
+// somebody else's.
+func ours(dir string) bool {
+	if dir == "" || dir == "off" {
+		return false
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		if errors.Is(err, os.ErrNotExist) && dir != filepath.Dir(dir) {
+			continue
+		}
+		st, ok := (*syscall.Stat_t)(nil), false
+		if err == nil {
+			st, ok = info.Sys().(*syscall.Stat_t)
+		}
+		return ok && int(st.Uid) == os.Geteuid()
+	}
+}
+
+// goBuild compiles dir/module into dir/driver.
+func (b *Builder) goBuild(ctx context.Context, s *Submission, dir string) error {
+	timeout := b.Timeout
+	if timeout == 0 {
+		timeout = 2 * time.Minute
+	}
+	timed, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	env, err := b.environment(dir)
+	if err != nil {
+		return err
+	}
+	args := append([]string{b.toolchain.path, "build"}, buildFlags...)
+	command := Command{
+		Args: append(args, "-o", filepath.Join(dir, "driver"), "."),
+		Dir:  filepath.Join(dir, "module"), Env: env, Output: &bytes.Buffer{},
+	}
+	run := b.Run
+	if run == nil {
+		run = Here
+	}
+	err = run(timed, command)
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("go build: %w", ctx.Err())
+	case err == nil:
+		return nil
+	case timed.Err() != nil:
+		return fmt.Errorf("go build: not finished after %v", timeout)
+	default:
+		return s.explain(command.Output.Bytes(), err)
+	}
+}
+
+// environment is the go command's, with a home of its own that says no to
+// telemetry.
+func (b *Builder) environment(dir string) ([]string, error) {
+	home, tmp := filepath.Join(dir, "home"), filepath.Join(dir, "tmp")
+	telemetry := filepath.Join(home, ".config", "go", "telemetry")
+	err := errors.Join(os.MkdirAll(telemetry, 0o700), os.MkdirAll(tmp, 0o700),
+		os.WriteFile(filepath.Join(telemetry, "mode"), []byte("off"), 0o600),
+		os.MkdirAll(b.toolchain.buildCache, 0o755))
+	if err != nil {
+		return nil, fmt.Errorf("stage: %w", err)
+	}
+	return append([]string{
+		"HOME=" + home, "TMPDIR=" + tmp, "PATH=" + filepath.Dir(b.toolchain.path),
+		"GOCACHE=" + b.toolchain.buildCache, "GOMODCACHE=" + b.toolchain.modCache,
+	}, buildEnv...), nil
+}
+
+// Here is the Runner without a sandbox: a child in a process group of its own,
+// which dies with us and is killed as a whole when ctx ends.
+func Here(ctx context.Context, c Command) error {
+	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
+	cmd.Dir, cmd.Env = c.Dir, c.Env
+	out := &bounded{buffer: c.Output}
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	// Pdeathsig is about the thread that forked: it has to stay until the end.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	return cmd.Run()
+}
+
+// bounded is a writer that forgets what comes after maxOutput.
+type bounded struct{ buffer *bytes.Buffer }
+
+func (w *bounded) Write(p []byte) (int, error) {
+	w.buffer.Write(p[:min(len(p), maxOutput-w.buffer.Len())])
+	return len(p), nil
+}
