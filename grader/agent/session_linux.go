@@ -145,7 +145,11 @@ func (s *session) open() error {
 	s.box = b
 	s.probes = newProbes(s)
 	s.driver = newDriver(b, s.limits)
-	return b.Launch(s.arm)
+	if err := b.Launch(s.arm); err != nil {
+		return err
+	}
+	s.agent.template.Prepare()
+	return nil
 }
 
 // arm is called while the launcher waits, just before it becomes the driver:

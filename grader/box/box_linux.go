@@ -35,42 +35,101 @@ type Box struct {
 	answers chan answer
 	exit    chan Exit
 	group   *group
+	disk    int      // MiB
+	work    *os.File // the folder /work, as the agent reaches it
 	closing sync.Once
 }
 
 // Open makes a box and prepares its world. Its driver is not launched yet.
 func (t *Template) Open(o Options) (*Box, error) {
-	b := &Box{t: t, answers: make(chan answer, 1), exit: make(chan Exit, 1)}
-	if err := b.open(o); err != nil {
+	b, err := t.fresh(o.Limits.DiskMiB)
+	if err != nil {
+		return nil, fmt.Errorf("box: %w", err)
+	}
+	if err := b.furnish(o); err != nil {
 		b.Close()
 		return nil, fmt.Errorf("box: %w", err)
 	}
 	return b, nil
 }
 
-func (b *Box) open(o Options) error {
+// fresh gives a box in which nothing has happened yet: the spare one, if there
+// is one of the right size.
+func (t *Template) fresh(disk int) (*Box, error) {
+	if t.spare != nil {
+		s := <-t.spare
+		t.spare = nil
+		if s.err == nil && s.box.disk == disk {
+			return s.box, nil
+		}
+		if s.err == nil {
+			s.box.Close()
+		}
+	}
+	return t.newBox(disk)
+}
+
+// spareBox is a box made ahead of its scenario, or why it was not.
+type spareBox struct {
+	box *Box
+	err error
+}
+
+// Prepare makes a box for the next scenario while this one runs.
+func (t *Template) Prepare() {
+	if t.spare != nil {
+		return
+	}
+	t.spare = make(chan spareBox, 1)
+	go func(done chan<- spareBox) {
+		b, err := t.newBox(scenario.Limits{}.WithDefaults().DiskMiB)
+		done <- spareBox{b, err}
+	}(t.spare)
+}
+
+// newBox clones a box's init and has it set up what all boxes have in common.
+func (t *Template) newBox(disk int) (*Box, error) {
+	b := &Box{t: t, disk: disk, answers: make(chan answer, 1), exit: make(chan Exit, 1)}
+	if err := b.clone(); err != nil {
+		b.Close()
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *Box) clone() error {
 	inside, err := b.pipes()
 	if err != nil {
 		return err
 	}
 	defer closeAll(inside)
-	b.t.made++
-	if b.group, err = b.t.cg.make(b.t.made, o.Limits); err != nil {
-		return fmt.Errorf("cgroup: %w", err)
-	}
-	if err := b.t.on(func() error { return b.spawn(o, inside) }); err != nil {
+	if err := b.t.on(func() error { return b.spawn(inside) }); err != nil {
 		return err
-	}
-	if err := b.group.add(b.Init); err != nil {
-		return fmt.Errorf("cgroup: %w", err)
 	}
 	if err := b.writeMaps(); err != nil {
 		return fmt.Errorf("maps: %w", err)
 	}
 	go b.listen()
-	return b.order("set-up", order{Setup: &setup{
-		UserNS: b.t.cfg.Mode != Privileged, Ranged: b.t.cfg.Mode != Single,
-		World: o.World, Limits: o.Limits, Faults: o.Faults,
+	return b.order("set-up", order{Base: &base{
+		UserNS: b.t.cfg.Mode != Privileged, Ranged: b.t.cfg.Mode != Single, DiskMiB: b.disk,
+	}})
+}
+
+// furnish makes of a fresh box the one that a scenario asks for.
+func (b *Box) furnish(o Options) error {
+	b.t.made++
+	var err error
+	if b.group, err = b.t.cg.make(b.t.made, o.Limits); err != nil {
+		return fmt.Errorf("cgroup: %w", err)
+	}
+	if err := b.group.add(b.Init); err != nil {
+		return fmt.Errorf("cgroup: %w", err)
+	}
+	if err := b.makeRoots(o.World.Roots); err != nil {
+		return err
+	}
+	return b.order("world", order{Setup: &setup{
+		Ranged: b.t.cfg.Mode != Single, World: o.World, Limits: o.Limits, Faults: o.Faults,
 	}})
 }
 
@@ -126,13 +185,15 @@ func closeAll(files []*os.File) {
 }
 
 // spawn clones the box's init. It runs on the template's thread.
-func (b *Box) spawn(o Options, inside []*os.File) error {
-	if err := unix.Mount("work", scenario.WorkDir, "tmpfs", unix.MS_NOSUID, fmt.Sprintf("mode=0755,size=%dm", o.Limits.DiskMiB)); err != nil {
+func (b *Box) spawn(inside []*os.File) error {
+	if err := unix.Mount("work", scenario.WorkDir, "tmpfs", unix.MS_NOSUID, fmt.Sprintf("mode=0755,size=%dm", b.disk)); err != nil {
 		return fmt.Errorf("mount %s: %w", scenario.WorkDir, err)
 	}
-	// init has its own copy from the clone on; the template's goes.
+	// init has its own copy from the clone on, and we a way in; the template's
+	// copy goes.
 	defer unix.Unmount(scenario.WorkDir, unix.MNT_DETACH)
-	if err := b.makeRoots(o.World.Roots); err != nil {
+	var err error
+	if b.work, err = os.Open(scenario.WorkDir); err != nil {
 		return err
 	}
 	b.cmd = &exec.Cmd{
@@ -163,11 +224,12 @@ func (t *Template) initAttr() *syscall.SysProcAttr {
 	return attr
 }
 
-// AllCapabilities lists every capability of the running kernel.
+// AllCapabilities lists every capability of the running kernel. The caller may
+// lack some: the creator of a user namespace has them all inside.
 func AllCapabilities() []uintptr {
 	var caps []uintptr
 	for c := uintptr(0); c < 64; c++ {
-		if v, _, errno := unix.Syscall6(unix.SYS_PRCTL, unix.PR_CAPBSET_READ, c, 0, 0, 0, 0); errno != 0 || v != 1 {
+		if _, _, errno := unix.Syscall6(unix.SYS_PRCTL, unix.PR_CAPBSET_READ, c, 0, 0, 0, 0); errno != 0 {
 			break
 		}
 		caps = append(caps, c)
@@ -268,7 +330,7 @@ func (b *Box) close() error {
 			c.Close()
 		}
 	}
-	for _, f := range []*os.File{b.Stdout, b.Stderr} {
+	for _, f := range []*os.File{b.Stdout, b.Stderr, b.work} {
 		if f != nil {
 			f.Close()
 		}

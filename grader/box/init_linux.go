@@ -17,20 +17,22 @@ type initProcess struct {
 	control *os.File
 	mu      sync.Mutex // guards enc
 	enc     *json.Encoder
+	base    *base
 	setup   *setup
+	filter  func() Filter
 	driver  int
 }
 
 // InitMain is the whole life of [FaceInit]. It must be called on the main
 // goroutine, which it keeps on the main thread: that thread's namespaces are
-// what the driver inherits.
-func InitMain() int {
+// what the driver inherits. filter gives the notification filter for the driver.
+func InitMain(filter func() Filter) int {
 	runtime.LockOSThread()
 	for fd := fdControl; fd <= fdLaunch; fd++ {
 		unix.CloseOnExec(fd)
 	}
 	control := os.NewFile(fdControl, "control")
-	p := &initProcess{control: control, enc: json.NewEncoder(control)}
+	p := &initProcess{control: control, enc: json.NewEncoder(control), filter: filter}
 	dec := json.NewDecoder(control)
 	for {
 		var o order
@@ -58,9 +60,20 @@ func (p *initProcess) say(a answer) {
 
 func (p *initProcess) obey(o order) error {
 	switch {
+	case o.Base != nil:
+		p.base = o.Base
+		return inTurn([]stage{
+			{"become root", p.becomeRoot},
+			{"hostname", func() error { return unix.Sethostname([]byte("seahaven")) }},
+			{"mounts", p.mounts},
+		})
 	case o.Setup != nil:
 		p.setup = o.Setup
-		return p.prepare()
+		return inTurn([]stage{
+			// Only now: this process sees its cgroup as the root of the tree.
+			{"cgroup namespace", func() error { return unix.Unshare(unix.CLONE_NEWCGROUP) }},
+			{"world", p.world},
+		})
 	case o.Launch:
 		return p.launch()
 	case o.Host != nil:
@@ -69,18 +82,13 @@ func (p *initProcess) obey(o order) error {
 	return fmt.Errorf("empty order")
 }
 
-// prepare makes this process root of the box and builds its world.
-func (p *initProcess) prepare() error {
-	for _, s := range []struct {
-		name string
-		do   func() error
-	}{
-		{"become root", p.becomeRoot},
-		{"cgroup namespace", func() error { return unix.Unshare(unix.CLONE_NEWCGROUP) }},
-		{"hostname", func() error { return unix.Sethostname([]byte("seahaven")) }},
-		{"mounts", p.mounts},
-		{"world", p.world},
-	} {
+type stage struct {
+	name string
+	do   func() error
+}
+
+func inTurn(stages []stage) error {
+	for _, s := range stages {
 		if err := s.do(); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
@@ -89,10 +97,10 @@ func (p *initProcess) prepare() error {
 }
 
 func (p *initProcess) becomeRoot() error {
-	if !p.setup.UserNS {
+	if !p.base.UserNS {
 		return nil
 	}
-	if p.setup.Ranged {
+	if p.base.Ranged {
 		if err := syscall.Setgroups(nil); err != nil {
 			return err
 		}
@@ -113,28 +121,22 @@ func (p *initProcess) becomeRoot() error {
 	return unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
 }
 
-// launch starts the launcher in a mount namespace of its own, a copy of this
-// one whose mounts are peers.
+// launch clones the driver in a mount namespace of its own, a copy of this one
+// whose mounts are peers.
 func (p *initProcess) launch() error {
 	null, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
 	defer null.Close()
-	text, err := json.Marshal(p.setup)
+	filter := p.filter()
+	l, err := newLauncher(p.setup, null.Fd(), &filter)
 	if err != nil {
 		return err
 	}
-	pid, err := syscall.ForkExec("/proc/self/exe", []string{FaceLaunch, string(text)}, &syscall.ProcAttr{
-		Dir:   "/",
-		Env:   driverEnv,
-		Files: []uintptr{null.Fd(), fdStdout, fdStderr, fdChannel, fdLaunch},
-		Sys:   &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS, Setsid: true},
-	})
-	if err != nil {
+	if p.driver, err = l.fork(); err != nil {
 		return err
 	}
-	p.driver = pid
 	for fd := fdStdout; fd <= fdLaunch; fd++ {
 		if err := unix.Close(fd); err != nil {
 			return err

@@ -1,7 +1,6 @@
 package box
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -57,12 +56,8 @@ func (b *Box) awaitLauncher() (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("no word from the launcher: %w", err)
 	}
-	var said launched
-	if err := json.Unmarshal(buf[:n], &said); err != nil {
+	if err := launchError(buf[:n]); err != nil {
 		return nil, err
-	}
-	if said.Error != "" {
-		return nil, errors.New(said.Error)
 	}
 	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
 	if err != nil {
@@ -98,7 +93,18 @@ func (b *Box) awaitExec() error {
 		return fmt.Errorf("launch: %w", err)
 	}
 	if len(text) > 0 {
-		return fmt.Errorf("launch: %s", text)
+		return fmt.Errorf("launch: %w", launchError(text))
+	}
+	return nil
+}
+
+// launchError reads a message of the driver-to-be.
+func launchError(text []byte) error {
+	if len(text) != 2 || launchStage(text[0]) > launchExec {
+		return fmt.Errorf("the driver-to-be said %q", text)
+	}
+	if stage := launchStage(text[0]); stage != launchReady {
+		return fmt.Errorf("%s: %w", stage, unix.Errno(text[1]))
 	}
 	return nil
 }

@@ -1,8 +1,10 @@
 package box
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -17,11 +19,11 @@ import (
 // rootFolders is what a freshly debootstrapped root has at its top.
 var rootFolders = []string{"bin", "dev", "etc", "home", "lib", "mnt", "opt", "proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "var"}
 
-// makeRoots fills the fresh /work. It runs on the template's thread, before
-// anything of the submission has been near: plain paths are safe. The tmpfs
-// belongs to the template's side, so that device files work on it.
+// makeRoots fills the fresh /work, from outside and before anything of the
+// submission has been near: plain paths are safe. The tmpfs belongs to the
+// template's side, so that device files work on it.
 func (b *Box) makeRoots(roots []scenario.Root) error {
-	if err := b.own(scenario.WorkDir); err != nil {
+	if err := b.own(b.path(scenario.WorkDir)); err != nil {
 		return err
 	}
 	for _, r := range roots {
@@ -30,6 +32,11 @@ func (b *Box) makeRoots(roots []scenario.Root) error {
 		}
 	}
 	return nil
+}
+
+// path is where the agent finds what the box has below /work.
+func (b *Box) path(inside string) string {
+	return fmt.Sprintf("/proc/self/fd/%d%s", b.work.Fd(), strings.TrimPrefix(inside, scenario.WorkDir))
 }
 
 func (b *Box) makeRoot(r scenario.Root) error {
@@ -58,7 +65,7 @@ func (b *Box) makeRoot(r scenario.Root) error {
 		if slices.Contains(r.Without, "etc") {
 			break
 		}
-		path := filepath.Join(r.Path, name)
+		path := b.path(filepath.Join(r.Path, name))
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			return err
 		}
@@ -66,7 +73,7 @@ func (b *Box) makeRoot(r scenario.Root) error {
 			return err
 		}
 	}
-	return b.equip(r.Path)
+	return b.equip(b.path(r.Path))
 }
 
 // equip gives a root our probe and a socket to check in at. Both belong to the
@@ -107,10 +114,10 @@ func (b *Box) mkdirs(path string) error {
 	made := scenario.WorkDir
 	for part := range strings.SplitSeq(strings.TrimPrefix(path, scenario.WorkDir+"/"), "/") {
 		made += "/" + part
-		if err := os.Mkdir(made, 0o755); err != nil && !os.IsExist(err) {
+		if err := os.Mkdir(b.path(made), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
-		if err := b.own(made); err != nil {
+		if err := b.own(b.path(made)); err != nil {
 			return err
 		}
 	}
@@ -121,5 +128,5 @@ func (b *Box) own(path string) error {
 	if b.t.first == 0 {
 		return nil
 	}
-	return unix.Lchown(path, b.t.first, b.t.first)
+	return unix.Chown(path, b.t.first, b.t.first)
 }

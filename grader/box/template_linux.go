@@ -43,6 +43,7 @@ type Template struct {
 	probe Inode    // of the same, for telling who checks in
 	sock  *net.UnixListener
 	made  int
+	spare chan spareBox // a box being made ahead; nil if none is
 }
 
 // NewTemplate builds the template. It is never taken down: it goes with the
@@ -169,9 +170,11 @@ func (t *Template) build() error {
 		{"/etc", makeEtc},
 		{"programs", func() error { return t.copyPrograms(opened) }},
 		{"socket", t.openSocket},
-		{"pivot_root", pivot},
+		// An ordinary user may mount these two only while the host's own are in
+		// sight (mount_too_revealing), so before the pivot.
 		{"sysfs", mountSysfs},
 		{"proc", t.mountDeadProc},
+		{"pivot_root", pivot},
 		{"read-only root", func() error {
 			return unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV, "")
 		}},
@@ -394,7 +397,7 @@ func pivot() error {
 // would refuse every later read-write sysfs mount in the box (mount_too_revealing).
 // It shows a network namespace that holds nothing.
 func mountSysfs() error {
-	return unix.Mount("sysfs", "/sys", "sysfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
+	return unix.Mount("sysfs", "sys", "sysfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
 }
 
 // mountDeadProc mounts the proc of a PID namespace that no longer has a process.
@@ -402,10 +405,9 @@ func mountSysfs() error {
 // own, and it shows nothing of the host. The mounting has to be done by a member
 // of that namespace, so by a child.
 func (t *Template) mountDeadProc() error {
-	cmd := exec.Command(scenario.ProbePath)
+	cmd := exec.Command("." + scenario.ProbePath)
 	cmd.Args = []string{FaceProc}
 	cmd.Env = []string{}
-	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL}
 	out, err := startCombined(cmd)
 	if err != nil {
@@ -440,9 +442,10 @@ func startCombined(cmd *exec.Cmd) (string, error) {
 	return string(out), cmd.Wait()
 }
 
-// ProcMain mounts proc on /proc: the whole life of the [FaceProc] face.
+// ProcMain mounts proc on the folder proc of its working directory: the whole
+// life of the [FaceProc] face.
 func ProcMain() int {
-	err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
+	err := unix.Mount("proc", "proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
 	if err != nil {
 		fmt.Println("mount proc:", err)
 		return 1

@@ -6,14 +6,22 @@ import "moulinette/grader/scenario"
 
 // order goes from the agent to init. One field is set.
 type order struct {
-	Setup  *setup         `json:"setup,omitempty"`
+	Base   *base          `json:"base,omitempty"`  // first
+	Setup  *setup         `json:"setup,omitempty"` // second
 	Launch bool           `json:"launch,omitempty"`
 	Host   *scenario.Host `json:"host,omitempty"`
 }
 
+// base is what every box has in common: it is set up before it is known which
+// scenario the box is for.
+type base struct {
+	UserNS  bool `json:"userns"`
+	Ranged  bool `json:"ranged"` // more than one id is mapped
+	DiskMiB int  `json:"disk_mib"`
+}
+
 type setup struct {
-	UserNS bool            `json:"userns"`
-	Ranged bool            `json:"ranged"` // more than one id is mapped
+	Ranged bool            `json:"ranged"`
 	World  scenario.World  `json:"world"`
 	Limits scenario.Limits `json:"limits"`
 	Faults bool            `json:"faults"`
@@ -37,11 +45,5 @@ const (
 	fdStdout  = 4 // the driver's
 	fdStderr  = 5
 	fdChannel = 6 // the driver protocol; scenario.DriverFD in the driver
-	fdLaunch  = 7 // launcher's socket, see launch_linux.go
+	fdLaunch  = 7 // socket of the driver-to-be, see fork_linux.go
 )
-
-// launched is the launcher's one message before it becomes the driver; the
-// listener of the notification filter travels with it (SCM_RIGHTS).
-type launched struct {
-	Error string `json:"error,omitempty"`
-}

@@ -15,7 +15,7 @@ import (
 // mounts makes what each box has of its own, over the template's locked mounts.
 func (p *initProcess) mounts() error {
 	const careful = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
-	size := fmt.Sprintf("size=%dm", p.setup.Limits.DiskMiB)
+	size := fmt.Sprintf("size=%dm", p.base.DiskMiB)
 	for _, m := range []struct {
 		kind, target string
 		flags        uintptr

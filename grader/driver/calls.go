@@ -130,7 +130,7 @@ func createPIDNamespace(s *shim, req *scenario.Request, reply *scenario.Reply) (
 	var child *exec.Cmd
 	if !req.Args.Null {
 		// Files, so that os/exec needs no goroutine and no pipe.
-		child = &exec.Cmd{Path: scenario.ProbePath, Args: probeArgv(req.Probe), Stdout: os.Stdout, Stderr: os.Stderr}
+		child = &exec.Cmd{Path: probePath, Args: probeArgv(req.Probe), Stdout: os.Stdout, Stderr: os.Stderr}
 	}
 	reply.Value, err = s.rt.CreatePIDNamespace(child)
 	return err
@@ -170,11 +170,14 @@ func netContext(a *scenario.Args) *contract.NetNamespaceContext {
 	}
 }
 
+// probePath is a variable for the tests alone.
+var probePath = scenario.ProbePath
+
 // probeArgv is the probe's command line: its name is how the agent tells one
 // probe from another.
 func probeArgv(name string) []string {
 	if name == "" {
-		return []string{scenario.ProbePath}
+		return []string{probePath}
 	}
-	return []string{scenario.ProbePath, name}
+	return []string{probePath, name}
 }

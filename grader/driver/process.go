@@ -55,7 +55,7 @@ func (s *shim) target(t scenario.Target) error {
 		// Nobody (there is no map yet) keeps over execve only what is ambient.
 		sys.AmbientCaps = allCapabilities()
 	}
-	pid, err := start(scenario.ProbePath, probeArgv(t.Name), &syscall.ProcAttr{Sys: sys})
+	pid, err := start(probePath, probeArgv(t.Name), &syscall.ProcAttr{Sys: sys})
 	if err != nil {
 		return err
 	}

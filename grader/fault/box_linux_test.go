@@ -25,11 +25,12 @@ const (
 	asStage = "fault-test-stage"
 	asBox   = "fault-test-box"
 	asActor = "fault-test-actor"
+	asChild = "fault-test-child" // of the actor, in namespaces of its own
 )
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 {
-		part := map[string]func([]string){asStage: stage, asBox: box, asActor: actor}[os.Args[1]]
+		part := map[string]func([]string){asStage: stage, asBox: box, asActor: actor, asChild: child}[os.Args[1]]
 		if part != nil {
 			part(os.Args[2:])
 			os.Exit(0)
@@ -62,6 +63,7 @@ func world(owner int) {
 
 // stage makes what the host's side owns, then the box.
 func stage(args []string) {
+	runtime.LockOSThread()
 	must(unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""), "private")
 	world(100000)
 	cmd := boxCommand(true, args)
@@ -113,21 +115,29 @@ func box(args []string) {
 
 // actor makes each road named by an argument, once it is told to.
 func actor(args []string) {
-	in := bufio.NewReader(os.Stdin)
 	fmt.Println("ready")
-	if _, err := in.ReadString('\n'); err != nil {
-		os.Exit(71)
-	}
+	pause()
 	for _, name := range args[1:] {
-		f := roads()[name]
-		if f == nil {
-			f = deeds()[name]
+		var f func() error
+		for _, all := range []map[string]func() error{roads(), deeds(), tricks(), legacyTricks()} {
+			if f == nil {
+				f = all[name]
+			}
 		}
 		if f == nil {
 			fmt.Println(name, "unknown")
 			os.Exit(72)
 		}
 		fmt.Println(name, errnoText(f()))
+	}
+}
+
+var fromTest = bufio.NewReader(os.Stdin)
+
+// pause waits for the test's word.
+func pause() {
+	if _, err := fromTest.ReadString('\n'); err != nil {
+		os.Exit(71)
 	}
 }
 
@@ -156,12 +166,30 @@ func isRoot() bool { return os.Getuid() == 0 }
 // start runs a box to the point where the actor waits to be told.
 func start(t testing.TB, o Options, acts ...string) *boxed {
 	t.Helper()
-	b := &boxed{t: t}
+	b, l, control := launch(t, acts...)
+	o.BoxInit = b.cmd.Process.Pid
+	if isRoot() {
+		o.BoxInit = firstChild(t, b.cmd.Process.Pid)
+	}
+	b.Supervisor = Supervise(l, o)
+	control.Write([]byte{1})
+	control.Close()
+	t.Cleanup(b.end)
+	b.line("ready")
+	return b
+}
+
+// launch runs a box to the point where it has sent its listener and waits on
+// the control channel.
+func launch(t testing.TB, acts ...string) (b *boxed, l, control *os.File) {
+	t.Helper()
+	b = &boxed{t: t}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	theirs := os.NewFile(uintptr(pair[1]), "control")
+	ours, theirs := os.NewFile(uintptr(pair[0]), "control"), os.NewFile(uintptr(pair[1]), "control")
+	defer theirs.Close()
 	if isRoot() {
 		b.cmd = exec.Command("/proc/self/exe", append([]string{asStage, "root"}, acts...)...)
 		b.cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
@@ -177,20 +205,7 @@ func start(t testing.TB, o Options, acts ...string) *boxed {
 	if err := b.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	theirs.Close()
-	l := receiveListener(t, pair[0])
-	o.BoxInit = b.cmd.Process.Pid
-	if isRoot() {
-		o.BoxInit = firstChild(t, b.cmd.Process.Pid)
-	}
-	b.Supervisor = Supervise(l, o)
-	if _, err := unix.Write(pair[0], []byte{1}); err != nil {
-		t.Fatal(err)
-	}
-	unix.Close(pair[0])
-	t.Cleanup(b.end)
-	b.line("ready")
-	return b
+	return b, receiveListener(t, pair[0]), ours
 }
 
 func receiveListener(t testing.TB, from int) *os.File {
@@ -211,17 +226,18 @@ func receiveListener(t testing.TB, from int) *os.File {
 	return os.NewFile(uintptr(fds[0]), "listener")
 }
 
+// firstChild looks at every thread: a child is listed under the one that made it.
 func firstChild(t testing.TB, pid int) int {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	if err != nil {
-		t.Fatal(err)
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, list := range lists {
+		text, _ := os.ReadFile(list)
+		if child, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
+			return child
+		}
 	}
-	child, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return child
+	t.Fatal("the stage has no child")
+	return 0
 }
 
 // act arms the faults and lets the actor begin.

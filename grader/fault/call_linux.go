@@ -19,6 +19,8 @@ type call struct {
 	target  string   // the path it is about, absolute in the caller's root, for Fault.Path
 	dull    bool     // of no interest to anybody: not traced
 
+	texts [6]*argument // strings among the arguments, once they were read
+
 	detail string
 	path   string   // execve: the program
 	argv   []string // execve: its arguments
@@ -60,22 +62,33 @@ func (c *call) does(effect ...string) { c.effects = append(c.effects, effect...)
 // say writes the arguments as a reader wants them.
 func (c *call) say(args ...string) { c.detail = c.name + "(" + strings.Join(args, ", ") + ")" }
 
-// str reads an argument that is a string.
-func (c *call) str(arg int) string {
-	s, _ := c.text(c.args[arg], pathRoom)
-	return s
+// argument is a string in the caller's memory.
+type argument struct {
+	text string
+	ok   bool // it could be read
 }
+
+func (c *call) argument(arg int) *argument {
+	if c.texts[arg] == nil {
+		s, ok := c.text(c.args[arg], pathRoom)
+		c.texts[arg] = &argument{s, ok}
+	}
+	return c.texts[arg]
+}
+
+// str reads an argument that is a string.
+func (c *call) str(arg int) string { return c.argument(arg).text }
 
 // quoted shows a string argument: NULL, ? if it cannot be read, or quoted.
 func (c *call) quoted(arg int) string {
-	if c.args[arg] == 0 {
+	switch a := c.argument(arg); {
+	case c.args[arg] == 0:
 		return "NULL"
-	}
-	s, ok := c.text(c.args[arg], pathRoom)
-	if !ok {
+	case !a.ok:
 		return "?"
+	default:
+		return quote(a.text)
 	}
-	return quote(s)
 }
 
 // at aims the call at a path argument below a folder's descriptor.
@@ -123,6 +136,15 @@ type identity struct {
 
 func (c *call) identity() identity { return identity{c.tid, c.nr, c.ip, c.args} }
 
+// attempt is a new process about to be made. The kernel makes none while a
+// signal waits: it delivers that first and restarts the call, which is then
+// notified again and must not count twice. If nothing of a child is to be seen
+// when the same call comes again, it is such a restart.
+type attempt struct {
+	identity  identity
+	offspring string
+}
+
 const shownRoom = 256 // bytes of a string in the trace
 
 // quote makes a string of the submission harmless and short.
@@ -154,7 +176,7 @@ func (c *call) descriptor(fd int32) string {
 func errnoByName(name string) (unix.Errno, bool) {
 	for e := unix.Errno(1); e < 134; e++ {
 		if unix.ErrnoName(e) == name {
-			return e, true
+			return e, name != "" // some numbers have no name
 		}
 	}
 	return 0, false

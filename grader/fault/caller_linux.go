@@ -128,7 +128,6 @@ type status struct {
 	uid, gid int // for files
 	caps     uint64
 	umask    uint32
-	pending  bool // a signal that is not blocked waits to be delivered
 }
 
 func (c caller) status() (st status, err error) {
@@ -136,7 +135,6 @@ func (c caller) status() (st status, err error) {
 	if err != nil {
 		return st, err
 	}
-	var waiting, blocked uint64
 	for line := range strings.Lines(string(text)) {
 		key, value, _ := strings.Cut(line, ":")
 		f := strings.Fields(value)
@@ -153,23 +151,29 @@ func (c caller) status() (st status, err error) {
 		case "Gid":
 			st.gid, _ = strconv.Atoi(f[len(f)-1])
 		case "CapEff":
-			st.caps = hex(f[0])
+			st.caps, _ = strconv.ParseUint(f[0], 16, 64)
 		case "Umask":
 			m, _ := strconv.ParseUint(f[0], 8, 32)
 			st.umask = uint32(m)
-		case "SigPnd", "ShdPnd":
-			waiting |= hex(f[0])
-		case "SigBlk":
-			blocked = hex(f[0])
 		}
 	}
-	st.pending = waiting&^blocked != 0
 	return st, nil
 }
 
 func (st status) can(capability int) bool { return st.caps&(1<<capability) != 0 }
 
-func hex(s string) uint64 {
-	v, _ := strconv.ParseUint(s, 16, 64)
-	return v
+// offspring changes with each child that the thread makes: it is in the list,
+// or once it was waited for, its page faults are in the sum. Empty if it cannot
+// be told.
+func (c caller) offspring() string {
+	children, err := os.ReadFile(c.proc(fmt.Sprintf("task/%d/children", int(c))))
+	if err != nil {
+		return ""
+	}
+	stat, err := os.ReadFile(c.proc("stat"))
+	if err != nil {
+		return ""
+	}
+	f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	return fmt.Sprintf("%s/%s", f[8], children) // cminflt, counted from the state on
 }

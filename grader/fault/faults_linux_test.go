@@ -1,7 +1,6 @@
 package fault
 
 import (
-	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -50,7 +49,3 @@ func TestEveryRoadOfEveryEffect(t *testing.T) {
 		})
 	}
 }
-
-func deeds() map[string]func() error { return map[string]func() error{} }
-
-var _ = slices.Clone[[]int]

@@ -14,11 +14,11 @@ type outcome struct {
 	withheld string // what the caller would have got without our user namespace
 }
 
-// wanted tells whether the call needs a closer look than can be had at once.
-func (s *Supervisor) wanted(c *call) bool { return s.deed(c) != nil }
+// deed is a closer look at a call, and what follows from it.
+type deed func(*call) outcome
 
 // deed is what is to be done about the call, nil for letting it go on.
-func (s *Supervisor) deed(c *call) func(*call) outcome {
+func (s *Supervisor) deed(c *call) deed {
 	devices, procs := s.opt.Grant.Devices || s.opt.Withhold, s.opt.Grant.Proc || s.opt.Withhold
 	m := c.mount
 	switch {
@@ -41,20 +41,17 @@ func (s *Supervisor) deed(c *call) func(*call) outcome {
 // settle makes the call in its caller's stead, if the kernel would refuse it
 // for no reason but our user namespace. In all other cases, and in doubt, the
 // caller makes it and has the kernel's own answer.
-func (s *Supervisor) settle(c *call, event *evidence.Event) {
-	s.mu.Lock()
-	deed := s.deed(c)
-	s.mu.Unlock()
-	o := deed(c)
+func (s *Supervisor) settle(c *call, event *evidence.Event, do deed) {
+	o := do(c)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case o.made:
-		note(event, "granted")
+		noteAlso(event, "granted")
 		_ = s.listener.fail(c.id, 0)
 		return
 	case o.withheld != "":
-		note(event, "withheld")
+		noteAlso(event, "withheld")
 		if !s.withheld[o.withheld] && len(s.withheld) < maxWithheld {
 			s.withheld[o.withheld] = true
 			s.result.Withheld = append(s.result.Withheld, o.withheld)

@@ -1,6 +1,11 @@
 package fault
 
-import "golang.org/x/sys/unix"
+import (
+	"fmt"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
 
 const sysFork = unix.SYS_FORK
 
@@ -19,4 +24,27 @@ func legacyRoads() map[string]func() error {
 		r["open_"+file+"/creat"] = func() error { return raw(unix.SYS_CREAT, cstr(p), 0) }
 	}
 	return r
+}
+
+// legacyTricks are calls by the two other ABIs of this architecture.
+func legacyTricks() map[string]func() error {
+	return map[string]func() error{
+		"x32":  func() error { return raw(x32Bit | unix.SYS_GETPID) },
+		"i386": i386,
+	}
+}
+
+// i386 calls getpid by int 0x80 (mov eax, 20; int 0x80; ret).
+func i386() error {
+	code, err := unix.Mmap(-1, 0, 4096, unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		return err
+	}
+	copy(code, []byte{0xb8, 20, 0, 0, 0, 0xcd, 0x80, 0xc3})
+	entry := &struct{ code *byte }{&code[0]}
+	f := *(*func() int32)(unsafe.Pointer(&entry))
+	if r := f(); r < 0 {
+		return unix.Errno(-r)
+	}
+	return fmt.Errorf("answered")
 }

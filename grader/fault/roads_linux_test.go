@@ -108,7 +108,9 @@ func roads() map[string]func() error {
 			return raw(unix.SYS_OPEN_TREE, atCwd, cstr("/mnt"), unix.OPEN_TREE_CLONE|unix.AT_RECURSIVE)
 		},
 		"propagation/mount": func() error { return raw(unix.SYS_MOUNT, 0, cstr("/mnt"), 0, unix.MS_SHARED, 0) },
-		"propagation/magic": func() error { return raw(unix.SYS_MOUNT, 0, cstr("/mnt"), 0, unix.MS_MGC_VAL|unix.MS_SLAVE, 0) },
+		"mount_bind/magic": func() error {
+			return raw(unix.SYS_MOUNT, cstr("/mnt"), cstr("/mnt/plain"), 0, unix.MS_MGC_VAL|unix.MS_BIND, 0)
+		},
 		"propagation/mount_setattr": func() error {
 			return raw(unix.SYS_MOUNT_SETATTR, atCwd, cstr("/mnt"), 0, ptr(&[4]uint64{2: unix.MS_PRIVATE}), 32)
 		},

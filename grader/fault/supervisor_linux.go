@@ -23,16 +23,17 @@ type Supervisor struct {
 	ended    chan struct{}
 	settling sync.WaitGroup // calls made in a caller's stead, under way
 
-	mu       sync.Mutex
-	closed   bool // nothing can be answered any more
-	armed    bool
-	faults   []*armed
-	held     map[uint32]*hold // by thread
-	restarts map[uint32]identity
-	trace    []*evidence.Event
-	result   Result // all but its faults and its trace
-	withheld map[string]bool
-	ours     map[uint64]bool // file systems made in a caller's stead, by device number
+	mu        sync.Mutex
+	closed    bool // nothing can be answered any more
+	armed     bool
+	faults    []*armed
+	held      map[uint32]*hold   // by thread
+	forking   map[uint32]attempt // the last new process that each thread went on to make
+	trace     []*evidence.Event
+	processes map[uint32]int // of threads that were seen
+	result    Result         // all but its faults and its trace
+	withheld  map[string]bool
+	ours      map[uint64]bool // file systems made in a caller's stead, by device number
 }
 
 // hold is a call that waits for a probe, or for its time.
@@ -49,7 +50,7 @@ func Supervise(l *os.File, o Options) *Supervisor {
 	o = o.withDefaults()
 	s := &Supervisor{
 		opt: o, file: l, listener: listener(l.Fd()), reader: newReader(o.ProbePath), ended: make(chan struct{}),
-		held: map[uint32]*hold{}, restarts: map[uint32]identity{}, withheld: map[string]bool{}, ours: map[uint64]bool{},
+		held: map[uint32]*hold{}, forking: map[uint32]attempt{}, processes: map[uint32]int{}, withheld: map[string]bool{}, ours: map[uint64]bool{},
 	}
 	var err error
 	if s.faults, err = arm(o.Faults); err != nil {
@@ -201,9 +202,9 @@ func (s *Supervisor) again(c *call) bool {
 		}
 		s.forget(h)
 	}
-	expected, ok := s.restarts[c.tid]
-	delete(s.restarts, c.tid)
-	if !ok || expected != c.identity() {
+	last, ok := s.forking[c.tid]
+	delete(s.forking, c.tid)
+	if !ok || last.identity != c.identity() || last.offspring != c.offspring() {
 		return false
 	}
 	s.goOn(c)
@@ -246,20 +247,18 @@ func (s *Supervisor) forget(h *hold) {
 
 // proceed lets a call be made: by its caller, or in its stead.
 func (s *Supervisor) proceed(c *call, event *evidence.Event) {
-	if s.wanted(c) {
-		s.settling.Go(func() { s.settle(c, event) })
+	if do := s.deed(c); do != nil {
+		s.settling.Go(func() { s.settle(c, event, do) })
 		return
 	}
 	s.goOn(c)
 }
 
-// goOn lets the caller make the call itself. A new process is not made while a
-// signal waits: the kernel delivers it first and restarts the call, which must
-// not count twice.
+// goOn lets the caller make the call itself.
 func (s *Supervisor) goOn(c *call) {
 	if len(s.faults) > 0 && slices.Contains([]string{"clone", "clone3", "fork", "vfork"}, c.name) {
-		if st, err := c.status(); err == nil && st.pending {
-			s.restarts[c.tid] = c.identity()
+		if o := c.offspring(); o != "" {
+			s.forking[c.tid] = attempt{c.identity(), o}
 		}
 	}
 	_ = s.listener.goOn(c.id) // it fails if the caller died meanwhile
@@ -274,16 +273,32 @@ func (s *Supervisor) record(c *call) *evidence.Event {
 		s.result.Dropped++
 		return nil
 	}
-	pid := int(c.tid)
-	if st, err := c.status(); err == nil {
-		pid = st.tgid
-	}
 	e := &evidence.Event{
 		Millis: float64(time.Since(s.opt.Start).Microseconds()) / 1000,
-		PID:    pid, Call: c.name, Detail: c.detail, Path: c.path, Argv: c.argv,
+		PID:    s.process(c), Call: c.name, Detail: c.detail, Path: c.path, Argv: c.argv,
 	}
 	s.trace = append(s.trace, e)
 	return e
+}
+
+// process is the process of the calling thread. A signal that is none asks the
+// kernel whether what was known is still so, for a fraction of what /proc costs.
+func (s *Supervisor) process(c *call) int {
+	tid := int(c.tid)
+	for _, pid := range []int{s.processes[c.tid], tid} {
+		if pid == 0 {
+			continue
+		}
+		if err := unix.Tgkill(pid, tid, 0); err == nil || err == unix.EPERM {
+			return pid
+		}
+	}
+	st, err := c.status()
+	if err != nil {
+		return tid
+	}
+	s.processes[c.tid] = st.tgid
+	return st.tgid
 }
 
 // note writes down what became of a recorded call.
@@ -291,4 +306,12 @@ func note(e *evidence.Event, result string) {
 	if e != nil {
 		e.Result = result
 	}
+}
+
+// noteAlso writes down what became of it after that.
+func noteAlso(e *evidence.Event, result string) {
+	if e != nil && e.Result != "" {
+		result = e.Result + ", " + result
+	}
+	note(e, result)
 }

@@ -25,18 +25,37 @@ func Record(sc *spec.Scenario, rec *evidence.Record) Scenario {
 		return s.ended(HarnessFault, noRecord())
 	}
 	s.Millis, s.Trace, s.Stderr = rec.Millis, Trace(rec), tail(rec.Output.Stderr)
-	if verdict, reason := ending(sc, rec); verdict != Pass {
-		return s.ended(verdict, reason)
+	verdict, reason := ending(sc, rec)
+	if verdict == Pass {
+		s.Expectations = expectations(sc, rec)
+		verdict, reason = standing(sc, rec)
 	}
-	s.Expectations = expectations(sc, rec)
-	verdict, reason := standing(sc, rec)
 	if verdict == Pass && slices.ContainsFunc(s.Expectations, func(e Expectation) bool { return !e.OK }) {
 		verdict = Fail
 	}
-	if verdict == Fail && len(rec.Withheld) > 0 {
+	if verdict == Fail && excused(rec) {
 		verdict, reason = NotJudged, withheld(rec.Withheld)
 	}
 	return s.ended(verdict, reason)
+}
+
+// excused tells whether the failure may come from what the sandbox alone
+// refuses. Nothing excuses a panic, an impostor, a flood or a missing call.
+func excused(rec *evidence.Record) bool {
+	if len(rec.Withheld) == 0 || missing(rec) != "" {
+		return false
+	}
+	for _, c := range rec.Calls {
+		if c.Panic != "" {
+			return false
+		}
+	}
+	for _, p := range rec.Probes {
+		if p.Impostor != "" {
+			return false
+		}
+	}
+	return slices.Contains([]evidence.Outcome{evidence.Completed, evidence.Exited, evidence.Hung}, rec.End.Outcome)
 }
 
 func (s Scenario) ended(verdict Verdict, reason spec.Text) Scenario {

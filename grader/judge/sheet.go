@@ -30,8 +30,9 @@ type Sheet struct {
 	Score        int // points earned; 0 if a blocking finding stands
 	MaxScore     int
 	PassingScore int
-	Unjudged     int   // points of rows not judged because of this host
+	Unjudged     int   // points of rows that this host, or a harness fault, kept from being judged
 	Passed       *bool // nil: undecided, since the unjudged points or a harness fault could change it
+	Partial      bool  // only some rows were asked for: MaxScore and PassingScore are theirs
 	XP           int
 	BonusEarned  int
 	BonusMax     int
@@ -53,6 +54,7 @@ type Row struct {
 	Points    int
 	Earned    int
 	Verdict   Verdict
+	Open      bool      // not judged for this host's or the harness's sake: elsewhere the points could be earned
 	Reason    spec.Text // why not judged, or the harness fault
 	Scenarios []Scenario
 }

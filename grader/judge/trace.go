@@ -3,6 +3,7 @@ package judge
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"moulinette/grader/evidence"
@@ -65,32 +66,35 @@ func matches(e evidence.Event, forbidden []string) string {
 		names = append(names, path.Base(e.Argv[0]))
 		words = plainWords(e.Argv[1:])
 	}
+	if slices.Contains([]string{"busybox", "toybox"}, names[0]) && len(words) > 0 {
+		names, words = append(names, words[0]), words[1:]
+	}
 	for _, entry := range forbidden {
 		parts := strings.Fields(entry)
-		if len(parts) == 0 {
-			continue
-		}
-		for _, name := range names {
-			if name == parts[0] && leads(words, parts[1:]) {
-				return entry
-			}
+		if len(parts) > 0 && slices.Contains(names, parts[0]) && leads(words, parts[1:]) {
+			return entry
 		}
 	}
 	return ""
 }
 
+// plainWords leaves options out, and the values of those of ip(8) that take
+// one.
 func plainWords(argv []string) []string {
 	var words []string
-	for _, a := range argv {
-		if !strings.HasPrefix(a, "-") {
-			words = append(words, a)
+	for i := 0; i < len(argv); i++ {
+		switch {
+		case slices.Contains([]string{"-n", "-netns", "-f", "-family", "-b", "-batch", "-l", "-loops", "-rc", "-rcvbuf"}, argv[i]):
+			i++
+		case !strings.HasPrefix(argv[i], "-"):
+			words = append(words, argv[i])
 		}
 	}
 	return words
 }
 
-// leads tells whether words begin with those of an entry; ip(8) also takes the
-// beginning of a word.
+// leads tells whether words begin with those of an entry. ip(8) takes shortened
+// words too.
 func leads(words, entry []string) bool {
 	if len(words) < len(entry) {
 		return false
@@ -102,4 +106,3 @@ func leads(words, entry []string) bool {
 	}
 	return true
 }
-

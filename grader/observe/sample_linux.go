@@ -13,7 +13,7 @@ type Sample struct {
 	DataKiB, FDs, Zombies, Mounts, Threads int
 }
 
-// Sample counts what the driver holds. It is an error if the driver is gone.
+// Sample counts what the driver holds. It is an error if the driver has ended.
 func (o *Observer) Sample() (Sample, error) {
 	s := Sample{
 		FDs:    o.driver.countFDs(),
@@ -23,6 +23,9 @@ func (o *Observer) Sample() (Sample, error) {
 	st, err := o.driver.status()
 	if err != nil {
 		return Sample{}, fmt.Errorf("sample: %w", err)
+	}
+	if !st.memory {
+		return Sample{}, fmt.Errorf("sample: process %d: %w", o.driver.pid, unix.ESRCH)
 	}
 	s.DataKiB, s.Threads = st.dataKiB, st.threads
 	return s, nil

@@ -82,3 +82,13 @@ func cleanAll(list []string) []string {
 	}
 	return out
 }
+
+// Clean makes text of a submission fit for a terminal: line by line as in a
+// report, and all of it.
+func Clean(s string) string {
+	lines := strings.Split(strings.TrimRight(s, "\r\n"), "\n")
+	for i, line := range lines {
+		lines[i] = disarm(cleanTo(strings.TrimRight(line, "\r"), maxSentence))
+	}
+	return strings.Join(lines, "\n")
+}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/fatih/color"
@@ -39,24 +40,25 @@ func (t *text) failedRow(r judge.Row) {
 	t.line("")
 	t.line(t.ink(disarm(in(r.Title, t.lang)), color.Bold, color.FgRed) + "  " + ratio(r.Earned, r.Points) +
 		"  " + t.ink("["+clean(r.ID)+"]", color.Faint))
-	if !r.Reason.IsZero() {
+	told := slices.ContainsFunc(r.Scenarios, func(s judge.Scenario) bool { return s.Reason == r.Reason })
+	if !r.Reason.IsZero() && !told {
 		t.para("  ", in(r.Reason, t.lang))
 	}
-	for _, group := range alike(r.Scenarios) {
+	for _, group := range t.alike(r.Scenarios) {
 		t.failedScenarios(group)
 	}
 }
 
 // alike puts together the failed scenarios of a row that went wrong in exactly
 // the same way, so that it is explained once.
-func alike(scenarios []judge.Scenario) [][]judge.Scenario {
+func (t *text) alike(scenarios []judge.Scenario) [][]judge.Scenario {
 	var groups [][]judge.Scenario
 	place := map[string]int{}
 	for _, s := range scenarios {
 		if s.Verdict != judge.Fail {
 			continue
 		}
-		key := signature(s)
+		key := t.signature(s)
 		i, known := place[key]
 		if !known {
 			i = len(groups)
@@ -68,9 +70,12 @@ func alike(scenarios []judge.Scenario) [][]judge.Scenario {
 	return groups
 }
 
-// signature is what went wrong, without where and when.
-func signature(s judge.Scenario) string {
-	parts := []string{s.Reason.EN, s.Stderr, strings.Join(s.Trace, "\n")}
+// signature is all that would be told of a scenario but its name.
+func (t *text) signature(s judge.Scenario) string {
+	parts := []string{s.Reason.EN, s.Stderr}
+	if t.trace {
+		parts = append(parts, s.Trace...)
+	}
 	for _, e := range s.Expectations {
 		if e.Judged && !e.OK {
 			parts = append(parts, e.That, e.Got, e.Hint.EN)

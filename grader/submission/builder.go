@@ -22,6 +22,7 @@ type Builder struct {
 
 	once      sync.Once
 	toolchain toolchain
+	cache     cache
 	toolErr   error
 }
 
@@ -35,39 +36,111 @@ type Driver struct {
 // Build compiles a submission with our shim. The error is a [*BuildError] if the
 // submission is at fault; any other is the host's or ours.
 func (b *Builder) Build(ctx context.Context, s *Submission) (*Driver, error) {
-	tool, err := b.tool(ctx)
-	if err != nil {
-		return nil, err
+	b.once.Do(func() { b.toolErr = b.prepare(ctx) })
+	if b.toolErr != nil {
+		return nil, b.toolErr
 	}
 	staged, err := b.stage(s)
 	if err != nil {
 		return nil, err
 	}
-	c := cache{dir: b.Cache}
-	key := staged.key(tool.version, runtime.GOARCH)
-	if path, ok := c.find(key); ok {
+	key := staged.key(b.toolchain.version, runtime.GOARCH)
+	if path, ok := b.cache.find(key); ok {
 		return &Driver{Path: path, Key: key, Cached: true}, nil
 	}
-	path, err := b.compile(ctx, s, staged, key)
+	path, err := b.judged(ctx, s, staged, key)
 	if err != nil {
 		return nil, err
 	}
 	return &Driver{Path: path, Key: key}, nil
 }
 
-// compile builds in a private folder, which is gone afterwards, and installs.
-func (b *Builder) compile(ctx context.Context, s *Submission, staged staged, key string) (string, error) {
-	c := cache{dir: b.Cache}
-	dir, err := c.temp()
+// prepare finds out once what all builds need.
+func (b *Builder) prepare(ctx context.Context) error {
+	dir, err := filepath.Abs(b.Cache)
 	if err != nil {
+		return fmt.Errorf("cache: %w", err)
+	}
+	b.cache = cache{dir}
+	b.toolchain, err = b.findTool(ctx)
+	return err
+}
+
+// judged compiles, and finds out whose fault a failure is. Where the compiler's
+// words do not tell (it ran out of time or memory, was killed, or is broken) a
+// submission that does nothing is compiled: if that goes well, and the second
+// try with the caches then warm does not, it is not the host's fault.
+func (b *Builder) judged(ctx context.Context, s *Submission, st staged, key string) (string, error) {
+	path, output, err := b.compile(ctx, st, key)
+	if err == nil || ctx.Err() != nil {
+		return path, err
+	}
+	if explained := s.explain(output); explained != nil {
+		return "", explained
+	}
+	if err := b.Warm(ctx); err != nil {
 		return "", err
+	}
+	path, output, err = b.compile(ctx, st, key)
+	if err == nil || ctx.Err() != nil {
+		return path, err
+	}
+	if explained := s.explain(output); explained != nil {
+		return "", explained
+	}
+	return "", unexplained(output, err)
+}
+
+// Warm compiles a submission that does nothing, and so all that submissions
+// need. It fails if no submission can be built on this host.
+func (b *Builder) Warm(ctx context.Context) error {
+	b.once.Do(func() { b.toolErr = b.prepare(ctx) })
+	if b.toolErr != nil {
+		return b.toolErr
+	}
+	s, err := FromFiles("", Files{"nothing.go": []byte(nothing)})
+	if err != nil {
+		return err
+	}
+	st, err := b.stage(s)
+	if err != nil {
+		return err
+	}
+	_, output, err := b.compile(ctx, st, st.key(b.toolchain.version, runtime.GOARCH))
+	if err != nil {
+		return hostFault(output, err)
+	}
+	return nil
+}
+
+// nothing is a submission that imports whatever a submission may.
+const nothing = `package student
+
+import (
+	_ "github.com/vishvananda/netlink"
+	_ "github.com/vishvananda/netns"
+	_ "golang.org/x/net/bpf"
+	_ "golang.org/x/sys/unix"
+
+	"moulinette/grader/contract"
+)
+
+func New() contract.Runtime { return contract.Unimplemented{} }
+`
+
+// compile builds in a private folder, which is gone afterwards, and installs.
+func (b *Builder) compile(ctx context.Context, st staged, key string) (path string, output []byte, err error) {
+	dir, err := b.cache.temp()
+	if err != nil {
+		return "", nil, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	if err := staged.write(filepath.Join(dir, "module")); err != nil {
-		return "", fmt.Errorf("stage: %w", err)
+	if err := st.write(filepath.Join(dir, "module")); err != nil {
+		return "", nil, fmt.Errorf("stage: %w", err)
 	}
-	if err := b.goBuild(ctx, s, dir); err != nil {
-		return "", err
+	if output, err = b.goBuild(ctx, dir); err != nil {
+		return "", output, fmt.Errorf("go build: %w", err)
 	}
-	return c.install(filepath.Join(dir, "driver"), key)
+	path, err = b.cache.install(filepath.Join(dir, "driver"), key)
+	return path, output, err
 }

@@ -1,24 +1,26 @@
 package submission
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // position is how the go command begins a line about a place in a file.
 var position = regexp.MustCompile(`^(?:\./)?([^\s:][^:]*\.go):(\d+)(?::(\d+))?: (.*)$`)
 
-// explain turns what the go command printed into findings about the submission,
-// or, where nothing of it is about the submission, into an error of ours.
-func (s *Submission) explain(output []byte, cause error) error {
+// explain turns what the go command printed into a [*BuildError], or answers nil
+// if nothing of it is about the submission.
+func (s *Submission) explain(output []byte) error {
 	rel := strings.TrimPrefix(s.ImportPath, Module+"/")
 	var findings []Finding
 	about := false
-	for line := range strings.Lines(strings.ToValidUTF8(string(output), "\uFFFD")) {
-		line = strings.TrimRight(line, "\n")
+	for line := range strings.Lines(string(output)) {
+		line = strings.Map(plain, strings.TrimRight(line, "\n"))
 		if strings.HasPrefix(line, "# ") || strings.TrimSpace(line) == "" {
 			continue
 		}
@@ -32,7 +34,7 @@ func (s *Submission) explain(output []byte, cause error) error {
 		findings = append(findings, f)
 	}
 	if !about {
-		return ourFault(string(output), cause)
+		return nil
 	}
 	return &BuildError{Findings: findings}
 }
@@ -60,9 +62,35 @@ func finding(rel, line string) Finding {
 	return f
 }
 
-func ourFault(output string, cause error) error {
-	if strings.Contains(output, "module lookup disabled") {
-		return fmt.Errorf("go build: the modules are not in the module cache (run `go mod download` in the repository): %w", cause)
+// plain leaves no control character: a student's text is in the compiler's words.
+func plain(r rune) rune {
+	if r == '\t' || unicode.IsPrint(r) {
+		return r
 	}
-	return fmt.Errorf("go build: %w: %s", cause, strings.TrimSpace(output))
+	return unicode.ReplacementChar
+}
+
+// unexplained is the submission's fault although the compiler does not say so.
+func unexplained(output []byte, cause error) error {
+	f := Finding{
+		Rule: "compile", FR: "le compilateur n'en vient pas à bout : ", EN: "the compiler cannot cope with it: ",
+	}
+	if errors.Is(cause, errTimeout) {
+		f.Rule = "timeout"
+	}
+	words := cause.Error()
+	if first, _, _ := strings.Cut(strings.TrimSpace(string(output)), "\n"); first != "" {
+		words += ": " + strings.Map(plain, first)
+	}
+	f.FR, f.EN = f.FR+words, f.EN+words
+	return &BuildError{Findings: []Finding{f}}
+}
+
+// hostFault is why nothing can be built here.
+func hostFault(output []byte, cause error) error {
+	text := strings.TrimSpace(string(output))
+	if strings.Contains(text, "GOPROXY=off") {
+		return fmt.Errorf("modules are missing in the module cache (run `go mod download` in the moulinette's repository): %w: %s", cause, text)
+	}
+	return fmt.Errorf("no submission can be built on this host: %w: %s", cause, text)
 }

@@ -9,6 +9,7 @@ import (
 	"go/scanner"
 	"go/token"
 	"io"
+	"io/fs"
 	"maps"
 	"path"
 	"runtime"
@@ -38,7 +39,7 @@ func collect(importPath string, files Files) (sources []*source, findings []Find
 			findings = append(findings, src.syntax()...)
 			for _, imported := range src.imports() {
 				sub, ok := strings.CutPrefix(imported.path, importPath+"/")
-				if ok && !seen[sub] {
+				if ok && !seen[sub] && fs.ValidPath(sub) {
 					seen[sub] = true
 					queue = append(queue, sub)
 				}

@@ -8,6 +8,7 @@ package submission
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"path"
 	"path/filepath"
@@ -80,6 +81,10 @@ func FromFiles(importPath string, files Files) (*Submission, error) {
 	if importPath == "" {
 		importPath = DefaultImportPath
 	}
+	rel, ok := strings.CutPrefix(importPath, Module+"/")
+	if !ok || !importable(rel) || below(rel, "grader") {
+		return nil, fmt.Errorf("submission: %q: not an import path for a submission", importPath)
+	}
 	s := &Submission{Name: path.Base(importPath), Language: Go, ImportPath: importPath, Files: Files{}}
 	if !slices.ContainsFunc(slices.Collect(maps.Keys(files)), isRootGo) {
 		return nil, noGoFile(importPath, files)
@@ -150,7 +155,7 @@ func importPathOf(dir string) (string, error) {
 }
 
 func checkPlace(dir, importPath string) (string, error) {
-	if importPath == Module+"/grader" || strings.HasPrefix(importPath, Module+"/grader/") {
+	if below(importPath, Module+"/grader") {
 		return "", &Unusable{
 			Path: dir,
 			FR:   "ce dossier fait partie du correcteur, ce n'est pas un rendu",
@@ -160,15 +165,15 @@ func checkPlace(dir, importPath string) (string, error) {
 	return importPath, nil
 }
 
-// importable tells whether a generated main package can import a folder by its
-// own path.
+// importable tells whether the generated main package can import a folder by
+// its own path, and the folder cannot be taken for a file beside it.
 func importable(rel string) bool {
 	for part := range strings.SplitSeq(rel, "/") {
-		if part == "internal" || part == "vendor" || part == "testdata" || strings.Trim(part, plainLetters) != "" || strings.HasPrefix(part, ".") {
+		if part == "" || part == "internal" || part == "vendor" || part == "testdata" || strings.Trim(part, plainLetters) != "" {
 			return false
 		}
 	}
 	return true
 }
 
-const plainLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
+const plainLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"

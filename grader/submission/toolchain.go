@@ -2,6 +2,7 @@ package submission
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,8 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // maxOutput bounds what is kept of the compiler's words.
@@ -46,12 +49,7 @@ type toolchain struct {
 	version, buildCache, modCache string
 }
 
-// tool asks the go command once where its caches are.
-func (b *Builder) tool(ctx context.Context) (toolchain, error) {
-	b.once.Do(func() { b.toolchain, b.toolErr = b.findTool(ctx) })
-	return b.toolchain, b.toolErr
-}
-
+// findTool asks the go command where its caches are.
 func (b *Builder) findTool(ctx context.Context) (t toolchain, err error) {
 	name := b.Go
 	if name == "" {
@@ -72,7 +70,7 @@ func (b *Builder) findTool(ctx context.Context) (t toolchain, err error) {
 	}
 	t.version, t.buildCache, t.modCache = said.GOVERSION, said.GOCACHE, said.GOMODCACHE
 	if !ours(t.buildCache) {
-		t.buildCache = filepath.Join(b.Cache, "go-build")
+		t.buildCache = filepath.Join(b.cache.dir, "go-build")
 	}
 	return t, nil
 }
@@ -96,17 +94,15 @@ func ours(dir string) bool {
 	}
 }
 
-// goBuild compiles dir/module into dir/driver.
-func (b *Builder) goBuild(ctx context.Context, s *Submission, dir string) error {
-	timeout := b.Timeout
-	if timeout == 0 {
-		timeout = 2 * time.Minute
-	}
-	timed, cancel := context.WithTimeout(ctx, timeout)
+// goBuild compiles dir/module into dir/driver and answers what the go command
+// printed.
+func (b *Builder) goBuild(ctx context.Context, dir string) ([]byte, error) {
+	timeout := cmp.Or(b.Timeout, 2*time.Minute)
+	timed, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w %v", errTimeout, timeout))
 	defer cancel()
 	env, err := b.environment(dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	args := append([]string{b.toolchain.path, "build"}, buildFlags...)
 	command := Command{
@@ -117,18 +113,13 @@ func (b *Builder) goBuild(ctx context.Context, s *Submission, dir string) error 
 	if run == nil {
 		run = Here
 	}
-	err = run(timed, command)
-	switch {
-	case ctx.Err() != nil:
-		return fmt.Errorf("go build: %w", ctx.Err())
-	case err == nil:
-		return nil
-	case timed.Err() != nil:
-		return fmt.Errorf("go build: not finished after %v", timeout)
-	default:
-		return s.explain(command.Output.Bytes(), err)
+	if err = run(timed, command); err != nil && timed.Err() != nil {
+		err = context.Cause(timed)
 	}
+	return command.Output.Bytes(), err
 }
+
+var errTimeout = errors.New("not finished after")
 
 // environment is the go command's, with a home of its own that says no to
 // telemetry.
@@ -147,6 +138,13 @@ func (b *Builder) environment(dir string) ([]string, error) {
 	}, buildEnv...), nil
 }
 
+// Limits of each process of a compilation: a text of a few lines can ask for
+// any amount.
+const (
+	maxFile   = 256 << 20
+	maxMemory = 3 << 30
+)
+
 // Here is the Runner without a sandbox: a child in a process group of its own,
 // which dies with us and is killed as a whole when ctx ends.
 func Here(ctx context.Context, c Command) error {
@@ -160,7 +158,32 @@ func Here(ctx context.Context, c Command) error {
 	// Pdeathsig is about the thread that forked: it has to stay until the end.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	return cmd.Run()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	limitErr := limit(cmd.Process.Pid)
+	return errors.Join(cmd.Wait(), limitErr)
+}
+
+func limit(pid int) error {
+	for resource, most := range map[int]uint64{unix.RLIMIT_FSIZE: maxFile, unix.RLIMIT_DATA: maxMemory, unix.RLIMIT_CORE: 0} {
+		var old unix.Rlimit
+		if err := unix.Prlimit(pid, resource, nil, &old); err != nil {
+			return ignoreGone(err)
+		}
+		most = min(most, old.Max)
+		if err := unix.Prlimit(pid, resource, &unix.Rlimit{Cur: min(most, old.Cur), Max: most}, nil); err != nil {
+			return ignoreGone(err)
+		}
+	}
+	return nil
+}
+
+func ignoreGone(err error) error {
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	return fmt.Errorf("limits: %w", err)
 }
 
 // bounded is a writer that forgets what comes after maxOutput.

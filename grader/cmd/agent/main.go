@@ -1,6 +1,6 @@
 // Command agent is one small static binary with several faces, told apart by
-// the name it is called by: the agent beside the box, the box's init, the
-// launcher that becomes the driver, and the probe inside.
+// the name it is called by: the agent beside the box, the box's init, and
+// the probe inside.
 package main
 
 import (
@@ -24,9 +24,7 @@ func init() { runtime.LockOSThread() }
 func main() {
 	switch filepath.Base(os.Args[0]) {
 	case box.FaceInit:
-		os.Exit(box.InitMain())
-	case box.FaceLaunch:
-		os.Exit(box.LaunchMain(os.Args, fault.Install))
+		os.Exit(box.InitMain(filter))
 	case box.FaceProc:
 		os.Exit(box.ProcMain())
 	case "probe":
@@ -36,6 +34,11 @@ func main() {
 		fmt.Fprintln(os.Stderr, "moulinette-agent:", err)
 		os.Exit(1)
 	}
+}
+
+func filter() box.Filter {
+	program, flags := fault.Program()
+	return box.Filter{Program: program, Flags: flags}
 }
 
 // serve talks to the grader on the connection it has handed over.

@@ -14,8 +14,25 @@ import (
 	"moulinette/grader/submission"
 )
 
+func agentBinary(tb testing.TB) string {
+	tb.Helper()
+	if a := os.Getenv("NS_AGENT"); a != "" {
+		return a
+	}
+	agent := filepath.Join(tb.TempDir(), "moulinette-agent")
+	cmd := exec.Command("go", "build", "-ldflags", "-s -w", "-o", agent, "moulinette/grader/cmd/agent")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		tb.Fatalf("%v\n%s", err, out)
+	}
+	return agent
+}
+
 func build(t *testing.T, folder string) (agent, driver string) {
 	t.Helper()
+	if a := os.Getenv("NS_AGENT"); a != "" {
+		return a, os.Getenv("NS_DRIVER")
+	}
 	root, err := filepath.Abs("../../..")
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +85,7 @@ func TestTry(t *testing.T) {
 			rec.At[k] = snap
 		}
 		text, _ := json.MarshalIndent(rec, "", " ")
-		os.WriteFile("/tmp/mb/"+sc.ID+".json", text, 0o644)
+		os.WriteFile(os.Getenv("NS_OUT")+"/"+sc.ID+".json", text, 0o644)
 		fmt.Println(sc.ID, rec.End, rec.Millis, rec.Notes, rec.Output.Stderr)
 	}
 }

@@ -61,11 +61,10 @@ func mountHelpers() []Helper {
 }
 
 func mountsOf(from any) []evidence.Mount {
-	if p, ok := from.(process); ok {
-		return p.Mounts
+	if mounts, ok := from.([]evidence.Mount); ok {
+		return mounts
 	}
-	mounts, _ := from.([]evidence.Mount)
-	return mounts
+	return processOf(from).Mounts
 }
 
 func below(path, folder string) bool {
@@ -111,24 +110,19 @@ func find[T any](items []T, wanted func(T) bool) (found T) {
 
 func linksOf(from any) []evidence.Link {
 	switch from := from.(type) {
-	case process:
-		return from.Links
 	case evidence.Pin:
 		return from.Links
 	case []evidence.Link:
 		return from
 	}
-	return nil
+	return processOf(from).Links
 }
 
 func routesOf(from any) []evidence.Route {
-	switch from := from.(type) {
-	case process:
-		return from.Routes
-	case evidence.Pin:
-		return from.Routes
+	if pin, ok := from.(evidence.Pin); ok {
+		return pin.Routes
 	}
-	return nil
+	return processOf(from).Routes
 }
 
 func processHelpers() []Helper {
@@ -136,14 +130,14 @@ func processHelpers() []Helper {
 		Name: "new_ns", Form: "new_ns(PROCESS, OTHER) -> list of text",
 		Doc: "the kinds of namespace in which PROCESS is elsewhere than OTHER, sorted, as [\"mnt\", \"pid\"]; [\"unseen\"] if one of them was not seen",
 		call: func(p ...any) (any, error) {
-			return newNS(p[0].(process), p[1].(process)), nil
+			return newNS(processOf(p[0]), processOf(p[1])), nil
 		},
 		types: []any{new(func(process, process) []string)},
 	}, {
 		Name: "same_ns", Form: "same_ns(PROCESS, OTHER) -> bool",
 		Doc: "both were seen and share every namespace, that of their future children too",
 		call: func(p ...any) (any, error) {
-			a, b := p[0].(process), p[1].(process)
+			a, b := processOf(p[0]), processOf(p[1])
 			return a.PID != 0 && b.PID != 0 && a.NS == b.NS, nil
 		},
 		types: []any{new(func(process, process) bool)},
@@ -151,17 +145,26 @@ func processHelpers() []Helper {
 		Name: "mapped", Form: "mapped(PROCESS, UID) -> int",
 		Doc: "the user id outside that UID inside stands for, -1 if it is not mapped",
 		call: func(p ...any) (any, error) {
-			return outside(p[0].(process).UIDMap, p[1].(int)), nil
+			return outside(processOf(p[0]).UIDMap, p[1].(int)), nil
 		},
 		types: []any{new(func(process, int) int)},
 	}, {
 		Name: "mapped_gid", Form: "mapped_gid(PROCESS, GID) -> int",
 		Doc: "the same for group ids",
 		call: func(p ...any) (any, error) {
-			return outside(p[0].(process).GIDMap, p[1].(int)), nil
+			return outside(processOf(p[0]).GIDMap, p[1].(int)), nil
 		},
 		types: []any{new(func(process, int) int)},
 	}}
+}
+
+// processOf takes a process, or the pointer under which a record keeps one.
+func processOf(from any) process {
+	if p, ok := from.(*process); ok && p != nil {
+		return *p
+	}
+	p, _ := from.(process)
+	return p
 }
 
 func newNS(a, b process) []string {

@@ -100,6 +100,7 @@ func probeType(labels []string) types.Type {
 		acts[label] = types.TypeOf(evidence.ActResult{})
 	}
 	probe["acts"] = acts
+	probe["later"] = types.TypeOf(evidence.Process{})
 	return probe
 }
 

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"moulinette/grader/judge"
+	"moulinette/grader/spec"
+	"moulinette/specs"
+)
+
+// defaultSpec is the exercise that is graded unless another is named.
+const defaultSpec = "truman_container"
+
+// exercise loads a spec: one of ours by its name, any other by its file.
+func exercise(name string) (*spec.Exercise, error) {
+	fsys, file := fs.FS(specs.FS), name+".yaml"
+	if isFile(name) {
+		fsys, file = os.DirFS(filepath.Dir(name)), filepath.Base(name)
+	} else if known := ours(); !slices.Contains(known, name) {
+		return nil, usage("spec %s: there are %s; a file is named with its .yaml", name, strings.Join(known, ", "))
+	}
+	ex, err := spec.Load(fsys, file)
+	if err != nil {
+		return nil, &failure{exitUsage, located(err, filepath.Dir(name))}
+	}
+	return ex, nil
+}
+
+// isFile tells a file from the name of an exercise.
+func isFile(name string) bool {
+	return strings.ContainsRune(name, filepath.Separator) || strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
+}
+
+// ours are the names of the specs within the program.
+func ours() []string {
+	files, _ := fs.Glob(specs.FS, "*.yaml")
+	for i, f := range files {
+		files[i] = strings.TrimSuffix(f, ".yaml")
+	}
+	return files
+}
+
+// located names files in problems from where the user stands.
+func located(err error, dir string) error {
+	var problems spec.Problems
+	if dir == "." || !errors.As(err, &problems) {
+		return err
+	}
+	moved := slices.Clone(problems)
+	for i := range moved {
+		moved[i].File = filepath.Join(dir, moved[i].File)
+	}
+	return moved
+}
+
+// known refuses names of rows and scenarios that the exercise does not have.
+func known(ex *spec.Exercise, only []string) error {
+	for _, name := range only {
+		if len(judge.Needed(ex, []string{name})) == 0 {
+			return fmt.Errorf("--only %s: %s has no such row or scenario (see moulinette spec explain %s)", name, ex.Name, ex.Name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"moulinette/grader"
+	"moulinette/grader/judge"
+	"moulinette/grader/submission"
+)
+
+// gradeFlags are the flags of grade.
+type gradeFlags struct {
+	spec      string
+	only      []string
+	jobs      int
+	timeout   time.Duration
+	seed      uint64
+	isolation string
+	keep      string
+	output    outputs
+}
+
+func (a *app) gradeCommand() *cobra.Command {
+	var f gradeFlags
+	cmd := &cobra.Command{
+		Use:   "grade [DIR]",
+		Short: "Grade the submission in a folder (default: the current one)",
+		Example: `  moulinette grade ./student
+  moulinette grade ./student --only pid_isolation --trace
+  moulinette grade ./student --lang fr --report json=report.json --report junit=report.xml`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("seed") {
+				f.seed = uint64(rand.Uint32())
+			}
+			return a.grade(cmd.Context(), folder(args), f)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.spec, "spec", defaultSpec, "exercise: a name (see `spec list`) or a YAML file")
+	flags.StringArrayVar(&f.only, "only", nil, "only this row or scenario (repeatable)")
+	flags.IntVar(&f.jobs, "jobs", 0, "scenarios side by side (default one for each CPU)")
+	flags.DurationVar(&f.timeout, "timeout", 15*time.Minute, "limit on the whole grading")
+	flags.Uint64Var(&f.seed, "seed", 0, "seed of the random values (default random)")
+	flags.StringVar(&f.isolation, "isolation", "auto", "sandbox: auto, ns, privileged or vm")
+	flags.StringVar(&f.keep, "keep", "", "keep the records in this folder, for `moulinette judge`")
+	f.output.flags(flags)
+	return cmd
+}
+
+// folder is the argument, or the current folder.
+func folder(args []string) string {
+	if len(args) == 0 {
+		return "."
+	}
+	return args[0]
+}
+
+func (a *app) grade(ctx context.Context, dir string, f gradeFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	ex, err := exercise(f.spec)
+	if err != nil {
+		return err
+	}
+	if err := known(ex, f.only); err != nil {
+		return &failure{exitUsage, err}
+	}
+	if _, err := os.Stat(dir); err != nil {
+		return a.unusable(dir, err)
+	}
+	place, err := a.place(f.isolation)
+	if err != nil {
+		return err
+	}
+	defer place.close()
+	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, fmt.Errorf("the time limit of the grading, %v, was reached (see --timeout)", f.timeout))
+	defer cancel()
+	progress := a.progress(len(judge.Needed(ex, f.only)))
+	var kept bytes.Buffer
+	sheet, err := grader.Grade(ctx, grader.Options{
+		Exercise: ex, Only: f.only, Submission: dir, Builder: place.builder, Opener: place.opener,
+		Seed: f.seed, Jobs: f.jobs, Progress: progress, Keep: &kept,
+	})
+	progress.end()
+	if err != nil {
+		return a.unusable(dir, err)
+	}
+	if f.keep != "" {
+		name := fmt.Sprintf("%s-%s-%d.json", ex.Name, slug(dir), f.seed)
+		if err := writeFile(filepath.Join(f.keep, name), kept.Bytes()); err != nil {
+			return fault("keep records: %w", err)
+		}
+	}
+	return a.hand(sheet, f.output)
+}
+
+// check refuses flags that make no sense before anything is done.
+func (f gradeFlags) check() error {
+	if f.isolation == "vm" {
+		return usage("--isolation vm: virtual machines are not built yet; there are auto, ns and privileged")
+	}
+	if err := oneOf("isolation", f.isolation, []string{"auto", "ns", "privileged", "vm"}); err != nil {
+		return err
+	}
+	if f.jobs < 0 {
+		return usage("--jobs %d: a number from 0 on", f.jobs)
+	}
+	if f.timeout <= 0 {
+		return usage("--timeout %v: a time over 0", f.timeout)
+	}
+	return f.output.check()
+}
+
+// unusable says whose fault it is that there is no sheet.
+func (a *app) unusable(dir string, err error) error {
+	var wrong *submission.Unusable
+	switch {
+	case errors.As(err, &wrong) && a.lang == "fr":
+		return usage("%s : %s", dir, wrong.FR)
+	case errors.As(err, &wrong):
+		return usage("%s: %s", dir, wrong.EN)
+	case errors.Is(err, os.ErrNotExist) && err.Error() == "stat "+dir+": no such file or directory":
+		return usage("%s: no such folder", dir)
+	}
+	return &failure{exitHarness, err}
+}
+
+// slug makes a file name of a folder's.
+func slug(dir string) string {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		abs = dir
+	}
+	name := strings.Map(func(r rune) rune {
+		if r < 0x80 && slices.Contains([]byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"), byte(r)) {
+			return r
+		}
+		return '_'
+	}, filepath.Base(abs))
+	return name[:min(len(name), 64)]
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"moulinette/grader"
+	"moulinette/grader/sandbox"
+	"moulinette/grader/sandbox/ns"
+	"moulinette/grader/submission"
+)
+
+// place is where submissions are built and run.
+type place struct {
+	builder *submission.Builder
+	opener  sandbox.Opener
+	close   func()
+}
+
+// place prepares a builder and a sandbox of the given isolation.
+func (a *app) place(isolation string) (*place, error) {
+	agent, err := a.agentPath()
+	if err != nil {
+		return nil, err
+	}
+	cache, remove, err := cacheDir()
+	if err != nil {
+		return nil, err
+	}
+	opener, err := ns.New(ns.Options{Agent: agent, Privileged: isolation == "privileged"})
+	if err != nil {
+		remove()
+		return nil, &failure{exitHarness, err}
+	}
+	return &place{
+		builder: &submission.Builder{Cache: cache, Sources: grader.Sources()},
+		opener:  opener, close: remove,
+	}, nil
+}
+
+// agentPath finds the agent: it is built beside this program.
+func (a *app) agentPath() (string, error) {
+	path := a.agent
+	if path == "" {
+		own, err := os.Executable()
+		if err != nil {
+			return "", fault("agent: %w", err)
+		}
+		path = filepath.Join(filepath.Dir(own), "moulinette-agent")
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", fault("agent: %w", err)
+	}
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
+		return "", fault("agent: %s is no program; `make build` makes both", path)
+	}
+	return path, nil
+}
+
+// cacheDir is where built drivers are kept: the user's cache, or a folder for
+// this run only where the user has none.
+func cacheDir() (dir string, remove func(), err error) {
+	if base, err := os.UserCacheDir(); err == nil {
+		dir := filepath.Join(base, "moulinette")
+		if err := os.MkdirAll(dir, 0o700); err == nil {
+			return dir, func() {}, nil
+		}
+	}
+	dir, err = os.MkdirTemp("", "moulinette-")
+	if err != nil {
+		return "", nil, &failure{exitHarness, fmt.Errorf("cache: %w", err)}
+	}
+	return dir, func() { _ = os.RemoveAll(dir) }, nil
+}

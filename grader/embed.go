@@ -1,0 +1,16 @@
+package grader
+
+import (
+	"embed"
+	"io/fs"
+)
+
+// sources are compiled with each submission, so that the grader needs nothing
+// but itself and a Go toolchain.
+//
+//go:embed contract/*.go scenario/*.go driver/*.go
+var sources embed.FS
+
+// Sources holds the folders contract, scenario and driver, for
+// [submission.Builder].
+func Sources() fs.FS { return sources }

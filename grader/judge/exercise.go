@@ -1,0 +1,227 @@
+package judge
+
+import (
+	"fmt"
+	"slices"
+
+	"moulinette/grader/evidence"
+	"moulinette/grader/spec"
+)
+
+// Grading is everything that a submission's run left behind.
+type Grading struct {
+	Submission  string
+	Language    string
+	Seed        uint64
+	Isolation   string
+	Build       *Build                      // set when there is nothing to run
+	Records     map[string]*evidence.Record // by scenario; one that is missing is a harness fault
+	Harness     map[string]string           // by scenario: why the harness has no record of it
+	Findings    []Finding                   // of the norm, from elsewhere: the source and the executable
+	Environment map[string]string
+	Only        []string // ids of rows and scenarios; empty means all
+}
+
+// Needed lists the scenarios to run for a grading, sorted: those of the rows,
+// the bonus and the norm, or with only those of the named rows and scenarios.
+func Needed(ex *spec.Exercise, only []string) []string {
+	var ids []string
+	for _, row := range slices.Concat(ex.Rows, ex.Bonus) {
+		ids = append(ids, chosen(row, only)...)
+	}
+	for _, check := range ex.Norm.Checks {
+		if ex.Norm.Active(check.Rule) && (len(only) == 0 || slices.Contains(only, check.Scenario)) {
+			ids = append(ids, check.Scenario)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// chosen are the scenarios of a row that are asked for.
+func chosen(row spec.Row, only []string) []string {
+	if len(only) == 0 || slices.Contains(only, row.ID) {
+		return row.Scenarios
+	}
+	var some []string
+	for _, id := range row.Scenarios {
+		if slices.Contains(only, id) {
+			some = append(some, id)
+		}
+	}
+	return some
+}
+
+// Exercise judges a whole grading.
+func Exercise(ex *spec.Exercise, g Grading) Sheet {
+	sheet := Sheet{
+		Exercise: ex.Name, Title: ex.Title, Submission: g.Submission, Language: g.Language, Seed: g.Seed,
+		Isolation: g.Isolation, Build: g.Build, Environment: g.Environment, Partial: len(g.Only) > 0,
+	}
+	j := &judging{ex: ex, g: g, verdicts: map[string]Scenario{}}
+	j.scenarios()
+	sheet.Rows = j.rows(ex.Rows, nil)
+	sheet.Bonus = j.rows(ex.Bonus, sheet.Rows)
+	sheet.Norm, sheet.Notices = j.norm()
+	sheet.Concepts = j.concepts()
+	sheet.Faults = j.faults()
+	sheet.score(ex)
+	return sheet
+}
+
+// judging is one grading under way.
+type judging struct {
+	ex       *spec.Exercise
+	g        Grading
+	verdicts map[string]Scenario // by id
+}
+
+func (j *judging) scenarios() {
+	for _, id := range Needed(j.ex, j.g.Only) {
+		sc := j.ex.Scenarios[id]
+		if sc == nil {
+			j.verdicts[id] = Scenario{ID: id, Verdict: HarnessFault, Reason: noRecord()}
+			continue
+		}
+		j.verdicts[id] = j.scenario(sc)
+	}
+}
+
+func (j *judging) scenario(sc *spec.Scenario) Scenario {
+	if j.g.Build != nil {
+		return Scenario{ID: sc.ID, Title: sc.Title, Verdict: Fail, Reason: j.g.Build.Reason, Expectations: unjudged(sc)}
+	}
+	rec := j.g.Records[sc.ID]
+	s := Record(sc, rec)
+	if why := j.g.Harness[sc.ID]; rec == nil && why != "" {
+		s.Reason = harness(why)
+	}
+	return s
+}
+
+// rows judges the rows of a table. before are those of another table that they
+// may require.
+func (j *judging) rows(table []spec.Row, before []Row) []Row {
+	verdicts := map[string]Row{}
+	for _, row := range before {
+		verdicts[row.ID] = row
+	}
+	for _, row := range table {
+		if len(chosen(row, j.g.Only)) > 0 || len(j.g.Only) == 0 {
+			verdicts[row.ID] = j.row(row)
+		}
+	}
+	var rows []Row
+	for _, row := range table {
+		if judged, ok := verdicts[row.ID]; ok {
+			rows = append(rows, j.require(judged, verdicts))
+		}
+	}
+	return rows
+}
+
+// row judges one row by its scenarios: a failure stands whatever else happened,
+// and what was not seen is never a pass.
+func (j *judging) row(row spec.Row) Row {
+	r := Row{ID: row.ID, Title: row.Title, Points: row.Points}
+	count := map[Verdict]int{}
+	for _, id := range chosen(row, j.g.Only) {
+		s := j.verdicts[id]
+		r.Scenarios = append(r.Scenarios, s)
+		count[s.Verdict]++
+	}
+	for _, v := range []Verdict{Fail, HarnessFault, NotJudged} {
+		if count[v] == 0 {
+			continue
+		}
+		i := slices.IndexFunc(r.Scenarios, func(s Scenario) bool { return s.Verdict == v })
+		r.Verdict, r.Reason, r.Open = v, r.Scenarios[i].Reason, v != Fail
+		return r
+	}
+	if count[Pass] == 0 || count[Pass] != len(r.Scenarios) {
+		r.Verdict, r.Open, r.Reason = HarnessFault, true, noRecord()
+		return r
+	}
+	r.Verdict, r.Earned = Pass, row.Points
+	return r
+}
+
+// require takes the points of a row whose required rows were not earned,
+// without calling it a failure.
+func (j *judging) require(r Row, verdicts map[string]Row) Row {
+	open, closed := j.unmet(r.ID, verdicts, map[string]bool{})
+	switch {
+	case closed != "":
+		r.Verdict, r.Earned, r.Open, r.Reason = NotJudged, 0, false, requires(verdicts[closed])
+	case open != "" && r.Verdict != Fail:
+		r.Verdict, r.Earned, r.Open, r.Reason = NotJudged, 0, true, requires(verdicts[open])
+	}
+	return r
+}
+
+// unmet names a required row, however far away, that is open and one that
+// failed. A row that was not asked for is not held against anybody.
+func (j *judging) unmet(id string, verdicts map[string]Row, seen map[string]bool) (open, closed string) {
+	for _, row := range slices.Concat(j.ex.Rows, j.ex.Bonus) {
+		if row.ID != id || seen[id] {
+			continue
+		}
+		seen[id] = true
+		for _, need := range row.Requires {
+			if v, known := verdicts[need]; known && v.Verdict != Pass {
+				if v.Open {
+					open = need
+				} else {
+					closed = need
+				}
+			}
+			o, c := j.unmet(need, verdicts, seen)
+			open, closed = first(open, o), first(closed, c)
+		}
+	}
+	return open, closed
+}
+
+func first(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+func requires(row Row) spec.Text {
+	return spec.Text{
+		FR: fmt.Sprintf("Pas jugé : il faut d'abord réussir « %s ».", row.Title.FR),
+		EN: fmt.Sprintf("Not judged: %q has to pass first.", row.Title.EN),
+	}
+}
+
+func (j *judging) concepts() []Concept {
+	var list []Concept
+	for _, c := range j.ex.Concepts {
+		shown := Concept{ID: c.ID, Title: c.Title}
+		failed := false
+		for id, s := range j.verdicts {
+			sc := j.ex.Scenarios[id]
+			if sc == nil || !slices.Contains(sc.Concepts, c.ID) {
+				continue
+			}
+			shown.Judged = shown.Judged || s.Verdict == Pass || s.Verdict == Fail
+			failed = failed || s.Verdict == Fail
+		}
+		shown.Mastered = shown.Judged && !failed
+		list = append(list, shown)
+	}
+	return list
+}
+
+// faults tells of each harness fault once.
+func (j *judging) faults() []string {
+	var list []string
+	for _, id := range sortedKeys(j.verdicts) {
+		if s := j.verdicts[id]; s.Verdict == HarnessFault {
+			list = append(list, id+": "+s.Reason.EN)
+		}
+	}
+	return list
+}

@@ -1,0 +1,133 @@
+package judge
+
+import (
+	"slices"
+
+	"moulinette/grader/evidence"
+	"moulinette/grader/spec"
+)
+
+// norm gathers the findings of the source, of what was executed, and of the
+// norm's own scenarios; and what could not be checked.
+func (j *judging) norm() (Norm, []spec.Text) {
+	n := Norm{Findings: slices.Clone(j.g.Findings)}
+	for _, id := range sortedKeys(j.verdicts) {
+		if rec := j.g.Records[id]; rec != nil {
+			n.Findings = append(n.Findings, executed(rec, j.ex.Norm.ForbiddenPrograms, j.ex.Norm.Blocking)...)
+		}
+	}
+	var notices []spec.Text
+	for _, check := range j.ex.Norm.Checks {
+		s, run := j.verdicts[check.Scenario]
+		if !run || !j.ex.Norm.Active(check.Rule) || j.g.Build != nil {
+			continue
+		}
+		found := findings(check.Rule, s, j.g.Records[check.Scenario])
+		for i := range found {
+			found[i].Blocking = j.ex.Norm.Blocking
+		}
+		n.Findings = append(n.Findings, found...)
+		if s.Verdict == NotJudged {
+			notices = append(notices, unchecked(check.Rule, s.Reason))
+		}
+	}
+	n.Findings = once(n.Findings)
+	n.OK = len(n.Findings) == 0
+	n.Blocking = slices.ContainsFunc(n.Findings, func(f Finding) bool { return f.Blocking })
+	return n, notices
+}
+
+// findings are the failed expectations of a norm check: its hints are the
+// messages. A check that did not come that far says nothing, for the rows tell
+// why; but one that ate all memory has shown what it was to show.
+func findings(rule string, s Scenario, rec *evidence.Record) []Finding {
+	if s.Verdict != Fail || rec == nil {
+		return nil
+	}
+	if rec.End.Outcome == evidence.Exhausted {
+		return []Finding{{Rule: rule, Where: s.ID, Message: s.Reason}}
+	}
+	var found []Finding
+	for _, e := range s.Expectations {
+		if e.Judged && !e.OK {
+			found = append(found, Finding{Rule: rule, Where: s.ID, Message: spec.Text{
+				FR: e.Hint.FR + " (" + e.Got + ")", EN: e.Hint.EN + " (" + e.Got + ")",
+			}})
+		}
+	}
+	return found
+}
+
+func unchecked(rule string, why spec.Text) spec.Text {
+	return spec.Text{FR: "Norme non vérifiée (" + rule + ") : " + why.FR, EN: "Norm not checked (" + rule + "): " + why.EN}
+}
+
+// once drops findings that say the same.
+func once(found []Finding) []Finding {
+	var kept []Finding
+	for _, f := range found {
+		if !slices.Contains(kept, f) {
+			kept = append(kept, f)
+		}
+	}
+	return kept
+}
+
+// score adds up, and decides.
+func (s *Sheet) score(ex *spec.Exercise) {
+	for _, r := range s.Rows {
+		s.MaxScore += r.Points
+		s.Score += r.Earned
+		if r.Open {
+			s.Unjudged += r.Points
+		}
+	}
+	for _, r := range s.Bonus {
+		s.BonusMax += r.Points
+		s.BonusEarned += r.Earned
+	}
+	s.PassingScore = ex.PassingScore
+	if s.Partial {
+		s.PassingScore = s.MaxScore
+	}
+	s.Passed = s.decide(ex)
+	if s.Norm.Blocking {
+		s.Score, s.BonusEarned = 0, 0
+	}
+	if s.Passed != nil && *s.Passed {
+		s.XP = ex.Pack.XPBase
+		if s.BonusMax > 0 && s.BonusEarned == s.BonusMax {
+			s.XP *= max(1, ex.Pack.XPBonusMultiplier)
+		}
+	}
+}
+
+// decide is nil where points that were not judged, or a check of the norm that
+// the harness failed to make, could change the outcome.
+func (s *Sheet) decide(ex *spec.Exercise) *bool {
+	no, yes := false, true
+	switch {
+	case s.Norm.Blocking || s.Build != nil || ex.Draft || len(s.Rows)+len(s.Bonus) == 0:
+		return &no
+	case len(s.Rows) == 0 && s.BonusEarned < s.BonusMax:
+		return &no
+	case s.Score+s.Unjudged < s.PassingScore:
+		return &no
+	case s.Score < s.PassingScore:
+		return nil
+	case ex.Norm.Blocking && s.normFault(ex):
+		return nil
+	}
+	return &yes
+}
+
+// normFault tells whether a blocking check is missing by our fault.
+func (s *Sheet) normFault(ex *spec.Exercise) bool {
+	for _, check := range ex.Norm.Checks {
+		prefix := check.Scenario + ": "
+		if ex.Norm.Active(check.Rule) && slices.ContainsFunc(s.Faults, func(f string) bool { return len(f) > len(prefix) && f[:len(prefix)] == prefix }) {
+			return true
+		}
+	}
+	return false
+}

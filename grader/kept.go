@@ -1,0 +1,144 @@
+package grader
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"moulinette/grader/evidence"
+	"moulinette/grader/judge"
+	"moulinette/grader/run"
+	"moulinette/grader/spec"
+	"moulinette/grader/submission"
+)
+
+// KeptVersion is the version of the format of a kept grading.
+const KeptVersion = 1
+
+// Kept is a grading before it is judged: facts only. Kept as JSON, it can be
+// judged again on any machine, without root and without the submission.
+type Kept struct {
+	Version  int           `json:"version"`
+	Exercise string        `json:"exercise"` // name of the spec
+	Grading  judge.Grading `json:"grading"`
+	Notices  []spec.Text   `json:"notices,omitempty"`
+}
+
+// Judge judges the grading by an exercise, which should be the one it was run
+// for.
+func (k *Kept) Judge(ex *spec.Exercise) *judge.Sheet {
+	sheet := judge.Exercise(ex, k.Grading)
+	sheet.Notices = append(sheet.Notices, k.Notices...)
+	return &sheet
+}
+
+func newKept(o Options) *Kept {
+	host := o.Opener.Host()
+	return &Kept{
+		Version: KeptVersion, Exercise: o.Exercise.Name,
+		Grading: judge.Grading{
+			Submission: o.Submission, Language: string(submission.Go), Seed: o.Seed, Isolation: host.Tier, Only: o.Only,
+			Records: map[string]*evidence.Record{}, Harness: map[string]string{},
+			Environment: map[string]string{
+				"kernel": host.Kernel, "isolation": host.Tier, "features": strings.Join(host.Features, ", "),
+			},
+		},
+	}
+}
+
+// describe notes what the submission is, and what its text breaks of the norm.
+func (k *Kept) describe(s *submission.Submission, norm spec.Norm) {
+	k.Grading.Language = string(s.Language)
+	for _, f := range s.Notices {
+		k.Notices = append(k.Notices, placed(f))
+	}
+	for _, f := range s.Norm(norm.ForbiddenFunctions) {
+		k.Grading.Findings = append(k.Grading.Findings, judge.Finding{
+			Rule: f.Rule, Where: strings.TrimSuffix(f.String(), ": "+f.EN), Message: spec.Text{FR: f.FR, EN: f.EN},
+			// A way round earns nothing by itself; what was executed is in the records.
+			Blocking: norm.Blocking && f.Rule == "forbidden_program",
+		})
+	}
+}
+
+// refused tells whether err is the submission's fault, and notes why: there is
+// nothing to run then, but much to judge.
+func (k *Kept) refused(err error) bool {
+	var build *submission.BuildError
+	if !errors.As(err, &build) {
+		return false
+	}
+	b := &judge.Build{}
+	var own, compiler []string
+	for _, f := range build.Findings {
+		if f.Rule == "compile" || f.Rule == "syntax" {
+			compiler = append(compiler, f.String())
+			continue
+		}
+		text := placed(f)
+		own = append(own, text.EN)
+		b.Reason.FR = strings.TrimPrefix(b.Reason.FR+" ; "+text.FR, " ; ")
+	}
+	b.Reason.EN, b.Output = strings.Join(own, "; "), strings.Join(compiler, "\n")
+	b.Reason.FR = cmp.Or(b.Reason.FR, "Le compilateur a refusé le rendu ; commencez par sa première erreur.")
+	b.Reason.EN = cmp.Or(b.Reason.EN, "The compiler refused the submission; begin with its first error.")
+	k.Grading.Build = b
+	return true
+}
+
+// placed is a finding's sentence with its place in the submission.
+func placed(f submission.Finding) spec.Text {
+	en := f.String()
+	where := strings.TrimSuffix(en, f.EN)
+	return spec.Text{FR: where + f.FR, EN: en}
+}
+
+// add notes what came of the jobs.
+func (k *Kept) add(jobs []run.Job, given []map[string]any, results []run.Result) {
+	for i, r := range results {
+		id := jobs[i].Scenario.ID
+		if r.Err != nil {
+			k.Grading.Harness[id] = strings.TrimPrefix(r.Err.Error(), "run "+id+": ")
+			continue
+		}
+		r.Record.Given = given[i]
+		k.Grading.Records[id] = r.Record
+	}
+}
+
+// lacking notes the scenarios that this host cannot show, and returns the
+// others.
+func (k *Kept) lacking(ids []string, ex *spec.Exercise, host evidence.Host) []string {
+	return slices.DeleteFunc(ids, func(id string) bool {
+		sc := ex.Scenarios[id]
+		if sc == nil {
+			k.Grading.Harness[id] = "the spec has no such scenario"
+			return true
+		}
+		i := slices.IndexFunc(sc.Needs, func(need string) bool { return !slices.Contains(host.Features, need) })
+		if i < 0 {
+			return false
+		}
+		k.Grading.Records[id] = &evidence.Record{
+			Version: evidence.Version, Scenario: id, Seed: k.Grading.Seed, Host: host,
+			End: evidence.End{
+				Outcome: evidence.Unavailable, Missing: sc.Needs[i],
+				Reason: fmt.Sprintf("this host has no %s", sc.Needs[i]),
+			},
+		}
+		return true
+	})
+}
+
+// Check tells whether k can be judged.
+func (k *Kept) Check() error {
+	switch {
+	case k.Version != KeptVersion:
+		return fmt.Errorf("kept grading of version %d; this program reads %d", k.Version, KeptVersion)
+	case k.Exercise == "":
+		return errors.New("kept grading without an exercise")
+	}
+	return nil
+}

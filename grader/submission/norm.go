@@ -1,0 +1,149 @@
+package submission
+
+import (
+	"fmt"
+	"go/ast"
+	"go/token"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// waysRound are commands that do the exercise when they are executed. Their
+// names are words of the field as well, so only the program of a call that
+// executes counts, or any word of a line that a shell gets.
+var (
+	waysRound = []string{"bwrap", "chroot", "ip", "lxc-start", "mount", "nsenter", "pivot_root", "systemd-nspawn", "umount", "unshare"}
+	shells    = []string{"ash", "bash", "busybox", "dash", "env", "sh", "sudo"}
+)
+
+// executors are the functions whose text arguments are executed; the number is
+// the place of the program among them.
+var executors = map[string]int{
+	"exec.Command": 0, "exec.CommandContext": 1, "os.StartProcess": 0,
+	"syscall.Exec": 0, "syscall.ForkExec": 0, "syscall.StartProcess": 0, "unix.Exec": 0,
+}
+
+// Norm finds breaches of the norm in the text: the forbidden programs, named in
+// any way, and commands that are executed instead of doing the work. What a
+// program composes at run time is for the sandbox to see.
+func (s *Submission) Norm(forbidden []string) (findings []Finding) {
+	for _, src := range s.sources {
+		n := norm{source: src, forbidden: forbidden}
+		ast.Inspect(src.tree, n.visit)
+		findings = append(findings, n.findings[:min(len(n.findings), maxFindings)]...)
+	}
+	sortFindings(findings)
+	return findings
+}
+
+type norm struct {
+	*source
+	forbidden []string
+	findings  []Finding
+}
+
+func (n *norm) visit(node ast.Node) bool {
+	switch node := node.(type) {
+	case *ast.ImportSpec:
+		return false
+	case *ast.Ident:
+		n.name(node.Pos(), node.Name)
+	case *ast.BasicLit:
+		if text, ok := literal(node); ok {
+			n.name(node.Pos(), firstWord(text))
+		}
+	case *ast.CallExpr:
+		if place, ok := executors[qualified(node.Fun)]; ok && place < len(node.Args) {
+			n.execution(node.Args[place], node)
+		}
+	case *ast.CompositeLit:
+		if program := cmdPath(node); program != nil {
+			n.execution(program, node)
+		}
+	}
+	return true
+}
+
+// name judges a word that stands in the text.
+func (n *norm) name(pos token.Pos, word string) {
+	if !slices.Contains(n.forbidden, word) {
+		return
+	}
+	n.findings = append(n.findings, n.at(pos, "forbidden_program",
+		fmt.Sprintf("%s est interdit : l'exercice est d'en écrire un", word),
+		fmt.Sprintf("%s is forbidden: the exercise is to write one", word)))
+}
+
+// execution judges what is executed: the program, and where that is a shell
+// every word of the whole expression, since `sh -c` takes a line.
+func (n *norm) execution(program ast.Expr, whole ast.Node) {
+	text, ok := literal(program)
+	if !ok {
+		return
+	}
+	if !slices.Contains(shells, path.Base(text)) {
+		n.command(program.Pos(), path.Base(text))
+		return
+	}
+	ast.Inspect(whole, func(node ast.Node) bool {
+		if line, ok := literal(node); ok {
+			for i, word := range strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" \t\n;|&()", r) }) {
+				n.command(node.Pos(), path.Base(word))
+				if i > 0 { // the first word was judged as every text's is
+					n.name(node.Pos(), path.Base(word))
+				}
+			}
+		}
+		return true
+	})
+}
+
+func (n *norm) command(pos token.Pos, word string) {
+	if slices.Contains(waysRound, word) {
+		n.findings = append(n.findings, n.at(pos, "way_round",
+			fmt.Sprintf("exécuter %s au lieu de faire le travail ne rapporte rien", word),
+			fmt.Sprintf("executing %s instead of doing the work earns nothing", word)))
+	}
+}
+
+// qualified is "exec.Command" for a function that is named so, else empty.
+func qualified(f ast.Expr) string {
+	if sel, ok := f.(*ast.SelectorExpr); ok {
+		if pkg, ok := sel.X.(*ast.Ident); ok {
+			return pkg.Name + "." + sel.Sel.Name
+		}
+	}
+	return ""
+}
+
+// cmdPath is the field Path of an exec.Cmd written out.
+func cmdPath(lit *ast.CompositeLit) ast.Expr {
+	if qualified(lit.Type) != "exec.Cmd" {
+		return nil
+	}
+	for _, e := range lit.Elts {
+		if field, ok := e.(*ast.KeyValueExpr); ok {
+			if key, ok := field.Key.(*ast.Ident); ok && key.Name == "Path" {
+				return field.Value
+			}
+		}
+	}
+	return nil
+}
+
+func literal(node ast.Node) (string, bool) {
+	lit, ok := node.(*ast.BasicLit)
+	if !ok || lit.Kind != token.STRING {
+		return "", false
+	}
+	text, err := strconv.Unquote(lit.Value)
+	return text, err == nil
+}
+
+// firstWord is the program of a command line: "docker" of "/usr/bin/docker run".
+func firstWord(text string) string {
+	word, _, _ := strings.Cut(strings.TrimSpace(text), " ")
+	return path.Base(word)
+}
