@@ -137,7 +137,7 @@ func (s *session) play() error {
 // open opens the box and lets the driver go.
 func (s *session) open() error {
 	b, err := s.agent.template.Open(box.Options{
-		World: s.sc.World, Limits: s.limits, Faults: s.agent.has(box.FeatureFaults),
+		World: s.sc.World, Limits: s.limits, Faults: s.agent.has(box.FeatureFaults), Variant: s.sc.Variant,
 	})
 	if err != nil {
 		return err

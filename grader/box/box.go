@@ -83,9 +83,10 @@ func (m Mode) ids() int {
 
 // Options describe the box of one scenario.
 type Options struct {
-	World  scenario.World
-	Limits scenario.Limits // with defaults filled in
-	Faults bool            // launch the driver behind the notification filter
+	World   scenario.World
+	Limits  scenario.Limits // with defaults filled in
+	Faults  bool            // launch the driver behind the notification filter
+	Variant string          // see scenario.Scenario
 }
 
 // openTimeout bounds each exchange with our own processes in the box. It only

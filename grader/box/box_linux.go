@@ -130,6 +130,7 @@ func (b *Box) furnish(o Options) error {
 	}
 	return b.order("world", order{Setup: &setup{
 		Ranged: b.t.cfg.Mode != Single, World: o.World, Limits: o.Limits, Faults: o.Faults,
+		Variant: o.Variant,
 	}})
 }
 

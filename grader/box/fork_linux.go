@@ -3,10 +3,13 @@ package box
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"moulinette/grader/scenario"
 )
 
 // Filter is the notification filter as seccomp(2) takes it.
@@ -80,7 +83,11 @@ func newLauncher(s *setup, null uintptr, filter *Filter) (*launcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	envp, err := syscall.SlicePtrFromStrings(driverEnv)
+	env := driverEnv
+	if s.Variant != "" {
+		env = append(slices.Clone(env), scenario.VariantVariable+"="+s.Variant)
+	}
+	envp, err := syscall.SlicePtrFromStrings(env)
 	if err != nil {
 		return nil, err
 	}

@@ -21,10 +21,11 @@ type base struct {
 }
 
 type setup struct {
-	Ranged bool            `json:"ranged"`
-	World  scenario.World  `json:"world"`
-	Limits scenario.Limits `json:"limits"`
-	Faults bool            `json:"faults"`
+	Ranged  bool            `json:"ranged"`
+	World   scenario.World  `json:"world"`
+	Limits  scenario.Limits `json:"limits"`
+	Faults  bool            `json:"faults"`
+	Variant string          `json:"variant,omitempty"`
 }
 
 // answer comes back for each order, in turn. news come whenever they happen.

@@ -16,6 +16,10 @@ type Scenario struct {
 	Faults []Fault  `json:"faults,omitempty"`
 	Watch  []string `json:"watch,omitempty"` // paths looked at in every snapshot, in the driver's root
 	Limits Limits   `json:"limits"`
+	// Variant chooses among several submissions linked into one driver; the
+	// driver finds it in its environment under [VariantVariable]. Empty for a
+	// driver that holds one.
+	Variant string `json:"variant,omitempty"`
 }
 
 // Limits bound one scenario. Times are counted from the start of the
@@ -108,6 +112,8 @@ const (
 	ProbePath = ProbeDir + "/probe"
 	// ProbeSocket is where it checks in.
 	ProbeSocket = ProbeDir + "/sock"
+	// VariantVariable carries [Scenario.Variant] to the driver.
+	VariantVariable = "MOULINETTE_VARIANT"
 	// NetnsDir is where network namespaces are pinned.
 	NetnsDir = "/run/netns"
 )

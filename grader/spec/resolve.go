@@ -25,7 +25,7 @@ func (s *Scenario) Resolve(seed uint64) (scenario.Scenario, map[string]any) {
 
 // Env is what a record of s gives to the names of its expectations. The given
 // values are those kept in the record, or drawn from its seed again.
-func (s *Scenario) Env(rec *evidence.Record) map[string]any {
+func (s *Scenario) Env(rec *evidence.Record) any {
 	if s.scope == nil {
 		return nil
 	}

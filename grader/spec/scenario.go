@@ -81,7 +81,7 @@ func (s *Scenario) UnmarshalTree(d *tree.Decoder, n *yaml.Node) {
 
 // Judge evaluates expectation i on an environment made by [Scenario.Env]. got
 // shows the values that made it false.
-func (s *Scenario) Judge(i int, env map[string]any) (ok bool, got string) {
+func (s *Scenario) Judge(i int, env any) (ok bool, got string) {
 	e := s.Expect[i].expr
 	if e == nil {
 		return false, "the expression was never checked"

@@ -3,10 +3,15 @@ package expect
 import (
 	"errors"
 	"fmt"
+	"reflect"
+	"regexp"
+	"strings"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/vm"
+
+	"moulinette/grader/spec/tree"
 )
 
 // Expr is a checked expression.
@@ -31,7 +36,7 @@ func (s *Scope) Compile(text string) (*Expr, error) {
 	}
 	program, err := s.compile(text)
 	if err != nil {
-		return nil, explain(err)
+		return nil, s.explain(err)
 	}
 	return &Expr{Text: text, scope: s, program: program}, nil
 }
@@ -45,17 +50,57 @@ func (s *Scope) compile(text string, more ...expr.Option) (program *vm.Program, 
 	return expr.Compile(text, append(s.options[:len(s.options):len(s.options)], more...)...)
 }
 
-func explain(err error) error {
+// explain keeps the place and the first line of what the engine says, in words
+// that do not show how names are kept, and adds the name that was probably
+// meant.
+func (s *Scope) explain(err error) error {
+	e := &Error{Line: 1, Column: 1, Message: err.Error()}
 	var at *file.Error
 	if errors.As(err, &at) {
-		return &Error{at.Line, at.Column + 1, at.Message}
+		e = &Error{at.Line, at.Column + 1, at.Message}
 	}
-	return &Error{1, 1, err.Error()}
+	e.Message, _, _ = strings.Cut(e.Message, "\n")
+	e.Message = madeType.ReplaceAllString(e.Message, "this")
+	if m := unknown.FindStringSubmatch(e.Message); m != nil {
+		if near := tree.Nearest(m[1], s.vocabulary()); near != "" {
+			e.Message += ", did you mean " + near + "?"
+		}
+	}
+	return e
+}
+
+var (
+	madeType = regexp.MustCompile(`(type )?\*?struct \{.*\}`)
+	unknown  = regexp.MustCompile(`(?:has no field|unknown name) (\w+)`)
+)
+
+// vocabulary is every name that can stand in an expression of this scope.
+func (s *Scope) vocabulary() []string {
+	words := append(builtins(), "true", "false")
+	for _, h := range helpers() {
+		words = append(words, h.Name)
+	}
+	seen := map[reflect.Type]bool{}
+	var visit func(t reflect.Type)
+	visit = func(t reflect.Type) {
+		switch {
+		case t.Kind() == reflect.Slice, t.Kind() == reflect.Map, t.Kind() == reflect.Pointer:
+			visit(t.Elem())
+		case t.Kind() == reflect.Struct && !seen[t]:
+			seen[t] = true
+			for f := range t.Fields() {
+				words = append(words, f.Tag.Get("expr"))
+				visit(f.Type)
+			}
+		}
+	}
+	visit(s.env)
+	return words
 }
 
 // Eval evaluates the expression. One that cannot be evaluated is false, and the
 // error tells why.
-func (e *Expr) Eval(env map[string]any) (bool, error) {
+func (e *Expr) Eval(env any) (bool, error) {
 	value, err := run(e.program, env)
 	if err != nil {
 		return false, err
@@ -64,7 +109,7 @@ func (e *Expr) Eval(env map[string]any) (bool, error) {
 	return ok, nil
 }
 
-func run(program *vm.Program, env map[string]any) (value any, err error) {
+func run(program *vm.Program, env any) (value any, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%v", r)

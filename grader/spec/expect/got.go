@@ -20,7 +20,7 @@ const (
 
 // Got shows the values that made the expression false: those of its parts, of
 // the failing one where it is a chain of && .
-func (e *Expr) Got(env map[string]any) string {
+func (e *Expr) Got(env any) string {
 	var shown []string
 	for _, node := range parts(e.failing(e.program.Node(), env)) {
 		text := node.String()
@@ -41,7 +41,7 @@ func (e *Expr) Got(env map[string]any) string {
 }
 
 // failing is the first operand of a conjunction that is not true.
-func (e *Expr) failing(node ast.Node, env map[string]any) ast.Node {
+func (e *Expr) failing(node ast.Node, env any) ast.Node {
 	both, ok := node.(*ast.BinaryNode)
 	if !ok || both.Operator != "&&" && both.Operator != "and" {
 		return node
@@ -53,7 +53,7 @@ func (e *Expr) failing(node ast.Node, env map[string]any) ast.Node {
 }
 
 // value evaluates a part of an expression.
-func (s *Scope) value(text string, env map[string]any) (any, error) {
+func (s *Scope) value(text string, env any) (any, error) {
 	program, err := s.compile(text, expr.AsAny(), expr.AsKind(reflect.Invalid))
 	if err != nil {
 		return nil, err

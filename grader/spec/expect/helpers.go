@@ -2,6 +2,7 @@ package expect
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -279,3 +280,5 @@ func added(before, after []string) []string {
 	}
 	return fresh
 }
+
+func sorted(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }

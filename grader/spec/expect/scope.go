@@ -8,7 +8,6 @@ import (
 	"reflect"
 
 	"github.com/expr-lang/expr"
-	"github.com/expr-lang/expr/types"
 
 	"moulinette/grader/evidence"
 )
@@ -25,6 +24,7 @@ type Names struct {
 // Scope compiles and evaluates the expressions of one scenario.
 type Scope struct {
 	names   Names
+	env     reflect.Type
 	options []expr.Option
 }
 
@@ -46,94 +46,40 @@ func builtins() []string {
 
 // NewScope is the scope of a scenario with these names.
 func NewScope(names Names) *Scope {
-	options := []expr.Option{
-		expr.Env(environment(names)), expr.AsBool(), expr.Optimize(false), expr.MaxNodes(maxNodes), expr.DisableAllBuiltins(),
+	s := &Scope{names: names, env: environment(names)}
+	s.options = []expr.Option{
+		expr.Env(reflect.Zero(s.env).Interface()), expr.AsBool(), expr.Optimize(false), expr.MaxNodes(maxNodes), expr.DisableAllBuiltins(),
 	}
 	for _, name := range builtins() {
-		options = append(options, expr.EnableBuiltin(name))
+		s.options = append(s.options, expr.EnableBuiltin(name))
 	}
 	for _, h := range helpers() {
-		options = append(options, expr.Function(h.Name, h.call, h.types...))
+		s.options = append(s.options, expr.Function(h.Name, h.call, h.types...))
 	}
-	return &Scope{names: names, options: options}
-}
-
-// environment gives the static type of every name.
-func environment(names Names) types.Map {
-	snapshot := types.TypeOf(evidence.Snapshot{})
-	process := types.TypeOf(evidence.Process{})
-	env := types.Map{
-		"before": snapshot, "after": snapshot, "driver": process, "peer": process,
-		"end": types.TypeOf(evidence.End{}), "output": types.TypeOf(evidence.Output{}), "host": types.TypeOf(evidence.Host{}),
-		"faults": types.TypeOf([]evidence.FaultSeen{}), "trace": types.TypeOf([]evidence.Event{}),
-	}
-	given, calls, probes, at := types.Map{}, types.Map{}, types.Map{}, types.Map{}
-	for name, value := range names.Given {
-		given[name] = types.TypeOf(value)
-	}
-	for _, label := range names.Calls {
-		calls[label] = types.TypeOf(evidence.Call{})
-		env["call"] = calls[label]
-	}
-	for _, name := range names.Probes {
-		probes[name] = probeType(names.Acts[name])
-	}
-	if len(names.Probes) > 0 {
-		env["probe"] = probes[names.Probes[0]]
-	}
-	for _, label := range names.At {
-		at[label] = snapshot
-	}
-	env["given"], env["calls"], env["probes"], env["at"] = given, calls, probes, at
-	return env
-}
-
-// probeType is evidence.Probe, but with exactly the acts that the scenario asks
-// for, so that a misspelt one is found when the spec is loaded.
-func probeType(labels []string) types.Type {
-	probe := types.Map{}
-	for field := range reflect.TypeFor[evidence.Probe]().Fields() {
-		probe[field.Tag.Get("expr")] = types.TypeOf(reflect.Zero(field.Type).Interface())
-	}
-	acts := types.Map{}
-	for _, label := range labels {
-		acts[label] = types.TypeOf(evidence.ActResult{})
-	}
-	probe["acts"] = acts
-	probe["later"] = types.TypeOf(evidence.Process{})
-	return probe
+	return s
 }
 
 // Env is what a record gives to the names. given holds the scenario's values.
-func (s *Scope) Env(rec *evidence.Record, given map[string]any) map[string]any {
+func (s *Scope) Env(rec *evidence.Record, given map[string]any) any {
+	env := reflect.New(s.env).Elem()
 	before := rec.At["before"]
-	env := map[string]any{
+	fill(env, map[string]any{
 		"before": before, "after": rec.At["after"], "driver": before.Driver, "peer": before.Peer,
 		"end": rec.End, "output": rec.Output, "host": rec.Host, "faults": rec.Faults, "trace": rec.Trace,
-		"given": given, "calls": rec.Calls, "at": rec.At,
+	})
+	fill(named(env, "given"), given)
+	calls := named(env, "calls")
+	fill(calls, rec.Calls)
+	fill(named(env, "at"), rec.At)
+	probes := named(env, "probes")
+	for _, name := range s.names.Probes {
+		fillProbe(named(probes, name), rec.Probes[name])
 	}
 	if n := len(s.names.Calls); n > 0 {
-		env["call"] = rec.Calls[s.names.Calls[n-1]]
+		named(env, "call").Set(named(calls, s.names.Calls[n-1]))
 	}
-	probes := make(map[string]evidence.Probe, len(rec.Probes))
-	for name, p := range rec.Probes {
-		probes[name] = complete(p)
-	}
-	for _, name := range s.names.Probes {
-		probes[name] = complete(probes[name])
-	}
-	env["probes"] = probes
 	if len(s.names.Probes) > 0 {
-		env["probe"] = probes[s.names.Probes[0]]
+		named(env, "probe").Set(named(probes, s.names.Probes[0]))
 	}
-	return env
-}
-
-// complete spares expressions the nil: a process that was not seen later has no
-// pid.
-func complete(p evidence.Probe) evidence.Probe {
-	if p.Later == nil {
-		p.Later = &evidence.Process{}
-	}
-	return p
+	return env.Interface()
 }
