@@ -52,7 +52,7 @@ var house = map[string]place{
 	"grader/scenario":    {pure, nil},
 	"grader/evidence":    {pure, nil},
 	"grader/spec/tree":   {pure, nil},
-	"grader/spec/expect": {pure, []string{"grader/evidence", "grader/scenario"}},
+	"grader/spec/expect": {pure, []string{"grader/evidence", "grader/scenario", "grader/spec/tree"}},
 	"grader/spec":        {pure, []string{"grader/scenario", "grader/evidence", "grader/spec/tree", "grader/spec/expect"}},
 	"grader/judge":       {pure, []string{"grader/spec", "grader/evidence", "grader/scenario"}},
 	"grader/report":      {pure, []string{"grader/spec", "grader/evidence", "grader/judge"}},

@@ -39,7 +39,7 @@ func (n namespaces) ContainerEntry(cfg *contract.ContainerConfig) error {
 		becomeMapped,
 		setHostname,
 		n.enterMounts,
-		installFilter,
+		n.installFilter,
 		execute,
 	}
 	for _, step := range steps {
@@ -151,11 +151,11 @@ func (n namespaces) enterRootfs(root string) error {
 }
 
 // installFilter comes last, for it forbids most of what came before.
-func installFilter(cfg *contract.ContainerConfig) error {
+func (n namespaces) installFilter(cfg *contract.ContainerConfig) error {
 	if !cfg.Secure {
 		return nil
 	}
-	return namespaces{}.SetupSeccompFilter(ordinaryCalls())
+	return n.SetupSeccompFilter(ordinaryCalls())
 }
 
 // execute replaces this program with the container's command. Whatever else is

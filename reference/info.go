@@ -22,7 +22,7 @@ func (namespaces) PrintNamespaceInfo(w io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("print namespace info: %w", err)
 		}
-		fmt.Fprintf(table, "%s\t%#010x\t%s\t%s\n", kind.Name, kind.Flag, identity, kind.Description)
+		fmt.Fprintf(table, "%s\t0x%08x\t%s\t%s\n", kind.Name, kind.Flag, identity, kind.Description)
 	}
 	return table.Flush()
 }

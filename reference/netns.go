@@ -13,19 +13,17 @@ import (
 	"moulinette/grader/contract"
 )
 
-// threadNetns is the network namespace of whichever thread looks at it.
-const threadNetns = "/proc/thread-self/ns/net"
-
 // CreateNetworkNamespace makes a network namespace and pins it: the bind mount
 // of its file keeps it alive when its last process has gone.
 func (namespaces) CreateNetworkNamespace(name string) error {
 	err := pinNetns(name, func(path string) error {
-		return onOwnThread(func() error {
-			if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-				return fmt.Errorf("unshare: %w", err)
-			}
-			return bindMount(threadNetns, path)
-		})
+		ns, err := newNetns()
+		if err != nil {
+			return err
+		}
+		defer ns.Close()
+		// Back on the caller's thread, for it is in his mounts that it must show.
+		return bindMount(fmt.Sprintf("/proc/thread-self/fd/%d", ns.Fd()), path)
 	})
 	if err != nil {
 		return fmt.Errorf("create network namespace %q: %w", name, err)
@@ -33,10 +31,26 @@ func (namespaces) CreateNetworkNamespace(name string) error {
 	return nil
 }
 
+// newNetns makes a network namespace that lives as long as it is open.
+func newNetns() (ns *os.File, err error) {
+	err = onOwnThread(func() error {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("unshare: %w", err)
+		}
+		var err error
+		ns, err = os.Open("/proc/thread-self/ns/net")
+		return err
+	})
+	return ns, err
+}
+
 // onOwnThread runs f on a thread that nobody else will ever use, so that f may
 // change its namespaces. The goroutine locks its thread and ends without
 // unlocking it, upon which the Go runtime throws the thread away: there is no
 // way back that could fail, and no other goroutine wakes up in a strange place.
+//
+// The thread begins in the namespaces of the program at large. A caller who has
+// moved alone, as with SetupMountNamespace, is not followed.
 func onOwnThread(f func() error) error {
 	done := make(chan error, 1)
 	go func() {

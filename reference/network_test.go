@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -48,6 +49,18 @@ func TestCreateNetworkNamespace(t *testing.T) {
 	if again := strings.Join(lines(t, "/proc/self/mountinfo"), "\n"); again != mounts {
 		t.Errorf("a second call has mounted something:\n%s", again)
 	}
+}
+
+// The name appears in the mounts of the calling thread, wherever it is.
+func TestCreateNetworkNamespaceAfterMount(t *testing.T) {
+	leavesNothing(t)
+	own(t, func() error {
+		if err := New().CreateNetworkNamespace("hidden"); err != nil {
+			return err
+		}
+		err := inPinned("hidden", func() error { return nil })
+		return errors.Join(err, unpinNetns("hidden"))
+	})
 }
 
 // A name made here is one of ip-netns(8), and the reverse.

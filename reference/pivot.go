@@ -24,6 +24,7 @@ func (namespaces) PivotRootSetup(newRoot, putOld string) error {
 	if err := pivot(newRoot, inner); err != nil {
 		return fmt.Errorf("pivot root %s: %w", newRoot, err)
 	}
+	// From here on there is no way back: whoever gets an error should end.
 	if err := dropOldRoot(filepath.Join("/", inner)); err != nil {
 		return fmt.Errorf("pivot root %s: %w", newRoot, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -60,13 +61,24 @@ func TestScripts(t *testing.T) {
 			env.Setenv("ROOT", root)
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("XDG_CACHE_HOME", cache)
-			env.Setenv("GOCACHE", os.Getenv("GOCACHE"))
-			env.Setenv("GOFLAGS", "")
 			env.Setenv("LANG", "C.UTF-8")
+			for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY"} {
+				env.Setenv(name, goEnv(t, name))
+			}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
 	})
+}
+
+// goEnv asks the go command; scripts have a home of their own, but not caches.
+func goEnv(t *testing.T, name string) string {
+	t.Helper()
+	out, err := exec.Command("go", "env", name).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // exits runs `exits CODE COMMAND...`: the command must end with that code. Its

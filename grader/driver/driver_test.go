@@ -41,6 +41,9 @@ func TestMain(m *testing.M) {
 		Main(submission)
 		return
 	}
+	if len(os.Args) > 0 && os.Args[0] == "container-entry" {
+		os.Exit(2) // never the tests again, in an endless chain
+	}
 	os.Exit(m.Run())
 }
 
@@ -275,8 +278,8 @@ func TestReplies(t *testing.T) {
 			scenario.Reply{Failed: true, Missing: true, Error: "not implemented"},
 		},
 		{
-			"missing bonus", scenario.Request{Call: "container_create_secure"},
-			scenario.Reply{Failed: true, Missing: true, Error: "not implemented"},
+			"missing bonus; a status of zero reads as an exit", scenario.Request{Call: "container_create_secure"},
+			scenario.Reply{Failed: true, Missing: true, Exited: true, Error: "not implemented"},
 		},
 		{
 			"missing bonus in its face", scenario.Request{Call: "setup_seccomp_filter"},
@@ -527,7 +530,7 @@ func TestChannelStaysWithTheDriver(t *testing.T) {
 
 func TestDemoGoesOn(t *testing.T) {
 	var out strings.Builder
-	err := demo(&small{}, &out)
+	err := demo(contract.Unimplemented{}, &out) // it starts nothing: a child of this process would be the tests again
 	if !errors.Is(err, contract.ErrNotImplemented) {
 		t.Errorf("got %v; want not implemented", err)
 	}

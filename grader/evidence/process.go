@@ -36,7 +36,7 @@ type Process struct {
 // /proc/PID/ns/*.
 type NS struct {
 	PID            int `json:"pid" expr:"pid"`
-	PIDForChildren int `json:"pid_for_children" expr:"pid_for_children"`
+	PIDForChildren int `json:"pid_for_children" expr:"pid_for_children"` // 0 if unshared and still without a process
 	Mnt            int `json:"mnt" expr:"mnt"`
 	Net            int `json:"net" expr:"net"`
 	UTS            int `json:"uts" expr:"uts"`
@@ -45,7 +45,8 @@ type NS struct {
 	Cgroup         int `json:"cgroup" expr:"cgroup"`
 }
 
-// IDMap is one line of a map. Outside is counted in the parent user namespace.
+// IDMap is one line of a map. Outside is counted in the driver's user namespace
+// for a process in one below it, and in the agent's for any other.
 type IDMap struct {
 	Inside  int `json:"inside" expr:"inside"`
 	Outside int `json:"outside" expr:"outside"`
@@ -86,7 +87,7 @@ type Link struct {
 	Peer      int      `json:"peer" expr:"peer"`             // index of the other end (IFLA_LINK), 0 if none
 	PeerNetns int      `json:"peer_netns" expr:"peer_netns"` // inode of the namespace that holds the other end; 0 if unknown
 	Up        bool     `json:"up" expr:"up"`                 // IFF_UP
-	Running   bool     `json:"running" expr:"running"`       // carrier: operational state up or unknown
+	Running   bool     `json:"running" expr:"running"`       // up, and has a carrier (IFF_LOWER_UP)
 	Addrs     []string `json:"addrs" expr:"addrs"`           // IPv4 and prefix, as 10.0.0.1/24
 }
 

@@ -28,6 +28,9 @@ const (
 	asChild = "fault-test-child" // of the actor, in namespaces of its own
 )
 
+// noNap spares the race detector's second of sleep at each process's end.
+const noNap = "GORACE=atexit_sleep_ms=0"
+
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 {
 		part := map[string]func([]string){asStage: stage, asBox: box, asActor: actor, asChild: child}[os.Args[1]]
@@ -110,7 +113,7 @@ func box(args []string) {
 	must(err, "wait for the supervisor")
 	must(unix.Close(l), "close the listener")
 	must(unix.Close(3), "close the channel")
-	must(unix.Exec("/proc/self/exe", append([]string{"actor", asActor}, args...), nil), "exec")
+	must(unix.Exec("/proc/self/exe", append([]string{"actor", asActor}, args...), []string{noNap}), "exec")
 }
 
 // actor makes each road named by an argument, once it is told to.
@@ -198,6 +201,7 @@ func launch(t testing.TB, acts ...string) (b *boxed, l, control *os.File) {
 	}
 	b.cmd.ExtraFiles = []*os.File{theirs}
 	b.cmd.Stderr = os.Stderr
+	b.cmd.Env = []string{noNap}
 	b.in, _ = b.cmd.StdinPipe()
 	out, _ := b.cmd.StdoutPipe()
 	b.out = bufio.NewScanner(out)

@@ -146,6 +146,18 @@ func ret(k uint32) unix.SockFilter {
 
 func answer(e unix.Errno) uint32 { return unix.SECCOMP_RET_ERRNO | uint32(e) }
 
+// Program is what [Install] installs, for a caller that must do it where no Go
+// code can run: the argument and the flags of seccomp(SECCOMP_SET_MODE_FILTER),
+// which then returns the listener.
+func Program() (prog *unix.SockFprog, flags uintptr) {
+	p := program()
+	flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW
+	if waitsKillable() {
+		flags |= unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+	}
+	return &unix.SockFprog{Len: uint16(len(p)), Filter: &p[0]}, flags
+}
+
 // Install puts the filter on the calling thread and returns the listener,
 // close-on-exec. The thread must be locked and about to execve: nothing it
 // calls that is notified returns before a supervisor answers.
@@ -154,14 +166,9 @@ func answer(e unix.Errno) uint32 { return unix.SECCOMP_RET_ERRNO | uint32(e) }
 // not set no_new_privs. A driver that runs as somebody else gets its filter
 // before the privileges go.
 func Install() (listener int, err error) {
-	p := program()
-	prog := unix.SockFprog{Len: uint16(len(p)), Filter: &p[0]}
-	flags := uintptr(unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW)
-	if waitsKillable() {
-		flags |= unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
-	}
-	fd, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&prog)))
-	runtime.KeepAlive(p)
+	prog, flags := Program()
+	fd, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(prog)))
+	runtime.KeepAlive(prog)
 	if e != 0 {
 		return -1, fmt.Errorf("seccomp filter with a listener: %w", e)
 	}

@@ -3,6 +3,7 @@ package fault
 import (
 	"os"
 	"os/exec"
+	"sync"
 	"syscall"
 	"unsafe"
 
@@ -29,16 +30,15 @@ func raw(nr uintptr, args ...uintptr) error {
 
 func cstr(s string) uintptr {
 	b, _ := unix.BytePtrFromString(s)
-	kept = append(kept, b)
-	return uintptr(unsafe.Pointer(b))
+	return ptr(b)
 }
 
 func ptr[T any](p *T) uintptr {
-	kept = append(kept, p)
+	kept.Store(p, true)
 	return uintptr(unsafe.Pointer(p))
 }
 
-var kept []any // what only a number points to
+var kept sync.Map // what only a number points to
 
 func clone(flags uintptr) error { return raw(unix.SYS_CLONE, flags|uintptr(unix.SIGCHLD)) }
 

@@ -256,7 +256,7 @@ func (s *Supervisor) proceed(c *call, event *evidence.Event) {
 
 // goOn lets the caller make the call itself.
 func (s *Supervisor) goOn(c *call) {
-	if len(s.faults) > 0 && slices.Contains([]string{"clone", "clone3", "fork", "vfork"}, c.name) {
+	if slices.Contains(c.effects, "fork") {
 		if o := c.offspring(); o != "" {
 			s.forking[c.tid] = attempt{c.identity(), o}
 		}

@@ -133,6 +133,10 @@ func missing(rec *evidence.Record) string {
 	return ""
 }
 
+// warmedUp is how often a call is repeated for its growth to be measured: the
+// warm-up, and two halves.
+const warmedUp = 32
+
 // incomplete tells what a completed record lacks.
 func incomplete(sc *spec.Scenario, rec *evidence.Record) string {
 	for _, moment := range []string{"before", "after"} {
@@ -142,10 +146,13 @@ func incomplete(sc *spec.Scenario, rec *evidence.Record) string {
 	}
 	run, _ := sc.Resolve(rec.Seed)
 	for _, step := range run.Steps {
-		_, called := rec.Calls[step.As]
+		call, called := rec.Calls[step.As]
 		_, observed := rec.At[step.As]
 		if step.Call != "" && !called || step.Observe && !observed {
 			return "the record lacks the step " + step.As
+		}
+		if step.Times >= warmedUp && call.OK && call.Grown.Calls == 0 {
+			return "the record does not tell what " + step.As + " left behind"
 		}
 	}
 	for _, f := range run.Faults {

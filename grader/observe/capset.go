@@ -29,12 +29,22 @@ func capName(bit int) string {
 	return strconv.Itoa(bit)
 }
 
-func (s *status) capabilities() evidence.Caps {
+// capSets keeps the names of the sets met so far: most processes have the same.
+type capSets map[uint64][]string
+
+func (c capSets) names(set uint64) []string {
+	if _, ok := c[set]; !ok {
+		c[set] = capNames(set)
+	}
+	return c[set]
+}
+
+func (c capSets) of(s status) evidence.Caps {
 	return evidence.Caps{
-		Effective:   capNames(s.caps.effective),
-		Permitted:   capNames(s.caps.permitted),
-		Inheritable: capNames(s.caps.inheritable),
-		Bounding:    capNames(s.caps.bounding),
-		Ambient:     capNames(s.caps.ambient),
+		Effective:   c.names(s.caps.effective),
+		Permitted:   c.names(s.caps.permitted),
+		Inheritable: c.names(s.caps.inheritable),
+		Bounding:    c.names(s.caps.bounding),
+		Ambient:     c.names(s.caps.ambient),
 	}
 }

@@ -14,6 +14,7 @@ type look struct {
 	o       *Observer
 	members []int // nil: not listed yet
 	parents map[int]parent
+	caps    capSets
 	nets    map[int]*netView // by inode
 	order   []*netView
 	hosts   map[int]hostView // by inode of the UTS namespace
@@ -36,7 +37,7 @@ const (
 
 func (o *Observer) look(members []int) *look {
 	return &look{
-		o: o, members: members, parents: map[int]parent{},
+		o: o, members: members, parents: map[int]parent{}, caps: capSets{},
 		nets: map[int]*netView{}, hosts: map[int]hostView{},
 	}
 }
@@ -94,19 +95,20 @@ func (l *look) process(p *proc, much detail) (evidence.Process, error) {
 // task reads the status last: if it says alive, all that was read before it was
 // read from the living.
 func (l *look) task(p *proc, much detail) (evidence.Process, status, error) {
+	ns := namespaces(p)
 	e := evidence.Process{
 		PID:       p.pid,
-		NS:        namespaces(p),
+		NS:        ns,
 		Argv:      arguments(p.read("cmdline", maxArgBytes)),
 		Setgroups: strings.TrimSpace(string(p.read("setgroups", 64))),
 		Root:      p.link("root"),
 		Cwd:       p.link("cwd"),
-		Hostname:  l.hostname(p),
+		Hostname:  l.hostname(p, ns.UTS),
 	}
 	if much == whole {
 		e.Mounts = l.mounts(p)
 		e.FDs = descriptors(p)
-		e.Links, e.Routes = l.network(p)
+		e.Links, e.Routes = l.network(p, ns.Net)
 	}
 	uids := parseIDMap(p.read("uid_map", 64<<10))
 	gids := parseIDMap(p.read("gid_map", 64<<10))
@@ -121,6 +123,7 @@ func (l *look) task(p *proc, much detail) (evidence.Process, status, error) {
 }
 
 func (l *look) fill(e *evidence.Process, st status) {
+	l.parents[e.PID] = parent{pidNS: e.NS.PID, self: st.self()}
 	e.NSpid = st.nspid
 	e.Depth = len(st.nspid) - l.o.driverPIDs.depth
 	e.DriverPID = l.o.driverView(e.PID, st)
@@ -128,7 +131,7 @@ func (l *look) fill(e *evidence.Process, st status) {
 	e.InsidePPID = l.insidePPID(e.NS.PID, st.ppid)
 	e.Comm = st.name
 	e.State = st.state
-	e.Caps = st.capabilities()
+	e.Caps = l.caps.of(st)
 	e.NoNewPrivs = st.noNewPri
 	e.Seccomp = max(0, st.filterCount()-l.o.filters)
 	e.Tracer = st.tracer
@@ -201,8 +204,7 @@ func (l *look) mounts(p *proc) []evidence.Mount {
 }
 
 // hostname is empty if the namespace cannot be visited.
-func (l *look) hostname(p *proc) string {
-	uts := p.ns("uts")
+func (l *look) hostname(p *proc, uts int) string {
 	if h, ok := l.hosts[uts]; ok || uts == 0 {
 		return h.name
 	}

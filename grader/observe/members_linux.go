@@ -55,22 +55,53 @@ func (s pidSpace) holds(root, pid int) bool {
 	return descends(fd, s.inode)
 }
 
+// listing mounts a /proc of the namespace for our eyes only and returns its
+// root, -1 where that is not possible (before Linux 6.17). It is attached
+// nowhere, and gone once closed.
+func (s pidSpace) listing() int {
+	if !s.direct {
+		return -1
+	}
+	fs, err := unix.Fsopen("proc", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return -1
+	}
+	defer unix.Close(fs)
+	if unix.FsconfigSetFd(fs, "pidns", s.fd) != nil || unix.FsconfigCreate(fs) != nil {
+		return -1
+	}
+	flags := unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC
+	root, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, flags)
+	if err != nil {
+		return -1
+	}
+	return root
+}
+
 // Members returns the pids of all processes of the box, zombies included:
 // those whose pid namespace is that of the box's init, or a descendant of it.
-// It is cheap enough to be polled.
+// It is cheap enough to be polled: on a recent kernel it costs what the box
+// holds, on others what the host holds.
 func (o *Observer) Members() ([]int, error) {
+	var pids []int
+	if o.boxProc >= 0 {
+		for _, own := range numericNames(listAt(o.boxProc, ".", maxProcesses)) {
+			if pid, err := nsAsk(o.boxPIDs.fd, nsPIDFromPIDNS, own); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+		slices.Sort(pids)
+		return pids, nil
+	}
 	names := listAt(o.root, ".", 1<<20)
 	if len(names) == 0 {
 		return nil, errNoProc
 	}
-	var pids []int
-	for _, name := range names {
-		pid, err := strconv.Atoi(name)
-		if err == nil && len(pids) < maxProcesses && o.boxPIDs.holds(o.root, pid) {
+	for _, pid := range numericNames(names) {
+		if len(pids) < maxProcesses && o.boxPIDs.holds(o.root, pid) {
 			pids = append(pids, pid)
 		}
 	}
-	slices.Sort(pids)
 	return pids, nil
 }
 

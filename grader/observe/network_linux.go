@@ -37,9 +37,9 @@ func (v *netView) close() {
 	unix.Close(v.fd)
 }
 
-// network lists what is in a process's network namespace.
-func (l *look) network(p *proc) ([]evidence.Link, []evidence.Route) {
-	v := l.netOf(p)
+// network lists what is in a process's network namespace, whose inode is ns.
+func (l *look) network(p *proc, ns int) ([]evidence.Link, []evidence.Route) {
+	v := l.netOf(p, ns)
 	if v == nil {
 		return nil, nil
 	}
@@ -48,8 +48,8 @@ func (l *look) network(p *proc) ([]evidence.Link, []evidence.Route) {
 }
 
 // netOf takes hold of a process's network namespace.
-func (l *look) netOf(p *proc) *netView {
-	if v, ok := l.nets[p.ns("net")]; ok {
+func (l *look) netOf(p *proc, ns int) *netView {
+	if v, ok := l.nets[ns]; ok {
 		return v
 	}
 	fd, err := p.open("ns/net", unix.O_RDONLY)
@@ -102,7 +102,7 @@ func (l *look) listLinks(v *netView, names map[int]string) []evidence.Link {
 			Name: a.Name, Kind: kind(link), Index: a.Index, Peer: a.ParentIndex,
 			PeerNetns: l.peerNetns(v, a),
 			Up:        a.Flags&net.FlagUp != 0,
-			Running:   a.OperState == netlink.OperUp || a.OperState == netlink.OperUnknown,
+			Running:   a.RawFlags&unix.IFF_LOWER_UP != 0, // the operational state follows by up to a second
 			Addrs:     append([]string{}, addrs[a.Index]...),
 		})
 	}
@@ -204,7 +204,7 @@ func (l *look) holdAllNets() {
 	}
 	for _, pid := range l.members {
 		if p, err := openProc(l.o.root, pid); err == nil {
-			l.netOf(p)
+			l.netOf(p, p.ns("net"))
 			p.close()
 		}
 	}

@@ -23,6 +23,7 @@ type Observer struct {
 	driver     *proc
 	boxPIDs    pidSpace
 	driverPIDs pidSpace
+	boxProc    int // a /proc of the box's pid namespace, -1 if there is none
 	agentUser  int // inode of the agent's own user namespace
 	driverUser int
 	uids, gids idMap // of the driver's user namespace, as the agent sees them
@@ -35,7 +36,7 @@ type Observer struct {
 // this moment is what later looks are compared with: its pid and user
 // namespace, its seccomp filters, its mounts.
 func New(initPID, driverPID int) (*Observer, error) {
-	o := &Observer{root: -1}
+	o := &Observer{root: -1, boxProc: -1}
 	if err := o.hold(initPID, driverPID); err != nil {
 		o.Close()
 		return nil, fmt.Errorf("observe: %w", err)
@@ -60,6 +61,7 @@ func (o *Observer) hold(initPID, driverPID int) (err error) {
 	if o.boxPIDs, err = pidSpaceOf(o.init); err != nil {
 		return fmt.Errorf("init: pid namespace: %w", err)
 	}
+	o.boxProc = o.boxPIDs.listing()
 	if o.driver, err = openProc(o.root, driverPID); err != nil {
 		return fmt.Errorf("driver: %w", err)
 	}
@@ -96,8 +98,10 @@ func (o *Observer) Close() {
 			unix.Close(s.fd)
 		}
 	}
-	if o.root >= 0 {
-		unix.Close(o.root)
+	for _, fd := range []int{o.root, o.boxProc} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
 	}
 }
 

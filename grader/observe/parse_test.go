@@ -66,7 +66,7 @@ func FuzzParsers(f *testing.F) {
 	f.Add([]byte("1 2 0:3 / / rw - a b c\n1 2 03 / / rw shared: unbindable - a  \n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		st := parseStatus(data)
-		_, _, _ = st.self(), st.filterCount(), st.capabilities()
+		_, _, _ = st.self(), st.filterCount(), capSets{}.of(st)
 		m := parseIDMap(data)
 		if got := m.through(m); len(got) != len(m) || len(m) > maxMapLines {
 			t.Errorf("map: %d lines through itself: %d", len(m), len(got))

@@ -18,9 +18,6 @@ const maxTrace = 60
 
 // failures explains each failed row, scenario by scenario.
 func (t *text) failures(s *judge.Sheet) {
-	if s.Build != nil {
-		return
-	}
 	first := true
 	for _, rows := range [][]judge.Row{s.Rows, s.Bonus} {
 		for _, r := range rows {
@@ -91,11 +88,12 @@ func (t *text) failedScenarios(group []judge.Scenario) {
 		t.para("  "+t.ink(mark, attr)+" ", in(s.Title, t.lang)+" ("+clean(s.ID)+")")
 	}
 	s := group[0]
-	if !s.Reason.IsZero() {
+	if s.Reason.IsZero() {
+		t.expectations(s)
+	} else { // what was expected says nothing about a run that went wrong in another way
 		t.para("      ", in(s.Reason, t.lang))
 		t.printed(s)
 	}
-	t.expectations(s)
 	if t.trace && len(s.Trace) > 0 {
 		t.para("      ", t.words.TraceTitle)
 		t.quote("      ", cleanAll(s.Trace[max(0, len(s.Trace)-maxTrace):]))

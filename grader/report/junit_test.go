@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
-	"fmt"
 	"io"
 	"regexp"
 	"slices"
@@ -159,7 +158,7 @@ func (c *junitChecker) attributes(e xml.StartElement, rule element) map[string]s
 func (c *junitChecker) counts() {
 	for key, n := range c.said {
 		if c.seen[key] != n {
-			c.t.Error(fmt.Sprintf("testsuite says %d %s, holds %d", n, key, c.seen[key]))
+			c.t.Errorf("testsuite says %d %s, holds %d", n, key, c.seen[key])
 		}
 	}
 	c.said = nil

@@ -29,14 +29,15 @@ func keysOf(t reflect.Type, path string) []string {
 		return keysOf(t.Elem(), path+"{}")
 	case reflect.Struct:
 		var keys []string
-		for i := range t.NumField() {
-			name, rest, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		for f := range t.Fields() {
+			name, rest, _ := strings.Cut(f.Tag.Get("json"), ",")
 			if rest == "omitempty" {
 				name += "?"
 			}
-			keys = append(keys, keysOf(t.Field(i).Type, strings.TrimPrefix(path+"."+name, "."))...)
+			keys = append(keys, keysOf(f.Type, strings.TrimPrefix(path+"."+name, "."))...)
 		}
 		return keys
+	default:
+		return []string{path + ": " + t.Kind().String()}
 	}
-	return []string{path + ": " + t.Kind().String()}
 }

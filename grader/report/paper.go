@@ -117,8 +117,9 @@ func pad(s string, width int) string {
 	return s + strings.Repeat(" ", max(0, width-ruler.StringWidth(s)))
 }
 
-// padLeft is pad for numbers.
-func padLeft(s string, width int) string {
+// padLeft moves points to the right end of their column.
+func padLeft(s string) string {
+	const width = len("100/100")
 	return strings.Repeat(" ", max(0, width-ruler.StringWidth(s))) + s
 }
 

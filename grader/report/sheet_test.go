@@ -7,8 +7,6 @@ import (
 
 func text(en, fr string) spec.Text { return spec.Text{EN: en, FR: fr} }
 
-func decided(passed bool) *bool { return &passed }
-
 // passing is a sheet with nothing to complain about.
 func passing() *judge.Sheet {
 	return &judge.Sheet{
@@ -27,7 +25,7 @@ func passing() *judge.Sheet {
 		}},
 		Norm:     judge.Norm{OK: true},
 		Concepts: []judge.Concept{{ID: "2.10.8.d", Title: text("the parent sees its children", "le parent voit ses enfants"), Mastered: true, Judged: true}},
-		Score:    100, MaxScore: 100, PassingScore: 70, Passed: decided(true),
+		Score:    100, MaxScore: 100, PassingScore: 70, Passed: new(true),
 		XP: 2000, BonusEarned: 50, BonusMax: 50,
 		Environment: map[string]string{"kernel": "6.12.0", "cgroup": "v2"},
 	}
@@ -91,7 +89,7 @@ func failing() *judge.Sheet {
 	s.Concepts = append(s.Concepts,
 		judge.Concept{ID: "2.10.10.f", Title: text("one-way propagation", "propagation à sens unique"), Judged: true},
 		judge.Concept{ID: "2.10.9.c", Title: text("own routing table", "table de routage propre")})
-	s.Score, s.Unjudged, s.Passed, s.XP = 0, 0, decided(false), 0
+	s.Score, s.Unjudged, s.Passed, s.XP = 0, 0, new(false), 0
 	s.Notices = []spec.Text{text("gofmt would change two files", "gofmt changerait deux fichiers")}
 	return s
 }
@@ -108,7 +106,7 @@ func unbuildable() *judge.Sheet {
 		Output: "student/pid.go:12:2: undefined: clone\nstudent/pid.go:14:9: not enough return values",
 	}
 	s.Concepts = nil
-	s.Score, s.Passed, s.XP = 0, decided(false), 0
+	s.Score, s.Passed, s.XP = 0, new(false), 0
 	return s
 }
 

@@ -28,10 +28,12 @@ func Text(w io.Writer, sheet *judge.Sheet, o Options) error {
 	t.faults(sheet)
 	t.build(sheet)
 	t.table(sheet)
-	t.failures(sheet)
-	t.unjudged(sheet)
+	if sheet.Build == nil { // else there is one thing to say
+		t.failures(sheet)
+		t.unjudged(sheet)
+		t.concepts(sheet)
+	}
 	t.norm(sheet)
-	t.concepts(sheet)
 	t.notices(sheet)
 	t.outcome(sheet)
 	_, err := w.Write(t.buf.Bytes())
@@ -92,23 +94,23 @@ func (t *text) table(s *judge.Sheet) {
 		name = max(name, ruler.StringWidth(in(r.Title, t.lang)))
 	}
 	name = min(name, t.width-28)
-	t.line(t.ink("  "+pad(t.words.Row, name)+"  "+padLeft(t.words.Points, 7)+"  "+t.words.Verdict, color.Faint))
+	t.line(t.ink("  "+pad(t.words.Row, name)+"  "+padLeft(t.words.Points)+"  "+t.words.Verdict, color.Faint))
 	for _, r := range s.Rows {
 		t.row(r, name)
 	}
-	t.line("  " + pad(t.words.Score, name) + "  " + t.ink(padLeft(ratio(s.Score, s.MaxScore), 7), color.Bold))
+	t.line("  " + pad(t.words.Score, name) + "  " + t.ink(padLeft(ratio(s.Score, s.MaxScore)), color.Bold))
 	for _, r := range s.Bonus {
 		t.row(r, name)
 	}
 	if s.BonusMax > 0 {
-		t.line("  " + pad(t.words.Bonus, name) + "  " + padLeft(ratio(s.BonusEarned, s.BonusMax), 7))
+		t.line("  " + pad(t.words.Bonus, name) + "  " + padLeft(ratio(s.BonusEarned, s.BonusMax)))
 	}
 }
 
 func (t *text) row(r judge.Row, name int) {
 	title := wrap(disarm(in(r.Title, t.lang)), name)
 	mark, attr := markOf(r.Verdict)
-	t.line(t.ink(mark, attr) + " " + pad(title[0], name) + "  " + padLeft(ratio(r.Earned, r.Points), 7) +
+	t.line(t.ink(mark, attr) + " " + pad(title[0], name) + "  " + padLeft(ratio(r.Earned, r.Points)) +
 		"  " + t.ink(t.words.verdict(r.Verdict), attr))
 	for _, more := range title[1:] {
 		t.line("  " + more)

@@ -21,6 +21,7 @@ type Scenario struct {
 	at    tree.Pos
 	body  body
 	given []given
+	vague bool // given values are wrong, so what refers to them cannot be checked
 	scope *expect.Scope
 }
 
@@ -74,7 +75,9 @@ func Features() map[string]Text {
 func (s *Scenario) UnmarshalTree(d *tree.Decoder, n *yaml.Node) {
 	d.Decode(n, &s.body)
 	s.at, s.File = tree.Pos{Line: n.Line, Column: n.Column}, d.File
+	before := len(d.Problems)
 	s.given = s.body.Given.read(d)
+	s.vague = len(d.Problems) > before
 	s.ID, s.Title, s.Concepts = s.body.ID, s.body.Title, s.body.Concepts
 	s.Needs, s.Expect, s.Keep = s.body.Needs, s.body.Expect, s.body.Keep
 }

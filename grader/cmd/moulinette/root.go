@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -38,10 +39,8 @@ Exit codes: 0 passed; 1 under the passing score, or it does not build;
 
 // oneOf checks a flag against its values.
 func oneOf(flag, value string, values []string) error {
-	for _, v := range values {
-		if v == value {
-			return nil
-		}
+	if slices.Contains(values, value) {
+		return nil
 	}
 	return usage("--%s %s: there are %s", flag, value, strings.Join(values, ", "))
 }

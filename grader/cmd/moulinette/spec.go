@@ -19,7 +19,7 @@ func (a *app) specCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.specCheckCommand(), a.specListCommand())
+	cmd.AddCommand(a.specCheckCommand(), a.specListCommand(), a.specExplainCommand(), a.specImportCommand(), a.specSchemaCommand())
 	return cmd
 }
 

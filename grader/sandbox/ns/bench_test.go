@@ -30,7 +30,7 @@ func staticTrue(tb testing.TB) string {
 // BenchmarkBox opens a fresh box, runs a static C true in it as the driver, and
 // closes it, again and again. Its rival is BenchmarkBubblewrap.
 func BenchmarkBox(b *testing.B) {
-	op, err := ns.New(ns.Options{Agent: agentBinary(b)})
+	op, err := ns.New(ns.Options{Agent: built.agent})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -9,7 +9,8 @@ import (
 func Nearest(word string, known []string) string {
 	best, least := "", 1+len(word)/3
 	for _, k := range slices.Sorted(slices.Values(known)) {
-		if d := distance(strings.ToLower(word), strings.ToLower(k)); d <= least && (best == "" || d < least) {
+		d := distance(strings.ToLower(word), strings.ToLower(k))
+		if d < least || d == least && (best == "" || strings.HasPrefix(k, word) && !strings.HasPrefix(best, word)) {
 			best, least = k, d
 		}
 	}

@@ -67,11 +67,11 @@ func prescan(file string, data []byte) (Problem, bool) {
 		return Problem{file, 0, 0, fmt.Sprintf("the file has %d bytes, more than %d", len(data), MaxBytes), "split it, or leave the data out"}, true
 	}
 	if !utf8.Valid(data) {
-		line, column := place(data, firstInvalid(data))
+		line, column := Place(data, firstInvalid(data))
 		return Problem{file, line, column, "this is not UTF-8", "save the file as UTF-8"}, true
 	}
 	if at := tooDeep(data); at >= 0 {
-		line, column := place(data, at)
+		line, column := Place(data, at)
 		return Problem{file, line, column, "nested too deeply", fmt.Sprintf("stay below %d levels", maxDepth)}, true
 	}
 	return Problem{}, false
@@ -115,7 +115,8 @@ func tooDeep(data []byte) int {
 	return -1
 }
 
-func place(data []byte, offset int) (line, column int) {
+// Place is the line and column of an offset, counted from 1.
+func Place(data []byte, offset int) (line, column int) {
 	before := data[:min(offset, len(data))]
 	line = 1 + bytes.Count(before, []byte("\n"))
 	return line, 1 + utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])
@@ -140,7 +141,7 @@ func syntax(file string, data []byte, err error) Problem {
 		return p
 	}
 	if tab := leadingTab.FindIndex(data); tab != nil && strings.Contains(p.What, "cannot start any token") {
-		p.Line, p.Column = place(data, tab[1]-1)
+		p.Line, p.Column = Place(data, tab[1]-1)
 		p.What, p.Do = "a tab in the indentation", "indent with blanks"
 	}
 	return p

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"moulinette/grader/report"
+	"moulinette/grader/spec"
+)
+
+func (a *app) specExplainCommand() *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use:   "explain ID",
+		Short: "Explain an exercise, row, scenario or concept; `expressions` explains their language",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return a.explain(name, args[0])
+		},
+	}
+	cmd.Flags().StringVar(&name, "spec", "", "look in this exercise only")
+	return cmd
+}
+
+// explain looks an id up in one exercise, or in each of ours.
+func (a *app) explain(name, id string) error {
+	names := ours()
+	if name != "" {
+		names = []string{name}
+	}
+	for _, name := range names {
+		ex, err := exercise(name)
+		if err != nil {
+			return err
+		}
+		if ex.Name == id {
+			a.list(ex)
+			return nil
+		}
+		if text := spec.Explain(ex, id, a.lang); text != "" {
+			fmt.Fprintln(a.stdout, strings.TrimRight(text, "\n"))
+			return nil
+		}
+	}
+	return usage("%s: no exercise, row, scenario or concept of %s", report.Clean(id), strings.Join(names, ", "))
+}
+
+func (a *app) specImportCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "import FILE.json",
+		Short: "Make a YAML spec of a spec.json, on stdout; nothing of it is lost",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			data, err := readSmall(args[0])
+			if err != nil {
+				return usage("%w", err)
+			}
+			yaml, err := spec.Import(args[0], data)
+			if err != nil {
+				return &failure{exitUsage, err}
+			}
+			if _, err := a.stdout.Write(yaml); err != nil {
+				return fault("stdout: %w", err)
+			}
+			return nil
+		},
+	}
+}
+
+// maxInput is the size, in bytes, of the largest spec.json that is read.
+const maxInput = 16 << 20
+
+// readSmall reads a regular file that is not absurdly large.
+func readSmall(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s: no regular file", path)
+	case info.Size() > maxInput:
+		return nil, fmt.Errorf("%s: %d bytes, more than %d", path, info.Size(), maxInput)
+	}
+	return os.ReadFile(path)
+}
+
+func (a *app) specSchemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of specs, for editors",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := a.stdout.Write(spec.Schema())
+			return err
+		},
+	}
+}

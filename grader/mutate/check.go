@@ -1,0 +1,155 @@
+package mutate
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"moulinette/grader/spec"
+	"moulinette/grader/spec/tree"
+)
+
+var name = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
+
+// checker validates one file of a catalog.
+type checker struct {
+	d      *tree.Decoder
+	source Source
+}
+
+func (c *checker) mutant(m *Mutant) {
+	m.at = c.at(&m.ID)
+	c.texts(map[string]*spec.Text{"title": &m.Title, "thought": &m.Thought, "wrong": &m.Wrong})
+	c.word(&m.Class, "class", slices.Collect(maps.Keys(Classes())))
+	c.origins(m)
+	c.edits(m.Edits)
+	c.fails(m)
+	for i := range m.Kills {
+		c.word(&m.Kills[i], "scenario", c.scenarios())
+	}
+	for i := range m.Norm {
+		c.word(&m.Norm[i], "rule of the norm", rules())
+	}
+	if len(m.Kills) == 0 && len(m.Norm) == 0 {
+		c.d.Report(m.at, "it names no scenario that kills it", "add kills: with at least one")
+	}
+	rows := 0
+	for _, ids := range m.Fails {
+		rows += len(ids)
+	}
+	if rows == 0 && len(m.Norm) == 0 {
+		c.d.Report(m.at, "it names no row that fails", "add fails:, by exercise, or norm:")
+	}
+}
+
+func (c *checker) alternative(a *Alternative) {
+	c.texts(map[string]*spec.Text{"title": &a.Title, "thought": &a.Thought})
+	c.edits(a.Edits)
+	if a.Bonus != "" {
+		c.word(&a.Bonus, "bonus", []string{"none"})
+	}
+}
+
+// at is the place of a value, or the head of the file.
+func (c *checker) at(pointer any) tree.Pos {
+	if at := c.d.At(pointer); at != (tree.Pos{}) {
+		return at
+	}
+	return tree.Pos{Line: 1, Column: 1}
+}
+
+func (c *checker) texts(texts map[string]*spec.Text) {
+	for _, key := range slices.Sorted(maps.Keys(texts)) {
+		for _, l := range []struct{ name, text string }{{"fr", texts[key].FR}, {"en", texts[key].EN}} {
+			if strings.TrimSpace(l.text) == "" {
+				c.d.Report(c.at(texts[key]), fmt.Sprintf("%s lacks its %s text", key, l.name), "write {fr: ..., en: ...}")
+			}
+		}
+	}
+}
+
+func (c *checker) word(pointer *string, what string, known []string) {
+	if !slices.Contains(known, *pointer) {
+		c.d.Report(c.at(pointer), fmt.Sprintf("unknown %s %q", what, *pointer), tree.Suggest(*pointer, known))
+	}
+}
+
+func (c *checker) origins(m *Mutant) {
+	for _, origin := range m.Origin {
+		if !slices.Contains(Origins(), origin) {
+			c.d.Report(c.at(&m.Origin), fmt.Sprintf("unknown origin %q", origin), tree.Suggest(origin, Origins()))
+		}
+	}
+	if len(m.Origin) == 0 {
+		c.d.Report(m.at, "it does not tell where it comes from", "add origin:, as ours")
+	}
+}
+
+func (c *checker) edits(edits []Edit) {
+	if len(edits) == 0 {
+		c.d.Report(tree.Pos{Line: 1, Column: 1}, "it changes nothing", "add edits:")
+	}
+	for i := range edits {
+		e := &edits[i]
+		e.at = c.at(e)
+		if at := c.d.At(&e.From); at != (tree.Pos{}) {
+			e.at = at
+		}
+		switch {
+		case !strings.HasSuffix(e.File, ".go") || path.Base(e.File) != e.File || strings.HasSuffix(e.File, "_test.go"):
+			c.d.Report(c.at(&e.File), fmt.Sprintf("%q is no Go file of the reference's package", e.File), tree.Suggest(e.File, slices.Collect(maps.Keys(c.source.Reference))))
+		case e.From != "" && e.From == e.To:
+			c.d.Report(e.at, "from and to are the same", "change something")
+		case e.Nth < 0 || e.Nth > 0 && e.All:
+			c.d.Report(c.at(&e.Nth), "nth below 1, or together with all", "give one of them: nth, counted from 1, or all: true")
+		}
+	}
+}
+
+func (c *checker) fails(m *Mutant) {
+	for _, exercise := range slices.Sorted(maps.Keys(m.Fails)) {
+		known, names := c.rows(exercise)
+		if known == nil {
+			c.d.Report(c.at(&m.Fails), fmt.Sprintf("unknown exercise %q", exercise), tree.Suggest(exercise, names))
+			continue
+		}
+		rows := m.Fails[exercise]
+		for i := range rows {
+			c.word(&rows[i], "row of "+exercise, known)
+			if slices.Contains(rows[:i], rows[i]) {
+				c.d.Report(c.at(&rows[i]), fmt.Sprintf("row %s is named twice", rows[i]), "remove one")
+			}
+		}
+	}
+}
+
+// rows are those of an exercise, bonus included; nil if there is no such
+// exercise, with the names of those that there are.
+func (c *checker) rows(exercise string) (rows, names []string) {
+	for _, ex := range c.source.Exercises {
+		names = append(names, ex.Name)
+		if ex.Name != exercise {
+			continue
+		}
+		rows = []string{}
+		for _, row := range slices.Concat(ex.Rows, ex.Bonus) {
+			rows = append(rows, row.ID)
+		}
+	}
+	return rows, names
+}
+
+func (c *checker) scenarios() (ids []string) {
+	for _, ex := range c.source.Exercises {
+		ids = slices.AppendSeq(ids, maps.Keys(ex.Scenarios))
+	}
+	return ids
+}
+
+// rules are those of the norm that a mutant can break.
+func rules() []string {
+	return []string{"memory", "fds", "zombies", "mounts", "security", "forbidden_program"}
+}

@@ -1,0 +1,122 @@
+package spec
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"moulinette/grader/spec/expect"
+)
+
+// Explain tells a reader about a row, a scenario, a concept, or with the id
+// "expressions" about the language of expectations. Unknown ids give "".
+func Explain(ex *Exercise, id, lang string) string {
+	w := &words{lang: lang}
+	if id == "expressions" {
+		w.language()
+		return w.String()
+	}
+	for _, row := range slices.Concat(ex.Rows, ex.Bonus) {
+		if row.ID == id {
+			w.row(row)
+		}
+	}
+	for _, c := range ex.Concepts {
+		if c.ID == id {
+			w.concept(ex, c)
+		}
+	}
+	if s := ex.Scenarios[id]; s != nil {
+		w.scenario(s)
+	}
+	return w.String()
+}
+
+// words writes in one language.
+type words struct {
+	strings.Builder
+	lang string
+}
+
+func (w *words) line(format string, values ...any) { fmt.Fprintf(w, format+"\n", values...) }
+
+func (w *words) in(fr, en string) string { return Text{fr, en}.In(w.lang) }
+
+func (w *words) row(row Row) {
+	w.line("%s - %s (%d points)", row.ID, row.Title.In(w.lang), row.Points)
+	w.line("\n%s", row.Asks.In(w.lang))
+	if row.Input != "" {
+		w.line("%s: %s -> %s", w.in("Appel", "Call"), row.Input, row.Expected.In(w.lang))
+	}
+	if len(row.Requires) > 0 {
+		w.line("%s: %s", w.in("Demande d'abord", "Requires"), strings.Join(row.Requires, ", "))
+	}
+	w.line("%s: %s", w.in("Scénarios", "Scenarios"), strings.Join(row.Scenarios, ", "))
+}
+
+func (w *words) concept(ex *Exercise, c Concept) {
+	w.line("%s - %s", c.ID, c.Title.In(w.lang))
+	var ids []string
+	for id, s := range ex.Scenarios {
+		if slices.Contains(s.Concepts, c.ID) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	w.line("%s: %s", w.in("Exercé par", "Exercised by"), strings.Join(ids, ", "))
+}
+
+func (w *words) scenario(s *Scenario) {
+	w.line("%s - %s", s.ID, s.Title.In(w.lang))
+	if len(s.Concepts) > 0 {
+		w.line("%s: %s", w.in("Concepts", "Concepts"), strings.Join(s.Concepts, ", "))
+	}
+	if len(s.Needs) > 0 {
+		w.line("%s: %s", w.in("Demande à la machine", "Needs of the host"), strings.Join(s.Needs, ", "))
+	}
+	w.section(w.in("Valeurs", "Given"), s.body.Given.node)
+	w.section(w.in("Décor", "World"), s.body.World.node)
+	w.section(w.in("Fautes", "Faults"), s.body.Faults.node)
+	w.section(w.in("Étapes", "Steps"), s.body.Steps.node)
+	for _, e := range s.Expect {
+		w.line("\n%s: %s", w.in("Attendu", "Expected"), strings.Join(strings.Fields(e.That), " "))
+		w.line("  %s: %s", w.in("sinon", "if not"), e.Hint.In(w.lang))
+		w.line("  %s: %s", w.in("car", "because"), e.Lesson.In(w.lang))
+		if len(e.Read) > 0 {
+			w.line("  %s: %s", w.in("à lire", "read"), strings.Join(e.Read, ", "))
+		}
+	}
+	if s.Keep != "" {
+		w.line("\n%s: %s", w.in("Gardé", "Kept"), s.Keep)
+	}
+}
+
+// section shows a part of a scenario as its file has it.
+func (w *words) section(title string, n *yaml.Node) {
+	if n == nil {
+		return
+	}
+	out, err := yaml.Marshal(n)
+	if err != nil {
+		return
+	}
+	w.line("\n%s:", title)
+	for line := range strings.Lines(string(out)) {
+		w.WriteString("  " + line)
+	}
+}
+
+func (w *words) language() {
+	w.line("%s", w.in("Une attente est une expression vraie ou fausse sur ce que le noyau a montré.",
+		"An expectation is an expression, true or false, over what the kernel has shown."))
+	w.line("\n%s", w.in("Noms", "Names"))
+	w.line("  given.NAME  call  calls.LABEL  probe  probes.NAME  before  after  at.LABEL  driver  peer  end  output  faults  trace  host")
+	w.line("\n%s", w.in("Fonctions", "Functions"))
+	for _, h := range expect.Helpers() {
+		w.line("  %s\n      %s", h.Form, h.Doc)
+	}
+	w.line("\n%s", w.in("Le reste est la langue d'expr-lang.org : == != < && || ! in + matches, all any none filter map count len ...",
+		"The rest is the language of expr-lang.org: == != < && || ! in + matches, all any none filter map count len ..."))
+}

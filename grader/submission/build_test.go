@@ -1,0 +1,440 @@
+package submission
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+)
+
+var update = flag.Bool("update", false, "write the module files of the stage anew")
+
+func builder(t *testing.T) *Builder {
+	t.Helper()
+	return &Builder{Cache: filepath.Join(t.TempDir(), "cache"), Sources: os.DirFS("..")}
+}
+
+func fromText(t *testing.T, text string) *Submission {
+	t.Helper()
+	s, err := FromFiles("", Files{"student.go": []byte(text)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// counted counts the runs of the go command.
+func counted(b *Builder) *atomic.Int32 {
+	var n atomic.Int32
+	b.Run = func(ctx context.Context, c Command) error {
+		n.Add(1)
+		return Here(ctx, c)
+	}
+	return &n
+}
+
+func TestBuildIsCached(t *testing.T) {
+	b := builder(t)
+	runs := counted(b)
+	first, err := b.Build(t.Context(), fromText(t, good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	second, err := b.Build(t.Context(), fromText(t, good))
+	if err != nil || !second.Cached || first.Cached || second.Path != first.Path {
+		t.Errorf("got %+v then %+v, %v; want the second from the cache", first, second, err)
+	}
+	t.Logf("from the cache in %v", time.Since(start))
+	if _, err := b.Build(t.Context(), fromText(t, good+"\n")); err != nil {
+		t.Fatal(err)
+	}
+	if got := runs.Load(); got != 2 {
+		t.Errorf("got %d runs of the go command; want 2", got)
+	}
+	left, err := os.ReadDir(filepath.Join(b.Cache, "tmp"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	speaks(t, first.Path)
+}
+
+// speaks starts a driver and reads its first line.
+func speaks(t *testing.T, path string) {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	must(t, err)
+	ours, theirs := os.NewFile(uintptr(fds[0]), ""), os.NewFile(uintptr(fds[1]), "")
+	cmd := exec.Command(path)
+	cmd.ExtraFiles = []*os.File{theirs}
+	must(t, cmd.Start())
+	_ = theirs.Close()
+	line, err := bufio.NewReader(ours).ReadString('\n')
+	if want := `{"id":0,"failed":false,"value":0}` + "\n"; err != nil || line != want {
+		t.Errorf("driver says %q, %v; want %q", line, err, want)
+	}
+	_ = ours.Close()
+	must(t, cmd.Wait())
+}
+
+func TestBuildersAtOnce(t *testing.T) {
+	cache := filepath.Join(t.TempDir(), "cache")
+	var wg sync.WaitGroup
+	for i := range 6 {
+		wg.Go(func() {
+			b := &Builder{Cache: cache, Sources: os.DirFS("..")}
+			d, err := b.Build(context.Background(), fromText(t, good+strings.Repeat("\n", i%2)))
+			if err != nil {
+				t.Error(err)
+			} else if info, err := os.Stat(d.Path); err != nil || info.Mode().Perm() != 0o755 {
+				t.Errorf("got %v, %v; want an executable", info, err)
+			}
+		})
+	}
+	wg.Wait()
+	if got := list(filepath.Join(cache, "drivers"), "driver"); len(got) != 2 {
+		t.Errorf("got %d drivers; want 2", len(got))
+	}
+}
+
+func TestCompileErrors(t *testing.T) {
+	const other = "type T struct{}\n\nfunc New() T { return T{} }\n"
+	tests := []struct {
+		name, text string
+		want       string // the first finding begins with this
+	}{
+		{"type error", good + "\nvar x int = \"a\"\n", "student.go:9:13: cannot use \"a\""},
+		{"unused import", strings.Replace(good, "import ", "import \"os\"\nimport ", 1), "student.go:3:8: \"os\" imported and not used"},
+		{"no such package", strings.Replace(good, "import ", "import _ \"nosuch\"\nimport ", 1), "student.go:3:8: package nosuch is not in std"},
+		{"not a Runtime", "package student\n\n" + other, "New has the wrong type, it has to be func New() contract.Runtime: cannot use submission.New()"},
+		{"own package is missing", strings.Replace(good, "import ", "import _ \"moulinette/student/no\"\nimport ", 1), "student.go:3:8: package moulinette/student/no is not in std"},
+		{"no body", good + "\nfunc f()\n", "student.go:9:6: missing function body"},
+		{"escape sequence", good + "\nvar x int = `\x1b[2J`\n", "student.go:9:13: cannot use `\uFFFD[2J`"},
+		{"needs cgo", strings.Replace(good, "import ", "import _ \"runtime/cgo\"\nimport ", 1), ""},
+	}
+	b := builder(t)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := b.Build(t.Context(), fromText(t, test.text))
+			var bad *BuildError
+			if !errors.As(err, &bad) {
+				t.Fatalf("got %v; want a BuildError", err)
+			}
+			if got := bad.Findings[0].String(); !strings.HasPrefix(got, test.want) {
+				t.Errorf("got %q; want %q", got, test.want)
+			}
+			if strings.Contains(err.Error(), b.Cache) || strings.Contains(err.Error(), "\x1b") {
+				t.Errorf("got %q; want no path of ours and no escape", err)
+			}
+		})
+	}
+}
+
+// TestUserSettingsHaveNoEffect: neither the folder's nor the environment's.
+func TestUserSettingsHaveNoEffect(t *testing.T) {
+	t.Setenv("GOFLAGS", "-mod=vendor -tags=evil")
+	t.Setenv("GOPROXY", "http://127.0.0.1:1")
+	t.Setenv("GOOS", "windows")
+	dir := folderOf(t, map[string]string{"a.go": good, "go.mod": "module x\n\nreplace golang.org/x/sys => /nowhere\n"})
+	s, err := Open(dir)
+	must(t, err)
+	if _, err := builder(t).Build(t.Context(), s); err != nil {
+		t.Error(err)
+	}
+}
+
+// spinning is a run of the go command that never ends.
+func spinning(ctx context.Context, _ Command) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestWhoseFault(t *testing.T) {
+	killed := errors.New("signal: killed")
+	isNothing := func(c Command) bool {
+		_, err := os.Stat(filepath.Join(c.Dir, "student", "nothing.go"))
+		return err == nil
+	}
+	succeed := func(c Command) error { return os.WriteFile(filepath.Join(c.Dir, "..", "driver"), nil, 0o755) }
+	tests := []struct {
+		name string
+		run  Runner
+		rule string // of a BuildError; empty: ours
+	}{
+		{"a text that takes for ever", func(ctx context.Context, c Command) error {
+			if isNothing(c) {
+				return succeed(c)
+			}
+			return spinning(ctx, c)
+		}, "timeout"},
+		{"a host that takes for ever", spinning, ""},
+		{"a text that takes all memory", func(_ context.Context, c Command) error {
+			if isNothing(c) {
+				return succeed(c)
+			}
+			return killed
+		}, "compile"},
+		{"a broken toolchain", func(context.Context, Command) error { return killed }, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			b := builder(t)
+			b.Timeout, b.Run = 20*time.Millisecond, test.run
+			_, err := b.Build(t.Context(), fromText(t, good))
+			var bad *BuildError
+			if errors.As(err, &bad) != (test.rule != "") || bad != nil && bad.Findings[0].Rule != test.rule {
+				t.Errorf("got %v; want rule %q", err, test.rule)
+			}
+		})
+	}
+}
+
+func TestSecondTryIsEnough(t *testing.T) {
+	b := builder(t)
+	var n atomic.Int32
+	b.Run = func(ctx context.Context, c Command) error {
+		if n.Add(1) == 1 {
+			return errors.New("signal: killed")
+		}
+		return Here(ctx, c)
+	}
+	if d, err := b.Build(t.Context(), fromText(t, good)); err != nil || n.Load() != 3 {
+		t.Errorf("got %v, %v after %d runs; want a driver after 3", d, err, n.Load())
+	}
+}
+
+func TestMissingModules(t *testing.T) {
+	t.Setenv("GOMODCACHE", t.TempDir())
+	_, err := builder(t).Build(t.Context(), fromText(t, good))
+	if bad := (*BuildError)(nil); err == nil || errors.As(err, &bad) || !strings.Contains(err.Error(), "go mod download") {
+		t.Errorf("got %v; want an error of ours with the cure", err)
+	}
+}
+
+func TestNoGoCommand(t *testing.T) {
+	b := builder(t)
+	b.Go = "/nowhere/go"
+	if _, err := b.Build(t.Context(), fromText(t, good)); err == nil || !strings.Contains(err.Error(), "go command") {
+		t.Errorf("got %v; want the go command named", err)
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	b := builder(t)
+	b.Run = func(ctx context.Context, c Command) error {
+		cancel()
+		return Here(ctx, c)
+	}
+	if _, err := b.Build(ctx, fromText(t, good)); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v; want canceled", err)
+	}
+}
+
+// TestHereKillsTheGroup: a compiler's children must not outlive it.
+func TestHereKillsTheGroup(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	must(t, syscall.Mkfifo(fifo, 0o600))
+	done := make(chan error, 1)
+	go func() {
+		done <- Here(ctx, Command{
+			Args: []string{"/bin/sh", "-c", "sleep 1000 & echo $! > " + fifo + "; wait"}, Output: &bytes.Buffer{},
+		})
+	}()
+	text, err := os.ReadFile(fifo)
+	must(t, err)
+	cancel()
+	if err := <-done; err == nil {
+		t.Error("got no error; want killed")
+	}
+	for deadline := time.Now().Add(5 * time.Second); ; runtime.Gosched() {
+		stat, err := os.ReadFile("/proc/" + strings.TrimSpace(string(text)) + "/stat")
+		if err != nil || strings.Contains(string(stat), ") Z ") {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the child of the child lives: %s", stat)
+		}
+	}
+}
+
+func TestLimits(t *testing.T) {
+	cmd := exec.Command("cat")
+	in, err := cmd.StdinPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	must(t, limit(cmd.Process.Pid))
+	var got unix.Rlimit
+	must(t, unix.Prlimit(cmd.Process.Pid, unix.RLIMIT_FSIZE, nil, &got))
+	if got.Cur != maxFile || got.Max != maxFile {
+		t.Errorf("got %+v; want %d", got, maxFile)
+	}
+	_ = in.Close()
+	must(t, cmd.Wait())
+}
+
+func TestHereBoundsOutput(t *testing.T) {
+	var out bytes.Buffer
+	err := Here(t.Context(), Command{
+		Args: []string{"/bin/sh", "-c", "head -c 1000000 /dev/zero"}, Output: &out,
+	})
+	if err != nil || out.Len() != maxOutput {
+		t.Errorf("got %d bytes, %v; want %d", out.Len(), err, maxOutput)
+	}
+}
+
+func TestPrune(t *testing.T) {
+	c := cache{t.TempDir()}
+	old := time.Now().Add(-2 * keepFor)
+	for i := range keepDrivers + 5 {
+		path := c.driver(fmt.Sprintf("%03d", i))
+		must(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		must(t, os.WriteFile(path, nil, 0o755))
+		used := old.Add(-time.Duration(i) * time.Minute)
+		must(t, os.Chtimes(path, used, used))
+	}
+	stale, err := c.temp()
+	must(t, err)
+	must(t, os.Chtimes(stale, old, old))
+	fresh, err := c.temp()
+	must(t, err)
+	if _, ok := c.find(fmt.Sprintf("%03d", keepDrivers+4)); !ok {
+		t.Fatal("not found")
+	}
+	c.prune()
+	got := list(filepath.Join(c.dir, "drivers"), "driver")
+	if len(got) != keepDrivers || filepath.Base(got[0].path) != fmt.Sprintf("%03d", keepDrivers+4) {
+		t.Errorf("kept %d, newest %v; want %d, and the one just used first", len(got), got[0], keepDrivers)
+	}
+	if _, err := os.Stat(stale); err == nil {
+		t.Error("a stale build is still there")
+	}
+	if _, err := os.Stat(fresh); err != nil {
+		t.Errorf("a running build was removed: %v", err)
+	}
+}
+
+func TestPruneBySize(t *testing.T) {
+	c := cache{t.TempDir()}
+	old := time.Now().Add(-2 * keepFor)
+	for i := range 4 {
+		path := c.driver(fmt.Sprint(i))
+		must(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		must(t, os.WriteFile(path, nil, 0o755))
+		must(t, os.Truncate(path, keepBytes/3))
+		used := old.Add(-time.Duration(i) * time.Minute)
+		must(t, os.Chtimes(path, used, used))
+	}
+	c.prune()
+	if got := list(filepath.Join(c.dir, "drivers"), "driver"); len(got) != 3 {
+		t.Errorf("kept %d; want 3", len(got))
+	}
+}
+
+// TestStageModule: the stage requires what the repository requires.
+func TestStageModule(t *testing.T) {
+	mod, err := os.ReadFile("../../go.mod")
+	must(t, err)
+	sum, err := os.ReadFile("../../go.sum")
+	must(t, err)
+	wantMod, wantSum := stageFiles(string(mod), string(sum))
+	if *update {
+		must(t, os.WriteFile("stage/go.mod.txt", []byte(wantMod), 0o644))
+		must(t, os.WriteFile("stage/go.sum.txt", []byte(wantSum), 0o644))
+		return
+	}
+	if diff := cmp.Diff(stageMod, wantMod); diff != "" {
+		t.Errorf("stage/go.mod.txt is out of date, run with -update (-got +want): %s", diff)
+	}
+	if diff := cmp.Diff(stageSum, wantSum); diff != "" {
+		t.Errorf("stage/go.sum.txt is out of date, run with -update (-got +want): %s", diff)
+	}
+}
+
+// stageFiles keeps of the repository's files the lines about the libraries.
+func stageFiles(mod, sum string) (stageMod, stageSum string) {
+	isLibrary := func(line string) bool {
+		fields := strings.Fields(line)
+		for _, lib := range libraries {
+			if len(fields) > 1 && fields[0] == lib {
+				return true
+			}
+		}
+		return false
+	}
+	stageMod = "module " + Module + "\n\n"
+	for line := range strings.Lines(mod) {
+		switch {
+		case strings.HasPrefix(line, "go "):
+			stageMod += line + "\nrequire (\n"
+		case isLibrary(line):
+			line, _, _ = strings.Cut(line, " //")
+			stageMod += strings.TrimRight(line, "\n") + "\n"
+		}
+	}
+	for line := range strings.Lines(sum) {
+		if isLibrary(line) {
+			stageSum += line
+		}
+	}
+	return stageMod + ")\n", stageSum
+}
+
+// TestKeyNamesEverything: no two modules share a key.
+func TestKeyNamesEverything(t *testing.T) {
+	base := staged{"a": []byte("1"), "b": []byte("2")}
+	seen := map[string]string{base.key("go1", "amd64"): "base"}
+	for name, change := range map[string]func(staged) string{
+		"content": func(s staged) string { s["a"] = []byte("3"); return s.key("go1", "amd64") },
+		"name":    func(s staged) string { s["c"] = s["a"]; delete(s, "a"); return s.key("go1", "amd64") },
+		"border":  func(s staged) string { s["a"] = []byte("1\"b\" 1\n2"); delete(s, "b"); return s.key("go1", "amd64") },
+		"version": func(s staged) string { return s.key("go2", "amd64") },
+		"target":  func(s staged) string { return s.key("go1", "arm64") },
+	} {
+		key := change(maps.Clone(base))
+		if other, ok := seen[key]; ok {
+			t.Errorf("%s and %s share a key", name, other)
+		}
+		seen[key] = name
+	}
+}
+
+func TestReferenceAndSkeleton(t *testing.T) {
+	b := builder(t)
+	for _, dir := range []string{"../../reference", "../../student"} {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			t.Errorf("%s has a go.mod of its own", dir)
+		}
+		s, err := Open(dir)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		d, err := b.Build(t.Context(), s)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		speaks(t, d.Path)
+		if found := s.Norm([]string{"docker", "podman", "runc", "containerd"}); len(found) > 0 {
+			t.Errorf("%s: %v", dir, found)
+		}
+	}
+}

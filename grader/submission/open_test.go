@@ -1,0 +1,343 @@
+package submission
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// good is a whole submission.
+const good = `package student
+
+import "moulinette/grader/contract"
+
+type runtime struct{ contract.Unimplemented }
+
+func New() contract.Runtime { return runtime{} }
+`
+
+// folderOf writes files to a new folder.
+func folderOf(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "rendu")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range files {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestUnusable(t *testing.T) {
+	tests := []struct {
+		name string
+		make func(t *testing.T, dir string) // dir holds a good submission
+		want string
+	}{
+		{"missing", func(t *testing.T, dir string) { must(t, os.RemoveAll(dir)) }, "no such folder"},
+		{"file", func(t *testing.T, dir string) {
+			must(t, os.RemoveAll(dir))
+			must(t, os.WriteFile(dir, []byte(good), 0o644))
+		}, "a folder is expected"},
+		{"fifo as folder", func(t *testing.T, dir string) {
+			must(t, os.RemoveAll(dir))
+			must(t, syscall.Mkfifo(dir, 0o644))
+		}, "a folder is expected"},
+		{"empty", func(t *testing.T, dir string) { must(t, os.Remove(filepath.Join(dir, "student.go"))) }, "empty"},
+		{"tests only", func(t *testing.T, dir string) {
+			must(t, os.Rename(filepath.Join(dir, "student.go"), filepath.Join(dir, "student_test.go")))
+		}, "no Go file"},
+		{"other system only", func(t *testing.T, dir string) {
+			must(t, os.Rename(filepath.Join(dir, "student.go"), filepath.Join(dir, "student_windows.go")))
+		}, "no Go file"},
+		{"C17", func(t *testing.T, dir string) {
+			must(t, os.Rename(filepath.Join(dir, "student.go"), filepath.Join(dir, "linux_namespaces.c")))
+		}, "C17 submissions are not supported yet"},
+		{"fifo", func(t *testing.T, dir string) { must(t, syscall.Mkfifo(filepath.Join(dir, "a.go"), 0o644)) }, `"a.go": neither file nor folder`},
+		{"socket", func(t *testing.T, dir string) {
+			fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+			must(t, err)
+			t.Cleanup(func() { _ = syscall.Close(fd) })
+			t.Chdir(dir)
+			must(t, syscall.Bind(fd, &syscall.SockaddrUnix{Name: "s"}))
+		}, `"s": neither file nor folder`},
+		{"absolute link", func(t *testing.T, dir string) { must(t, os.Symlink("/etc/passwd", filepath.Join(dir, "a.go"))) }, `"a.go": symbolic link that leaves`},
+		{"link upwards", func(t *testing.T, dir string) { must(t, os.Symlink("..", filepath.Join(dir, "up"))) }, `"up": symbolic link that leaves`},
+		{"link upwards from below", func(t *testing.T, dir string) {
+			must(t, os.Mkdir(filepath.Join(dir, "d"), 0o755))
+			must(t, os.Symlink("../../x.go", filepath.Join(dir, "d", "x.go")))
+		}, `"d/x.go": symbolic link that leaves`},
+		{"newline", func(t *testing.T, dir string) {
+			must(t, os.WriteFile(filepath.Join(dir, "a\n::error::pwned.go"), nil, 0o644))
+		}, `"a\n::error::pwned.go": file name with control characters`},
+		{"annotation", func(t *testing.T, dir string) {
+			must(t, os.WriteFile(filepath.Join(dir, "::error::pwned.go"), nil, 0o644))
+		}, `"::error::pwned.go": Go file name with a character that is refused`},
+		{"escape in a folder's name", func(t *testing.T, dir string) {
+			must(t, os.Mkdir(filepath.Join(dir, "\x1b[2J"), 0o755))
+		}, `"\x1b[2J": file name with control characters`},
+		{"right-to-left", func(t *testing.T, dir string) {
+			must(t, os.WriteFile(filepath.Join(dir, "a\u202eog.go"), nil, 0o644))
+		}, `"a\u202eog.go": file name with control characters`},
+		{"invalid UTF-8", func(t *testing.T, dir string) {
+			must(t, os.WriteFile(filepath.Join(dir, "a\xff.txt"), nil, 0o644))
+		}, `"a\xff.txt": file name with control characters or invalid UTF-8`},
+		{"huge", func(t *testing.T, dir string) {
+			must(t, os.WriteFile(filepath.Join(dir, "big.go"), nil, 0o644))
+			must(t, os.Truncate(filepath.Join(dir, "big.go"), 1<<40))
+		}, "more than 16 MiB of sources"},
+		{"too many", func(t *testing.T, dir string) {
+			for i := range maxEntries {
+				must(t, os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), nil, 0o644))
+			}
+		}, "more than 2000 files"},
+		{"too many in subfolders", func(t *testing.T, dir string) {
+			for i := range maxEntries / 2 {
+				must(t, os.MkdirAll(filepath.Join(dir, fmt.Sprint(i), "d"), 0o755))
+			}
+		}, "more than 2000 files"},
+		{"too deep", func(t *testing.T, dir string) {
+			must(t, os.MkdirAll(filepath.Join(dir, strings.Repeat("d/", maxDepth+3)), 0o755))
+		}, "too many nested folders"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			dir := folderOf(t, map[string]string{"student.go": good})
+			test.make(t, dir)
+			_, err := Open(dir)
+			var unusable *Unusable
+			if !errors.As(err, &unusable) || !strings.Contains(err.Error(), test.want) {
+				t.Fatalf("got %v; want an Unusable with %q", err, test.want)
+			}
+			if unusable.FR == "" || unusable.EN == "" || unusable.Path != dir {
+				t.Errorf("got %+v; want both languages and the path", unusable)
+			}
+			if strings.ContainsAny(err.Error(), "\n\x1b\u202e") {
+				t.Errorf("got %q; want no control characters", err)
+			}
+		})
+	}
+}
+
+func TestC17IsTyped(t *testing.T) {
+	_, err := Open(folderOf(t, map[string]string{"linux_namespaces.c": ""}))
+	if !errors.Is(err, ErrC17) {
+		t.Errorf("got %v; want ErrC17", err)
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRefused: each has the place and the rule; two files, so that findings of
+// both are told.
+func TestRefused(t *testing.T) {
+	tests := []struct {
+		name  string
+		files map[string]string
+		want  []string // "file:line rule", all of them
+	}{
+		{"no New", map[string]string{"a.go": "package a\n"}, []string{":0 new"}},
+		{"method New", map[string]string{"a.go": "package a\ntype t int\nfunc (t) New() {}\n"}, []string{":0 new"}},
+		{"New with arguments", map[string]string{"a.go": "package a\n\nfunc New(int) error { return nil }\n"}, []string{"a.go:3 new"}},
+		{"New without result", map[string]string{"a.go": "package a\n\nfunc New() {}\n"}, []string{"a.go:3 new"}},
+		{"generic New", map[string]string{"a.go": "package a\n\nfunc New[T any]() T { panic(0) }\n"}, []string{"a.go:3 new"}},
+		{"package main", map[string]string{"a.go": strings.Replace(good, "student", "main", 1)}, []string{"a.go:1 package"}},
+		{"two packages", map[string]string{"a.go": good, "b.go": "package other\n"}, []string{"b.go:1 package"}},
+		{"syntax", map[string]string{"a.go": good, "b.go": "package student\n\nfunc {\n"}, []string{"b.go:3 syntax"}},
+		{"not Go at all", map[string]string{"a.go": good, "b.go": "\x7fELF\x00\x01"}, []string{"b.go:1 syntax"}},
+		{"reference", map[string]string{"a.go": good, "b.go": "package student\n\nimport \"moulinette/reference\"\n"}, []string{"b.go:3 import"}},
+		{"judge", map[string]string{"a.go": good, "b.go": "package student\n\nimport _ \"moulinette/grader/spec\"\n"}, []string{"b.go:3 import"}},
+		{"driver", map[string]string{"a.go": good, "b.go": "package student\n\nimport _ \"moulinette/grader/driver\"\n"}, []string{"b.go:3 import"}},
+		{"below the contract", map[string]string{"a.go": good, "b.go": "package student\n\nimport _ \"moulinette/grader/contract/x\"\n"}, []string{"b.go:3 import"}},
+		{"relative", map[string]string{"a.go": good, "b.go": "package student\n\nimport _ \"../reference\"\n"}, []string{"b.go:3 import"}},
+		{"stranger", map[string]string{"a.go": good, "b.go": "package student\n\nimport _ \"github.com/docker/docker/client\"\n"}, []string{"b.go:3 import"}},
+		{"cgo", map[string]string{"a.go": good, "b.go": "package student\n\n// #include <stdio.h>\nimport \"C\"\n"}, []string{"b.go:4 cgo"}},
+		{
+			"directives",
+			map[string]string{"a.go": good, "b.go": "package student\n\nimport (\n\t_ \"embed\"\n\t_ \"unsafe\"\n)\n\n//go:linkname f runtime.f\nfunc f()\n\n//go:embed /etc/passwd\nvar s string\n\n//go:cgo_ldflag \"-x\"\n//line /etc/passwd:1\nvar i int /*line x:1*/\n"},
+			[]string{"b.go:8 directive", "b.go:11 directive", "b.go:14 directive", "b.go:15 directive", "b.go:16 directive"},
+		},
+		{"assembly", map[string]string{"a.go": good, "a.s": "", "b.S": ""}, []string{"a.s:0 file", "b.S:0 file"}},
+		{"object", map[string]string{"a.go": good, "a.syso": ""}, []string{"a.syso:0 file"}},
+		{"vendor", map[string]string{"a.go": good, "vendor/modules.txt": ""}, []string{"vendor:0 file"}},
+		{"workspace", map[string]string{"a.go": good, "go.work": ""}, []string{"go.work:0 file"}},
+		{
+			"in a package of its own",
+			map[string]string{"a.go": strings.Replace(good, "import ", "import _ \"moulinette/student/sub\"\nimport ", 1), "sub/b.go": "package sub\n\nimport \"C\"\n"},
+			[]string{"sub/b.go:3 cgo"},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := Open(folderOf(t, test.files))
+			var bad *BuildError
+			if !errors.As(err, &bad) {
+				t.Fatalf("got %v; want a BuildError", err)
+			}
+			var got []string
+			for _, f := range bad.Findings {
+				got = append(got, fmt.Sprintf("%s:%d %s", f.File, f.Line, f.Rule))
+				if f.FR == "" || f.EN == "" || Rules()[f.Rule] == "" {
+					t.Errorf("finding %+v; want both languages and a known rule", f)
+				}
+			}
+			if diff := cmp.Diff(got, test.want); diff != "" {
+				t.Errorf("findings (-got +want): %s\n%v", diff, err)
+			}
+		})
+	}
+}
+
+func TestChosenFiles(t *testing.T) {
+	s, err := Open(folderOf(t, map[string]string{
+		"a.go":              strings.Replace(good, "import ", "import _ \"moulinette/student/used\"\nimport ", 1),
+		"a_test.go":         "package student_test\n",
+		"a_windows.go":      "package student\n",
+		"tool.go":           "//go:build ignore\n\npackage main\n",
+		"used/b.go":         "package used\n\nimport _ \"moulinette/student/used/deep\"\n",
+		"used/deep/c.go":    "package deep\n",
+		"alternatives/d.go": "package main\n",
+		"testdata/e.go":     "!",
+		"_old/f.go":         "!",
+		".git/g\n.go":       "!",
+		"Makefile":          "x",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for name := range s.Files {
+		got = append(got, name)
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(got, []string{"a.go", "used/b.go", "used/deep/c.go"}); diff != "" {
+		t.Errorf("files (-got +want): %s", diff)
+	}
+	if len(s.Notices) > 0 || s.ImportPath != DefaultImportPath || s.Name != "student" || s.Language != Go {
+		t.Errorf("got %+v", s)
+	}
+}
+
+func TestNotices(t *testing.T) {
+	dir := folderOf(t, map[string]string{
+		"a.go":   good,
+		"go.mod": "module student\ntoolchain go1.1\nreplace moulinette => /evil\nexclude (\n\tx v1.0.0\n)\n",
+	})
+	must(t, os.Symlink("a.go", filepath.Join(dir, "b.go")))
+	must(t, os.Symlink("somebody@host.1:2", filepath.Join(dir, ".#a.go")))
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, n := range s.Notices {
+		got = append(got, n.String())
+	}
+	want := []string{
+		".#a.go: symbolic link ignored", "b.go: symbolic link ignored",
+		"go.mod: the submission's own go.mod is ignored: it is built in the module moulinette",
+		"go.mod:2: toolchain has no effect", "go.mod:3: replace has no effect", "go.mod:4: exclude has no effect",
+	}
+	if diff := cmp.Diff(got, want); diff != "" {
+		t.Errorf("notices (-got +want): %s", diff)
+	}
+}
+
+func TestImportPath(t *testing.T) {
+	root := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(root, "go.mod"), []byte("// x\nmodule moulinette // y\n"), 0o644))
+	for dir, want := range map[string]string{
+		"reference":                "moulinette/reference",
+		"reference/alternatives/x": "moulinette/reference/alternatives/x",
+		"grade":                    "moulinette/grade",
+		"a b":                      DefaultImportPath,
+		"internal/x":               DefaultImportPath,
+		"main.go":                  DefaultImportPath,
+		".":                        DefaultImportPath,
+		"grader":                   "",
+		"grader/driver":            "",
+	} {
+		got, err := importPathOf(filepath.Join(root, dir))
+		if got != want || (err != nil) != (want == "") {
+			t.Errorf("%s: got %q, %v; want %q", dir, got, err, want)
+		}
+	}
+	must(t, os.WriteFile(filepath.Join(root, "go.mod"), []byte("module other\n"), 0o644))
+	if got, err := importPathOf(filepath.Join(root, "reference")); got != DefaultImportPath || err != nil {
+		t.Errorf("in another module: got %q, %v; want %q", got, err, DefaultImportPath)
+	}
+}
+
+func TestFromFilesStaysInItsPlace(t *testing.T) {
+	for _, importPath := range []string{"moulinette", "moulinette/grader/driver", "moulinette/../x", "other/x", "moulinette/a//b"} {
+		if s, err := FromFiles(importPath, Files{"a.go": []byte(good)}); err == nil {
+			t.Errorf("%s: got %+v; want an error", importPath, s)
+		}
+	}
+	s, err := FromFiles("moulinette/reference", Files{"a.go": []byte(good), "../grader/driver/x.go": []byte("package driver")})
+	if err != nil || len(s.Files) != 1 {
+		t.Errorf("got %+v, %v; want one file", s, err)
+	}
+}
+
+func TestNorm(t *testing.T) {
+	s, err := FromFiles("", Files{"a.go": []byte(`package student
+
+import (
+	"os/exec"
+	"syscall"
+
+	"moulinette/grader/contract"
+)
+
+const tool = "docker"
+
+func New() contract.Runtime {
+	exec.Command("/usr/bin/runc", "run")
+	exec.Command("unshare", "-p")
+	exec.Command("sh", "-c", "cd /; ip netns add x | podman ps")
+	_ = exec.Cmd{Path: "/usr/sbin/ip"}
+	syscall.Exec("/bin/nsenter", nil, nil)
+	// no breach: words of the field, and a stage of one's own
+	exec.Command("/proc/self/exe", "unshare", "mount")
+	exec.Command(tool2, "mount")
+	println("unshare: as docker does")
+	return nil
+}
+
+var tool2 = "/proc/self/exe"
+`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range s.Norm([]string{"docker", "podman", "runc", "containerd"}) {
+		got = append(got, fmt.Sprintf("%d %s %s", f.Line, f.Rule, strings.Fields(f.EN)[0]+" "+strings.Fields(f.EN)[1]))
+	}
+	want := []string{
+		"10 forbidden_program docker is", "13 forbidden_program runc is", "14 way_round executing unshare",
+		"15 way_round executing ip", "15 forbidden_program podman is", "16 way_round executing ip", "17 way_round executing nsenter",
+	}
+	if diff := cmp.Diff(got, want); diff != "" {
+		t.Errorf("findings (-got +want): %s", diff)
+	}
+}
