@@ -276,6 +276,7 @@ func TestAsOrdinaryUser(t *testing.T) {
 	}
 	cmd := exec.Command("/proc/self/exe", "-test.v", "-test.short", "-test.timeout=60s")
 	cmd.Dir = "/"
+	cmd.Env = append(os.Environ(), noNap)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 61234, Gid: 61234}, Pdeathsig: unix.SIGKILL}
 	out, err := cmd.CombinedOutput()
 	if err != nil {

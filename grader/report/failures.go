@@ -8,6 +8,7 @@ import (
 	"github.com/fatih/color"
 
 	"moulinette/grader/judge"
+	"moulinette/grader/spec"
 )
 
 // maxExpectations of one scenario are shown; they tend to fail together.
@@ -39,7 +40,7 @@ func (t *text) failedRow(r judge.Row) {
 		"  " + t.ink("["+clean(r.ID)+"]", color.Faint))
 	told := slices.ContainsFunc(r.Scenarios, func(s judge.Scenario) bool { return s.Reason == r.Reason })
 	if !r.Reason.IsZero() && !told {
-		t.para("  ", in(r.Reason, t.lang))
+		t.reason("  ", r.Reason)
 	}
 	for _, group := range t.alike(r.Scenarios) {
 		t.failedScenarios(group)
@@ -91,13 +92,20 @@ func (t *text) failedScenarios(group []judge.Scenario) {
 	if s.Reason.IsZero() {
 		t.expectations(s)
 	} else { // what was expected says nothing about a run that went wrong in another way
-		t.para("      ", in(s.Reason, t.lang))
+		t.reason("      ", s.Reason)
 		t.printed(s)
 	}
 	if t.trace && len(s.Trace) > 0 {
 		t.para("      ", t.words.TraceTitle)
 		t.quote("      ", cleanAll(s.Trace[max(0, len(s.Trace)-maxTrace):]))
 	}
+}
+
+// reason tells why; what follows the first line, as a stack does, is quoted.
+func (t *text) reason(indent string, why spec.Text) {
+	lines := reasonLines(why, t.lang)
+	t.para(indent, lines[0])
+	t.quote(indent, lines[1:])
 }
 
 // printed shows what a program wrote that did not get to its end.
@@ -162,7 +170,7 @@ func (t *text) unjudged(s *judge.Sheet) {
 				first = false
 			}
 			t.para("  – ", in(r.Title, t.lang), color.Bold)
-			t.para("    ", in(r.Reason, t.lang))
+			t.reason("    ", r.Reason)
 		}
 	}
 	if s.Unjudged > 0 {

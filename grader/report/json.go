@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"math"
+	"strings"
 
 	"moulinette/grader/judge"
 	"moulinette/grader/spec"
@@ -143,7 +144,7 @@ func rows(list []judge.Row, lang string) []Row {
 	for _, r := range list {
 		row := Row{
 			ID: r.ID, Title: in(r.Title, lang), Points: r.Points, Earned: r.Earned,
-			Verdict: r.Verdict, Reason: in(r.Reason, lang), Scenarios: []Scenario{},
+			Verdict: r.Verdict, Reason: reason(r.Reason, lang), Scenarios: []Scenario{},
 		}
 		for _, s := range r.Scenarios {
 			row.Scenarios = append(row.Scenarios, oneScenario(s, lang))
@@ -155,7 +156,7 @@ func rows(list []judge.Row, lang string) []Row {
 
 func oneScenario(s judge.Scenario, lang string) Scenario {
 	out := Scenario{
-		ID: s.ID, Verdict: s.Verdict, Reason: in(s.Reason, lang),
+		ID: s.ID, Verdict: s.Verdict, Reason: reason(s.Reason, lang),
 		DurationMS: finite(s.Millis), Expectations: []Expectation{},
 	}
 	for _, e := range s.Expectations {
@@ -177,6 +178,19 @@ const maxSentence = 2000
 // in is a sentence in a language. Sentences can hold what a submission said, so
 // they are cleaned too.
 func in(t spec.Text, lang string) string { return cleanTo(t.In(lang), maxSentence) }
+
+// reasonLines is a reason in clean lines; there is at least one.
+func reasonLines(t spec.Text, lang string) []string {
+	first, rest, more := strings.Cut(t.In(lang), "\n")
+	lines := []string{cleanTo(first, maxSentence)}
+	if more {
+		lines = append(lines, cleanLines(rest, false)...)
+	}
+	return lines
+}
+
+// reason is reasonLines in one string.
+func reason(t spec.Text, lang string) string { return strings.Join(reasonLines(t, lang), "\n") }
 
 // finite rounds to tenths; what JSON cannot say becomes 0.
 func finite(ms float64) float64 {

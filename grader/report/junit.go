@@ -132,7 +132,7 @@ func (j *junit) suite(r judge.Row, build *judge.Build) junitSuite {
 	}
 	if build != nil || len(r.Scenarios) == 0 {
 		c := j.testcase(r.ID, r.ID, 0)
-		text := in(r.Reason, j.lang)
+		text := reason(r.Reason, j.lang)
 		if build != nil {
 			text = in(build.Reason, j.lang) + "\n" + cleanText(build.Output, false)
 		}
@@ -190,8 +190,8 @@ func (j *junit) testcase(name, class string, millis float64) junitCase {
 // explain is all that is to be said of a scenario, in lines.
 func (j *junit) explain(r judge.Row, s judge.Scenario) string {
 	lines := []string{in(s.Title, j.lang)}
-	if reason := cmp.Or(in(s.Reason, j.lang), in(r.Reason, j.lang)); reason != "" {
-		lines = append(lines, reason)
+	if why := cmp.Or(reason(s.Reason, j.lang), reason(r.Reason, j.lang)); why != "" {
+		lines = append(lines, why)
 	}
 	for _, e := range s.Expectations {
 		if !e.Judged || e.OK {

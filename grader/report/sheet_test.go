@@ -65,12 +65,12 @@ func failing() *judge.Sheet {
 		good("pid.status"),
 		{
 			ID: "pid.hangs", Title: text("A refused clone is reported", "Un clone refusé est signalé"), Verdict: judge.Fail, Millis: 5000,
-			Reason: text("create_pid_namespace did not come back within 5 s.", "create_pid_namespace n'est pas revenu en 5 s."),
+			Reason: text("create_pid_namespace panicked: boom\nmain.f()\n\tmain.go:3 +0x1", "create_pid_namespace a paniqué : boom\nmain.f()\n\tmain.go:3 +0x1"),
 			Stderr: "panic: \x1b[31mboom\x1b[0m\n\tmain.go:12\n",
 		},
 		{
 			ID: "pid.hangs_too", Title: text("A refused fork is reported", "Un fork refusé est signalé"), Verdict: judge.Fail, Millis: 5000,
-			Reason: text("create_pid_namespace did not come back within 5 s.", "create_pid_namespace n'est pas revenu en 5 s."),
+			Reason: text("create_pid_namespace panicked: boom\nmain.f()\n\tmain.go:3 +0x1", "create_pid_namespace a paniqué : boom\nmain.f()\n\tmain.go:3 +0x1"),
 			Stderr: "panic: \x1b[31mboom\x1b[0m\n\tmain.go:12\n",
 		},
 	}

@@ -50,10 +50,17 @@ type staged map[string][]byte
 // stage puts the module together: ours, then the submission, which cannot
 // replace any of it.
 func (b *Builder) stage(s *Submission) (staged, error) {
+	return b.stageAll(fmt.Appendf(nil, mainText, s.ImportPath), s)
+}
+
+// stageAll stages several submissions, and the package main that knows them.
+func (b *Builder) stageAll(main []byte, submissions ...*Submission) (staged, error) {
 	all := staged{}
-	rel := strings.TrimPrefix(s.ImportPath, Module+"/")
-	for name, text := range s.Files {
-		all[path.Join(rel, name)] = text
+	for _, s := range submissions {
+		rel := strings.TrimPrefix(s.ImportPath, Module+"/")
+		for name, text := range s.Files {
+			all[path.Join(rel, name)] = text
+		}
 	}
 	for _, dir := range []string{"contract", "scenario", "driver"} {
 		if err := all.add(b.Sources, dir); err != nil {
@@ -62,7 +69,7 @@ func (b *Builder) stage(s *Submission) (staged, error) {
 	}
 	all["go.mod"] = []byte(stageMod)
 	all["go.sum"] = []byte(stageSum)
-	all["main.go"] = fmt.Appendf(nil, mainText, s.ImportPath)
+	all["main.go"] = main
 	return all, nil
 }
 
