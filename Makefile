@@ -8,6 +8,10 @@ N         ?= 20
 GO        ?= go
 PREFIX    := bin
 
+# What submissions may import has to be there before the first is built: they
+# are built without a network.
+LIBRARIES := golang.org/x/net golang.org/x/sys github.com/vishvananda/netlink github.com/vishvananda/netns
+
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # In kernel rooms goroutines are bound to threads that change namespaces, and
 # the sandbox's own tests fork: there the race detector gets in the way.
@@ -27,6 +31,7 @@ demo: build ## run the demo session with STUDENT=./reference
 	@$(PREFIX)/moulinette demo --isolation $(ISOLATION) $(if $(filter command line environment,$(origin STUDENT)),$(STUDENT),./reference)
 
 build: ## build bin/moulinette and bin/moulinette-agent
+	@$(GO) mod download $(LIBRARIES)
 	@CGO_ENABLED=0 $(GO) build -trimpath -o $(PREFIX)/moulinette ./grader/cmd/moulinette
 	@CGO_ENABLED=0 $(GO) build -trimpath -o $(PREFIX)/moulinette-agent ./grader/cmd/agent
 

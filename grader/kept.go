@@ -54,13 +54,19 @@ func (k *Kept) describe(s *submission.Submission, norm spec.Norm) {
 	for _, f := range s.Notices {
 		k.Notices = append(k.Notices, placed(f))
 	}
+	k.Grading.Findings = append(k.Grading.Findings, Findings(s, norm)...)
+}
+
+// Findings are what a submission's text breaks of the norm.
+func Findings(s *submission.Submission, norm spec.Norm) (found []judge.Finding) {
 	for _, f := range s.Norm(norm.ForbiddenFunctions) {
-		k.Grading.Findings = append(k.Grading.Findings, judge.Finding{
+		found = append(found, judge.Finding{
 			Rule: f.Rule, Where: strings.TrimSuffix(f.String(), ": "+f.EN), Message: spec.Text{FR: f.FR, EN: f.EN},
 			// A way round earns nothing by itself; what was executed is in the records.
 			Blocking: norm.Blocking && f.Rule == "forbidden_program",
 		})
 	}
+	return found
 }
 
 // refused tells whether err is the submission's fault, and notes why: there is
@@ -117,19 +123,28 @@ func (k *Kept) lacking(ids []string, ex *spec.Exercise, host evidence.Host) []st
 			k.Grading.Harness[id] = "the spec has no such scenario"
 			return true
 		}
-		i := slices.IndexFunc(sc.Needs, func(need string) bool { return !slices.Contains(host.Features, need) })
-		if i < 0 {
-			return false
+		rec := Unavailable(sc, host, k.Grading.Seed)
+		if rec != nil {
+			k.Grading.Records[id] = rec
 		}
-		k.Grading.Records[id] = &evidence.Record{
-			Version: evidence.Version, Scenario: id, Seed: k.Grading.Seed, Host: host,
-			End: evidence.End{
-				Outcome: evidence.Unavailable, Missing: sc.Needs[i],
-				Reason: fmt.Sprintf("this host has no %s", sc.Needs[i]),
-			},
-		}
-		return true
+		return rec != nil
 	})
+}
+
+// Unavailable is the record of a scenario that needs what this host lacks; nil
+// if it lacks nothing.
+func Unavailable(sc *spec.Scenario, host evidence.Host, seed uint64) *evidence.Record {
+	i := slices.IndexFunc(sc.Needs, func(need string) bool { return !slices.Contains(host.Features, need) })
+	if i < 0 {
+		return nil
+	}
+	return &evidence.Record{
+		Version: evidence.Version, Scenario: sc.ID, Seed: seed, Host: host,
+		End: evidence.End{
+			Outcome: evidence.Unavailable, Missing: sc.Needs[i],
+			Reason: fmt.Sprintf("this host has no %s", sc.Needs[i]),
+		},
+	}
 }
 
 // Check tells whether k can be judged.

@@ -237,6 +237,8 @@ func (p *probes) arrive(name string, v *visitor, script scenario.Script) {
 
 // dismiss lets a probe that does not stay do its deeds and end.
 func (p *probes) dismiss(name string, v *visitor, script scenario.Script, deadline time.Time) {
+	// An open socket would keep the network namespace of a dead probe alive.
+	defer v.conn.Close()
 	if script.Kill == 0 {
 		p.order(name, v, scenario.Order{Do: script.Do, Exit: &script.Exit}, deadline)
 		return
@@ -350,6 +352,9 @@ func (p *probes) ask(label string, a scenario.Ask, deadline time.Time) error {
 	p.order(a.Name, v, scenario.Order{Do: a.Do, Exit: a.Exit}, deadline)
 	if a.Kill != 0 {
 		p.strike(a.Name, a.Kill)
+	}
+	if a.Exit != nil || a.Kill != 0 {
+		v.conn.Close()
 	}
 	return nil
 }

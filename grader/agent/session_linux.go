@@ -85,9 +85,11 @@ func (a *agent) run(sc scenario.Scenario) (*evidence.Record, error) {
 		return s.rec, nil
 	}
 	err := s.play()
-	s.finish()
+	broken := s.finish()
 	var end *ended
 	switch {
+	case broken != nil:
+		return nil, fmt.Errorf("scenario %s: %w", sc.ID, broken)
 	case err == nil:
 		s.rec.End.Outcome = evidence.Completed
 	case errors.As(err, &end):
@@ -239,16 +241,17 @@ func (s *session) blame(err error) error {
 	return end
 }
 
-// finish gathers what is left to know, and makes the box go away.
-func (s *session) finish() {
+// finish gathers what is left to know, and makes the box go away. The error is
+// the harness's: faults that were not armed, a box that would not go.
+func (s *session) finish() error {
 	if s.box == nil {
-		return
+		return nil
 	}
 	if !s.start.IsZero() {
 		s.rec.Millis = float64(time.Since(s.start).Microseconds()) / 1000
 	}
 	s.probes.note()
-	closed := s.box.Close()
+	err := s.box.Close()
 	s.probes.close()
 	s.driver.close()
 	s.rec.Output = s.driver.output()
@@ -256,14 +259,10 @@ func (s *session) finish() {
 		s.supervisor.Close()
 		r := s.supervisor.Result()
 		s.rec.Faults, s.rec.Trace, s.rec.Withheld = r.Faults, r.Trace, r.Withheld
-		if r.Err != nil {
-			s.rec.Notes = append(s.rec.Notes, "supervisor: "+r.Err.Error())
-		}
+		err = errors.Join(err, r.Err)
 	}
 	if s.observer != nil {
 		s.observer.Close()
 	}
-	if closed != nil {
-		s.rec.Notes = append(s.rec.Notes, "clean-up: "+closed.Error())
-	}
+	return err
 }

@@ -47,7 +47,7 @@ func (s *session) call(step scenario.Step) error {
 		s.probes.expect(name, script)
 	}
 	before := s.probes.count(name)
-	request := scenario.Request{Call: step.Call, Args: step.Args, Probe: name, Times: 1}
+	request := scenario.Request{Call: step.Call, Args: step.Args, Probe: name, Times: 1, Anyhow: step.Anyhow, Then: step.Then}
 	s.rec.Order = append(s.rec.Order, step.As)
 	s.rec.Calls[step.As] = evidence.Call{Name: step.Call}
 	if step.Async {
@@ -79,7 +79,7 @@ func (s *session) repeat(step scenario.Step, r scenario.Request) (scenario.Reply
 	}
 	r.Times = warmUp
 	reply, err := s.driver.ask(s, step.As, r)
-	if err != nil || reply.Failed || reply.Missing || reply.Panic != "" {
+	if err != nil || reply.Failed && !step.Anyhow || reply.Missing || reply.Panic != "" {
 		return reply, grown, millis(began), err
 	}
 	a, err := s.sample()

@@ -119,8 +119,16 @@ var calls = map[string]call{
 	"demo": func(s *shim, _ *scenario.Request, _ *scenario.Reply) error { return demo(s.rt, os.Stdout) },
 }
 
-func isContainerInit(s *shim, _ *scenario.Request, reply *scenario.Reply) error {
-	if s.rt.IsContainerInit() {
+// isContainerInit asks the driver itself, or a face of it elsewhere.
+func isContainerInit(s *shim, req *scenario.Request, reply *scenario.Reply) error {
+	if len(req.Args.Flags) > 0 || req.Args.Process != "" {
+		return inFace("init")(s, req, reply)
+	}
+	return askInit(s.rt, reply)
+}
+
+func askInit(rt contract.Runtime, reply *scenario.Reply) error {
+	if rt.IsContainerInit() {
 		reply.Value = 1
 	}
 	return nil

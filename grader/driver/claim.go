@@ -41,20 +41,18 @@ func settle(reply *scenario.Reply, err error) {
 		return
 	}
 	reply.Failed = true
-	var own *faultError
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[*faultError](err); ok {
 		reply.Fault = bounded(own.text)
 		return
 	}
 	reply.Missing = errors.Is(err, contract.ErrNotImplemented)
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		reply.Errno = unix.ErrnoName(errno)
 	}
 	reply.Error = bounded(err.Error())
 }
 
-// panicText is the value and the stack from the panic down.
+// panicText is the value and the stack from the panic down to the shim.
 func panicText(value any) string {
 	stack := string(debug.Stack())
 	if _, below, ok := strings.Cut(stack, "\npanic("); ok {
@@ -63,6 +61,9 @@ func panicText(value any) string {
 				stack = rest
 			}
 		}
+	}
+	for _, ours := range []string{"guard", "build"} {
+		stack, _, _ = strings.Cut(stack, "\nmoulinette/grader/driver."+ours+"(")
 	}
 	return bounded(bounded(fmt.Sprint(value)) + "\n" + stack)
 }

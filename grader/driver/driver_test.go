@@ -1,14 +1,10 @@
 package driver
 
 import (
-	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -23,235 +19,6 @@ import (
 	"moulinette/grader/contract"
 	"moulinette/grader/scenario"
 )
-
-// The test binary plays all the parts: the driver of a small submission when
-// this variable is set, its faces, and the probe when it is executed under that
-// name.
-const playVariable = "DRIVER_TEST_PLAYS"
-
-func init() { runtime.LockOSThread() }
-
-func TestMain(m *testing.M) {
-	play := os.Getenv(playVariable)
-	if path, ok := strings.CutPrefix(play, "driver:"); ok {
-		if filepath.Base(os.Args[0]) == "probe" {
-			os.Exit(playProbe(os.Args[1:]))
-		}
-		probePath = path
-		Main(submission)
-		return
-	}
-	if len(os.Args) > 0 && os.Args[0] == "container-entry" {
-		os.Exit(2) // never the tests again, in an endless chain
-	}
-	os.Exit(m.Run())
-}
-
-func playProbe(args []string) int {
-	if len(args) == 0 {
-		return 0
-	}
-	switch name, _, _ := strings.Cut(args[0], ":"); name {
-	case "exit7":
-		return 7
-	case "thread":
-		if os.Getenv("GODEBUG") != "" || os.Getenv("GOGC") != "" {
-			return 3
-		}
-		return 0
-	case "die":
-		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-	case "wait":
-		_, _ = io.Copy(io.Discard, os.Stdin)
-	}
-	return 0
-}
-
-// small is a submission of which little is right.
-type small struct {
-	contract.Unimplemented
-	calls int
-}
-
-type secureSmall struct{ small }
-
-func submission() contract.Runtime {
-	switch os.Getenv("SUBMISSION") {
-	case "panics":
-		panic("in New")
-	case "nil":
-		return nil
-	case "secure":
-		return &secureSmall{}
-	}
-	return &small{}
-}
-
-func (s *small) IsContainerInit() bool { return true }
-
-func (s *small) CreatePIDNamespace(child *exec.Cmd) (int, error) {
-	if child == nil {
-		return -1, fmt.Errorf("nil child: %w", unix.EINVAL)
-	}
-	if err := child.Run(); child.ProcessState == nil {
-		return -1, err
-	}
-	return child.ProcessState.ExitCode(), nil
-}
-
-func (s *small) CreateVethPair(a, b string) error {
-	s.calls++
-	if s.calls == 3 {
-		return fmt.Errorf("third call with %s %s: %w", a, b, unix.EEXIST)
-	}
-	return nil
-}
-
-func (s *small) InterfaceUp(string) error { panic("up\x1b[31m\xff") }
-
-func (s *small) MakeMountShared(path string) error { return errors.New(strings.Repeat(path, 9000)) }
-
-func (s *small) DenySetgroups(pid int) error { return fmt.Errorf("pid %d", pid) }
-
-func (s *small) DropCapabilities(keep uint64) error {
-	if keep == 0 {
-		return fmt.Errorf("keep nothing: %w", unix.EPERM)
-	}
-	if unix.Gettid() != os.Getpid() {
-		return errors.New("not on the main thread")
-	}
-	return nil
-}
-
-func (s *small) ContainerInit(cfg *contract.ContainerConfig) error {
-	if cfg == nil {
-		return unix.EINVAL
-	}
-	cfg.Hostname, cfg.PID = "container", -1
-	return nil
-}
-
-func (s *small) ContainerCreate(cfg *contract.ContainerConfig) error {
-	cmd, err := contract.EntryCommand(cfg)
-	if err != nil {
-		return err
-	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	cfg.PID, cfg.Private = cmd.Process.Pid, cmd
-	return nil
-}
-
-func (s *small) ContainerWait(cfg *contract.ContainerConfig) (int, error) {
-	cmd := cfg.Private.(*exec.Cmd)
-	err := cmd.Wait()
-	cfg.Status = cmd.ProcessState.Sys().(syscall.WaitStatus)
-	if cfg.Status.Signaled() {
-		return -1, err
-	}
-	return cfg.Status.ExitStatus(), nil
-}
-
-func (s *small) ContainerEntry(cfg *contract.ContainerConfig) error {
-	return syscall.Exec(cfg.Cmd[0], cfg.Cmd, os.Environ())
-}
-
-func (s *secureSmall) SetupSeccompFilter(allowed []int) error {
-	return fmt.Errorf("%d allowed, read %t, mount %t", len(allowed),
-		slices.Contains(allowed, unix.SYS_READ), slices.Contains(allowed, unix.SYS_MOUNT))
-}
-
-func (s *secureSmall) ContainerCreateSecure(*contract.ContainerConfig) error { return nil }
-
-// session is a driver and the agent's end of its channel.
-type session struct {
-	t       *testing.T
-	cmd     *exec.Cmd
-	file    *os.File
-	replies *bufio.Scanner
-	id      int
-}
-
-func open(t *testing.T, submission string) *session {
-	t.Helper()
-	probe := filepath.Join(t.TempDir(), "probe")
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Link(self, probe); err != nil {
-		copyFile(t, self, probe)
-	}
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ours, theirs := os.NewFile(uintptr(fds[0]), "agent"), os.NewFile(uintptr(fds[1]), "driver")
-	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), playVariable+"=driver:"+probe, "SUBMISSION="+submission)
-	cmd.Stderr, cmd.ExtraFiles = os.Stderr, []*os.File{theirs}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	_ = theirs.Close()
-	s := &session{t: t, cmd: cmd, file: ours, replies: bufio.NewScanner(ours)}
-	s.replies.Buffer(nil, 1<<20)
-	t.Cleanup(func() {
-		_ = ours.Close()
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("driver ended with %v; want exit status 0 once the channel is closed", err)
-		}
-	})
-	return s
-}
-
-func copyFile(t *testing.T, from, to string) {
-	t.Helper()
-	text, err := os.ReadFile(from)
-	if err == nil {
-		err = os.WriteFile(to, text, 0o755)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (s *session) read() (reply scenario.Reply) {
-	s.t.Helper()
-	if !s.replies.Scan() {
-		s.t.Fatalf("driver closed the channel: %v", s.replies.Err())
-	}
-	if err := json.Unmarshal(s.replies.Bytes(), &reply); err != nil {
-		s.t.Fatal(err)
-	}
-	return reply
-}
-
-func (s *session) ask(req scenario.Request) scenario.Reply {
-	s.t.Helper()
-	s.id++
-	req.ID = s.id
-	if err := json.NewEncoder(s.file).Encode(req); err != nil {
-		s.t.Fatal(err)
-	}
-	reply := s.read()
-	if reply.ID != s.id {
-		s.t.Fatalf("reply to %d; want %d", reply.ID, s.id)
-	}
-	reply.ID = 0
-	return reply
-}
-
-// ready opens a driver and takes its first line.
-func ready(t *testing.T, submission string) *session {
-	t.Helper()
-	s := open(t, submission)
-	if diff := cmp.Diff(s.read(), scenario.Reply{}); diff != "" {
-		t.Fatalf("first reply: %s", diff)
-	}
-	return s
-}
 
 func TestEveryCallIsKnown(t *testing.T) {
 	got, want := slices.Sorted(maps.Keys(calls)), slices.Sorted(maps.Keys(scenario.Calls()))
@@ -270,36 +37,44 @@ func TestReplies(t *testing.T) {
 		{"bool", scenario.Request{Call: "is_container_init"}, scenario.Reply{Value: 1}},
 		{"exit status", scenario.Request{Call: "create_pid_namespace", Probe: "exit7"}, scenario.Reply{Value: 7}},
 		{
-			"null", scenario.Request{Call: "create_pid_namespace", Args: scenario.Args{Null: true}},
+			"null",
+			scenario.Request{Call: "create_pid_namespace", Args: scenario.Args{Null: true}},
 			scenario.Reply{Failed: true, Value: -1, Errno: "EINVAL", Error: "nil child: invalid argument"},
 		},
 		{
-			"missing", scenario.Request{Call: "create_network_namespace"},
+			"missing",
+			scenario.Request{Call: "create_network_namespace"},
 			scenario.Reply{Failed: true, Missing: true, Error: "not implemented"},
 		},
 		{
-			"missing bonus; a status of zero reads as an exit", scenario.Request{Call: "container_create_secure"},
+			"missing bonus; a status of zero reads as an exit",
+			scenario.Request{Call: "container_create_secure"},
 			scenario.Reply{Failed: true, Missing: true, Exited: true, Error: "not implemented"},
 		},
 		{
-			"missing bonus in its face", scenario.Request{Call: "setup_seccomp_filter"},
+			"missing bonus in its face",
+			scenario.Request{Call: "setup_seccomp_filter"},
 			scenario.Reply{Failed: true, Missing: true, Error: "not implemented"},
 		},
 		{
-			"times", scenario.Request{Call: "create_veth_pair", Times: 5, Args: scenario.Args{A: "a", B: "b"}},
+			"times",
+			scenario.Request{Call: "create_veth_pair", Times: 5, Args: scenario.Args{A: "a", B: "b"}},
 			scenario.Reply{Failed: true, FailedAt: 3, Errno: "EEXIST", Error: "third call with a b: file exists"},
 		},
 		{"unknown call", scenario.Request{Call: "fly"}, scenario.Reply{Failed: true, Fault: `unknown call "fly"`}},
 		{
-			"unknown process", scenario.Request{Call: "deny_setgroups", Args: scenario.Args{Process: "nobody"}},
+			"unknown process",
+			scenario.Request{Call: "deny_setgroups", Args: scenario.Args{Process: "nobody"}},
 			scenario.Reply{Failed: true, Fault: `no process "nobody" in this world`},
 		},
 		{
-			"pid", scenario.Request{Call: "deny_setgroups", Args: scenario.Args{PID: -1}},
+			"pid",
+			scenario.Request{Call: "deny_setgroups", Args: scenario.Args{PID: -1}},
 			scenario.Reply{Failed: true, Error: "pid -1"},
 		},
 		{
-			"face that fails", scenario.Request{Call: "drop_capabilities"},
+			"face that fails",
+			scenario.Request{Call: "drop_capabilities"},
 			scenario.Reply{Failed: true, Errno: "EPERM", Error: "keep nothing: operation not permitted"},
 		},
 		{
@@ -318,7 +93,8 @@ func TestReplies(t *testing.T) {
 			scenario.Reply{Value: -1, Signal: 9},
 		},
 		{
-			"unknown capability", scenario.Request{Call: "drop_capabilities", Args: scenario.Args{Keep: []string{"fly"}}},
+			"unknown capability",
+			scenario.Request{Call: "drop_capabilities", Args: scenario.Args{Keep: []string{"fly"}}},
 			scenario.Reply{Failed: true, Fault: `unknown capability "fly"`},
 		},
 	}
@@ -332,7 +108,7 @@ func TestReplies(t *testing.T) {
 func TestPanicIsAReply(t *testing.T) {
 	s := ready(t, "")
 	got := s.ask(scenario.Request{Call: "interface_up"})
-	if !got.Failed || !strings.HasPrefix(got.Panic, "up\x1b[31m\uFFFD\n") || !strings.Contains(got.Panic, "driver_test.go") {
+	if !got.Failed || !strings.HasPrefix(got.Panic, "up\x1b[31m\uFFFD\n") || !strings.Contains(got.Panic, "play_test.go") {
 		t.Errorf("got %+v; want a panic with its place", got)
 	}
 	if strings.Contains(got.Panic, "debug.Stack") {

@@ -44,13 +44,13 @@ func isFace(name string) bool {
 // inFace is a call that is made in a face. The value is the exit status of the
 // probe that the face became.
 func inFace(name string) call {
-	return func(_ *shim, req *scenario.Request, reply *scenario.Reply) error {
+	return func(s *shim, req *scenario.Request, reply *scenario.Reply) error {
 		fd, err := unix.MemfdCreate("reply", unix.MFD_CLOEXEC)
 		if err != nil {
 			return fault("%s: memfd: %v", name, err)
 		}
 		defer func() { _ = unix.Close(fd) }()
-		status, err := faceRun(name, req, fd)
+		status, err := s.faceRun(name, req, fd)
 		if err != nil {
 			return fault("%s: %v", name, err)
 		}
@@ -58,13 +58,13 @@ func inFace(name string) call {
 	}
 }
 
-func faceRun(name string, req *scenario.Request, fd int) (status syscall.WaitStatus, err error) {
+func (s *shim) faceRun(name string, req *scenario.Request, fd int) (status syscall.WaitStatus, err error) {
 	text, err := json.Marshal(req)
 	if err != nil {
 		return 0, err
 	}
-	pid, err := start("/proc/self/exe", []string{faceArg, name, string(text)}, &syscall.ProcAttr{
-		Env:   slices.Concat(faceQuiet, os.Environ()), // the runtime looks at the first of a name
+	pid, err := s.startIn(&req.Args, "/proc/self/exe", []string{faceArg, name, string(text)}, &syscall.ProcAttr{
+		Env:   slices.Concat(faceQuiet, environ()), // the runtime looks at the first of a name
 		Files: []uintptr{0, 1, 2, uintptr(fd)},
 	})
 	if err != nil {
@@ -109,7 +109,12 @@ func runFace(name string, rt contract.Runtime) int {
 		fmt.Fprintln(os.Stderr, "driver:", err)
 		return 2
 	}
-	guard(&reply, func() error { return ruin(name, rt, &req) })
+	guard(&reply, func() error {
+		if name == "init" {
+			return askInit(rt, &reply)
+		}
+		return ruin(name, rt, &req)
+	})
 	if err := send(os.NewFile(faceReply, "reply"), &reply); err != nil {
 		return 2
 	}
@@ -141,7 +146,7 @@ func ruin(name string, rt contract.Runtime, req *scenario.Request) error {
 
 // loudEnviron is the environment without what only the face needs.
 func loudEnviron() []string {
-	return slices.DeleteFunc(os.Environ(), func(entry string) bool { return slices.Contains(faceQuiet, entry) })
+	return slices.DeleteFunc(environ(), func(entry string) bool { return slices.Contains(faceQuiet, entry) })
 }
 
 func dropCapabilities(rt contract.Runtime, names []string) error {

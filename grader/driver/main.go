@@ -45,11 +45,11 @@ func Main(newRuntime func() contract.Runtime) {
 	}
 	contract.RunEntry(rt)
 	if name, ok := faceName(); ok {
-		os.Exit(runFace(name, rt))
+		os.Exit(runFace(name, rt)) //nolint:revive // Main is the main function of every driver
 	}
 	if err := serve(rt, problem); err != nil {
 		fmt.Fprintln(os.Stderr, "driver:", err)
-		os.Exit(2)
+		os.Exit(2) //nolint:revive // as above
 	}
 }
 

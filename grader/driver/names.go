@@ -74,7 +74,7 @@ func syscallNumbers(arch string) (map[string]int, error) {
 		return nil, fault("no table of system calls for %s", arch)
 	}
 	numbers, next := map[string]int{}, 0
-	for _, word := range strings.Fields(table) {
+	for word := range strings.FieldsSeq(table) {
 		if jump, ok := strings.CutPrefix(word, "="); ok {
 			n, err := strconv.Atoi(jump)
 			if err != nil {

@@ -2,7 +2,10 @@ package driver
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"runtime"
+	"sync"
 	"syscall"
 	"unsafe"
 
@@ -18,9 +21,41 @@ func start(path string, argv []string, attr *syscall.ProcAttr) (int, error) {
 		attr.Files = []uintptr{0, 1, 2}
 	}
 	if attr.Env == nil {
-		attr.Env = os.Environ()
+		attr.Env = environ()
 	}
 	return syscall.ForkExec(path, argv, attr)
+}
+
+// startIn is start in new namespaces, or in the PID namespace of a target, if the
+// arguments name any: as its first process, or as one that came in by setns(2).
+func (s *shim) startIn(a *scenario.Args, path string, argv []string, attr *syscall.ProcAttr) (pid int, err error) {
+	flags, err := cloneFlags(a.Flags)
+	if err != nil {
+		return 0, err
+	}
+	attr.Sys = &syscall.SysProcAttr{Cloneflags: flags}
+	if a.Process == "" {
+		return start(path, argv, attr)
+	}
+	fd, err := unix.Open(fmt.Sprintf("/proc/%d/ns/pid", s.pids[a.Process]), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	var done sync.WaitGroup
+	done.Go(func() {
+		runtime.LockOSThread() // for good: the thread ends with its errand
+		if err = unix.Setns(fd, unix.CLONE_NEWPID); err == nil { //nolint:forbidigo // of a thread that nobody else uses
+			pid, err = start(path, argv, attr)
+		}
+	})
+	done.Wait()
+	return pid, err
+}
+
+// environ is handed on, not read.
+func environ() []string {
+	return os.Environ() //nolint:forbidigo // the driver's children get what the driver got
 }
 
 // world starts the processes that a scenario wants beside its steps.

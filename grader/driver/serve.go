@@ -56,28 +56,43 @@ func send(file *os.File, reply *scenario.Reply) error {
 	return nil
 }
 
-// answer makes the call as often as asked, up to its first failure, and keeps
-// the last reply.
+// answer makes the call as often as asked, up to its first failure unless told
+// otherwise, and keeps the last reply.
 func (s *shim) answer(req *scenario.Request) *scenario.Reply {
 	if req.Call == "world" {
 		return s.world(req)
 	}
 	reply := s.once(req)
-	for n := 2; n <= req.Times && !reply.Failed; n++ {
-		reply = s.once(req)
-		if reply.Failed {
-			reply.FailedAt = n
+	failedAt := 0
+	for n := 1; req.Times > 1; n++ {
+		if reply.Failed && failedAt == 0 {
+			failedAt = n
 		}
+		hopeless := reply.Failed && (!req.Anyhow || reply.Missing || reply.Panic != "")
+		if n == req.Times || hopeless {
+			break
+		}
+		reply = s.once(req)
 	}
-	if req.Times > 1 && reply.Failed && reply.FailedAt == 0 {
-		reply.FailedAt = 1
+	reply.FailedAt = failedAt
+	return reply
+}
+
+// once makes one call, and those that go with it.
+func (s *shim) once(req *scenario.Request) *scenario.Reply {
+	reply := s.one(req)
+	for _, call := range req.Then {
+		if reply.Failed {
+			break
+		}
+		reply = s.one(&scenario.Request{ID: req.ID, Call: call, Args: scenario.Args{Container: req.Args.Container}})
 	}
 	return reply
 }
 
-// once makes one call. A submission that unlocked its thread is locked again,
+// one makes one call. A submission that unlocked its thread is locked again,
 // though only it can know where.
-func (s *shim) once(req *scenario.Request) *scenario.Reply {
+func (s *shim) one(req *scenario.Request) *scenario.Reply {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	reply := &scenario.Reply{ID: req.ID}

@@ -33,19 +33,18 @@ const noNap = "GORACE=atexit_sleep_ms=0"
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 {
-		part := map[string]func([]string){asStage: stage, asBox: box, asActor: actor, asChild: child}[os.Args[1]]
+		part := map[string]func([]string) int{asStage: stage, asBox: box, asActor: actor, asChild: child}[os.Args[1]]
 		if part != nil {
-			part(os.Args[2:])
-			os.Exit(0)
+			os.Exit(part(os.Args[2:]))
 		}
 	}
 	os.Exit(m.Run())
 }
 
+// must ends a part that cannot be played.
 func must(err error, what string) {
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", what, err)
-		os.Exit(70)
+		panic(fmt.Errorf("%s: %w", what, err))
 	}
 }
 
@@ -65,19 +64,17 @@ func world(owner int) {
 }
 
 // stage makes what the host's side owns, then the box.
-func stage(args []string) {
+func stage(args []string) (status int) {
 	runtime.LockOSThread()
 	must(unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""), "private")
 	world(100000)
 	cmd := boxCommand(true, args)
 	cmd.ExtraFiles = []*os.File{os.NewFile(3, "control")}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		os.Exit(max(1, exit.ExitCode()))
+	if err := cmd.Run(); err != nil {
+		return 1
 	}
-	must(err, "box")
+	return 0
 }
 
 func boxCommand(root bool, args []string) *exec.Cmd {
@@ -98,7 +95,7 @@ func boxCommand(root bool, args []string) *exec.Cmd {
 
 // box installs the filter, hands the listener over, waits, and becomes the
 // actor.
-func box(args []string) {
+func box(args []string) (status int) {
 	runtime.LockOSThread()
 	must(unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""), "private")
 	must(unix.Mount("proc", "/proc", "proc", 0, ""), "proc")
@@ -114,10 +111,11 @@ func box(args []string) {
 	must(unix.Close(l), "close the listener")
 	must(unix.Close(3), "close the channel")
 	must(unix.Exec("/proc/self/exe", append([]string{"actor", asActor}, args...), []string{noNap}), "exec")
+	return 1
 }
 
 // actor makes each road named by an argument, once it is told to.
-func actor(args []string) {
+func actor(args []string) (status int) {
 	fmt.Println("ready")
 	pause()
 	for _, name := range args[1:] {
@@ -129,19 +127,19 @@ func actor(args []string) {
 		}
 		if f == nil {
 			fmt.Println(name, "unknown")
-			os.Exit(72)
+			return 2
 		}
 		fmt.Println(name, errnoText(f()))
 	}
+	return 0
 }
 
 var fromTest = bufio.NewReader(os.Stdin)
 
 // pause waits for the test's word.
 func pause() {
-	if _, err := fromTest.ReadString('\n'); err != nil {
-		os.Exit(71)
-	}
+	_, err := fromTest.ReadString('\n')
+	must(err, "wait for the test")
 }
 
 func errnoText(err error) string {

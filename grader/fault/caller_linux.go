@@ -3,6 +3,7 @@ package fault
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -44,7 +45,7 @@ func (c caller) readPage(addr uint64, part []byte) int {
 	local := []unix.Iovec{{Base: &part[0]}}
 	local[0].SetLen(len(part))
 	n, err := unix.ProcessVMReadv(int(c), local, []unix.RemoteIovec{{Base: uintptr(addr), Len: len(part)}}, 0)
-	if err == unix.ENOSYS || err == unix.EPERM {
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
 		n, err = c.readMem(addr, part)
 	}
 	if err != nil {

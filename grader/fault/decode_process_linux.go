@@ -16,8 +16,12 @@ func (c *call) decodeFlags(flags uint64) {
 		bit    uint64
 		effect string
 	}{
-		{unix.CLONE_NEWPID, "new_pid"}, {unix.CLONE_NEWNET, "new_net"}, {unix.CLONE_NEWNS, "new_mnt"},
-		{unix.CLONE_NEWUSER, "new_user"}, {unix.CLONE_NEWUTS, "new_uts"}, {unix.CLONE_NEWIPC, "new_ipc"},
+		{unix.CLONE_NEWPID, "new_pid"},
+		{unix.CLONE_NEWNET, "new_net"},
+		{unix.CLONE_NEWNS, "new_mnt"},
+		{unix.CLONE_NEWUSER, "new_user"},
+		{unix.CLONE_NEWUTS, "new_uts"},
+		{unix.CLONE_NEWIPC, "new_ipc"},
 	} {
 		if flags&e.bit != 0 {
 			c.does(e.effect)

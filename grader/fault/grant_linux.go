@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"errors"
 	"path"
 
 	"golang.org/x/sys/unix"
@@ -90,7 +91,7 @@ func (s *Supervisor) makeNode(c *call) outcome {
 	if base == "" || base == "." || base == ".." {
 		return outcome{}
 	}
-	fd, err := c.open(c.node.dirfd, dir, unix.O_DIRECTORY)
+	fd, err := c.open(c.node.dirfd, dir)
 	if err != nil {
 		return outcome{}
 	}
@@ -102,13 +103,11 @@ func (s *Supervisor) makeNode(c *call) outcome {
 	if !s.opt.Grant.Devices {
 		return refused
 	}
-	switch onThread(func() error { return c.node.make(fd, base, st) }) {
-	case nil:
-		return outcome{made: true}
-	case errNoDevices:
+	err = onThread(func() error { return c.node.make(fd, base, st) })
+	if errors.Is(err, errNoDevices) {
 		return refused
 	}
-	return outcome{}
+	return outcome{made: err == nil}
 }
 
 // mayCreate tells whether the kernel would get as far as the question of
@@ -128,9 +127,7 @@ func (c caller) mayCreate(dir int, base string) bool {
 	return c.idMap("uid_map").holds(st.Uid) && c.idMap("gid_map").holds(st.Gid)
 }
 
-// errNoDevices says that a file system, made in the box's user namespace, does
-// not let anybody open a device.
-const errNoDevices = unix.EACCES
+var errNoDevices = errors.New("on a file system made in the box's user namespace no device can be opened")
 
 // make makes the node as the caller's own file. It spoils the thread.
 func (n *node) make(dir int, base string, st status) error {
@@ -139,9 +136,6 @@ func (n *node) make(dir int, base string, st status) error {
 	}
 	unix.Umask(int(st.umask))
 	if err := unix.Mknodat(dir, base, n.mode, int(n.dev)); err != nil {
-		if err == errNoDevices {
-			err = unix.EPERM
-		}
 		return err
 	}
 	var fs unix.Statfs_t
@@ -149,9 +143,9 @@ func (n *node) make(dir int, base string, st status) error {
 		return nil // the caller wanted none here
 	}
 	fd, err := unix.Openat(dir, base, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-	if err == errNoDevices {
+	if errors.Is(err, unix.EACCES) {
 		_ = unix.Unlinkat(dir, base, 0)
-		return err
+		return errNoDevices
 	}
 	if err == nil {
 		unix.Close(fd)

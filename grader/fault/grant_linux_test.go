@@ -15,13 +15,14 @@ import (
 )
 
 // child runs deeds in namespaces of its own and tells the first that failed.
-func child(names []string) {
+func child(names []string) (status int) {
 	for _, name := range names {
 		if err := deeds()[name](); err != nil {
 			fmt.Printf("%s %s", name, errnoText(err))
-			os.Exit(1)
+			return 1
 		}
 	}
+	return 0
 }
 
 // inside runs deeds in a child with new namespaces.
@@ -77,10 +78,10 @@ func useDevices(dir string) error {
 	defer zero.Close()
 	b := []byte{1, 2, 3}
 	if _, err := io.ReadFull(zero, b); err != nil || b[0]|b[1]|b[2] != 0 {
-		return fmt.Errorf("zero gave %v, %v", b, err)
+		return fmt.Errorf("zero gave %v, %w", b, err)
 	}
 	if err := os.WriteFile(dir+"/full", []byte("x"), 0); !errors.Is(err, unix.ENOSPC) {
-		return fmt.Errorf("full: %v", err)
+		return fmt.Errorf("full: %w", err)
 	}
 	var st unix.Stat_t
 	if err := unix.Stat(dir+"/null", &st); err != nil {
@@ -182,7 +183,7 @@ func deeds() map[string]func() error {
 func procIsOurs() error {
 	self, err := os.Readlink("/proc/self")
 	if err != nil || self != "1" {
-		return fmt.Errorf("/proc/self is %q, %v", self, err)
+		return fmt.Errorf("/proc/self is %q, %w", self, err)
 	}
 	info, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -234,12 +235,16 @@ func TestGrants(t *testing.T) {
 		{name: "nested", acts: []string{"in a container of a user"}},
 		{name: "nested, by hand", acts: []string{"devices by a user"}},
 		{name: "proc before pivot", acts: []string{"proc before pivot"}},
-		{name: "what root is refused as well", acts: []string{"disk", "mem", "null in somebody's folder", "null nowhere", "null through a link of proc"},
-			want: []string{"EPERM", "EPERM", "EACCES", "ENOENT", "EPERM"}},
+		{
+			name: "what root is refused as well", acts: []string{"disk", "mem", "null in somebody's folder", "null nowhere", "null through a link of proc"},
+			want: []string{"EPERM", "EPERM", "EACCES", "ENOENT", "EPERM"},
+		},
 		{name: "again", acts: []string{"devices on a folder", "null again"}, want: []string{"ok", "EEXIST"}},
 		{name: "no capability", acts: []string{"without CAP_MKNOD"}, want: []string{"EPERM"}},
-		{name: "own tmpfs", acts: []string{"own tmpfs", "null on own tmpfs", "no null there"}, want: []string{"ok", "EPERM", "ok"},
-			withheld: []string{"mknod c 1:3 at /mnt/plain/null"}},
+		{
+			name: "own tmpfs", acts: []string{"own tmpfs", "null on own tmpfs", "no null there"}, want: []string{"ok", "EPERM", "ok"},
+			withheld: []string{"mknod c 1:3 at /mnt/plain/null"},
+		},
 		{name: "devtmpfs", acts: []string{"mount devtmpfs"}, want: []string{"EPERM"}, withheld: []string{"mount devtmpfs at /mnt/plain"}},
 		{name: "proc of a user", acts: []string{"proc of a user"}, want: []string{"mount proc EPERM (exit status 1)"}},
 	} {

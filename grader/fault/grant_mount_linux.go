@@ -18,7 +18,7 @@ func (s *Supervisor) mountProc(c *call) outcome {
 	if err != nil || !st.can(unix.CAP_SYS_ADMIN) || !s.ruledByBox(c, "mnt") || !s.ruledByBox(c, "pid") || c.seesProc() {
 		return outcome{}
 	}
-	target, err := c.open(unix.AT_FDCWD, c.mount.target, unix.O_DIRECTORY)
+	target, err := c.open(unix.AT_FDCWD, c.mount.target)
 	if err != nil {
 		return outcome{}
 	}
@@ -48,7 +48,7 @@ func (s *Supervisor) mountTmpfs(c *call) outcome {
 	if err != nil || !st.can(unix.CAP_SYS_ADMIN) || c.sameUserns() || owner(c.proc("ns/mnt")) != inode(c.proc("ns/user")) {
 		return outcome{}
 	}
-	target, err := c.open(unix.AT_FDCWD, c.mount.target, unix.O_DIRECTORY)
+	target, err := c.open(unix.AT_FDCWD, c.mount.target)
 	if err != nil {
 		return outcome{}
 	}
@@ -76,7 +76,7 @@ func (s *Supervisor) remount(c *call) outcome {
 	if err != nil || !st.can(unix.CAP_SYS_ADMIN) || c.sameUserns() || owner(c.proc("ns/mnt")) != inode(c.proc("ns/user")) {
 		return outcome{}
 	}
-	target, err := c.open(unix.AT_FDCWD, m.target, unix.O_DIRECTORY)
+	target, err := c.open(unix.AT_FDCWD, m.target)
 	if err != nil {
 		return outcome{}
 	}

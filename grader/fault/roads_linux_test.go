@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"sync"
@@ -83,7 +84,7 @@ func roads() map[string]func() error {
 		r[effect+"/unshare"] = func() error { return raw(unix.SYS_UNSHARE, flag) }
 		r[effect+"/go"] = func() error { return goExec(flag) }
 	}
-	for name, f := range map[string]func() error{
+	maps.Copy(r, map[string]func() error{
 		"fork/clone":  func() error { return clone(0) },
 		"fork/clone3": func() error { return clone3(0) },
 		"fork/go":     func() error { return goExec(0) },
@@ -148,17 +149,13 @@ func roads() map[string]func() error {
 			return raw(unix.SYS_MKNODAT, atCwd, cstr("/mnt/plain/sda"), unix.S_IFBLK|0o600, uintptr(unix.Mkdev(8, 0)))
 		},
 		"netlink/socket": func() error { return raw(unix.SYS_SOCKET, unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0) },
-	} {
-		r[name] = f
-	}
+	})
 	for _, file := range []string{"uid_map", "gid_map", "setgroups"} {
 		for name, f := range openRoads(file) {
 			r["open_"+file+"/"+name] = f
 		}
 	}
-	for name, f := range legacyRoads() {
-		r[name] = f
-	}
+	maps.Copy(r, legacyRoads())
 	return r
 }
 

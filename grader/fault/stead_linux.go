@@ -2,6 +2,7 @@ package fault
 
 import (
 	"bufio"
+	"errors"
 	"os"
 	"path"
 	"runtime"
@@ -10,19 +11,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// open opens a path as the caller would find it, as a mere place (O_PATH). No
+// open opens a folder as the caller would find it, as a mere place (O_PATH). No
 // link of a proc is followed: they could lead out of the caller's root.
-func (c caller) open(dirfd int32, p string, flags uint64) (int, error) {
+func (c caller) open(dirfd int32, p string) (int, error) {
 	if p == "" {
 		p = "."
 	}
-	how := unix.OpenHow{Flags: flags | unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS}
+	how := unix.OpenHow{Flags: unix.O_DIRECTORY | unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS}
 	if !path.IsAbs(p) {
 		from := "cwd"
 		if dirfd != unix.AT_FDCWD {
 			from = "fd/" + strconv.Itoa(int(dirfd))
 		}
-		if fd, err := c.openBelow(from, p, how); err != unix.EXDEV {
+		if fd, err := c.openBelow(from, p, how); !errors.Is(err, unix.EXDEV) {
 			return fd, err
 		}
 	}
@@ -39,7 +40,7 @@ func (c caller) openBelow(link, p string, how unix.OpenHow) (int, error) {
 	defer unix.Close(base)
 	for tries := 0; ; tries++ {
 		fd, err := unix.Openat2(base, p, &how)
-		if err != unix.EAGAIN || tries == 32 { // something was renamed or mounted meanwhile
+		if !errors.Is(err, unix.EAGAIN) || tries == 32 { // something was renamed or mounted meanwhile
 			return fd, err
 		}
 	}
@@ -94,8 +95,8 @@ func actAs(st status) error {
 	if err := unix.Capget(&header, &sets[0]); err != nil {
 		return err
 	}
-	unix.RawSyscall(unix.SYS_SETFSGID, uintptr(st.gid), 0, 0) // these two report no failure
-	unix.RawSyscall(unix.SYS_SETFSUID, uintptr(st.uid), 0, 0)
+	_, _, _ = unix.RawSyscall(unix.SYS_SETFSGID, uintptr(st.gid), 0, 0) // these two report no failure
+	_, _, _ = unix.RawSyscall(unix.SYS_SETFSUID, uintptr(st.uid), 0, 0)
 	return unix.Capset(&header, &sets[0]) // setfsuid has taken some
 }
 

@@ -98,7 +98,7 @@ func (s *Supervisor) Holding() bool {
 func (s *Supervisor) Close() {
 	s.mu.Lock()
 	if !s.closed {
-		var one = [8]byte{1}
+		one := [8]byte{1}
 		_, _ = unix.Write(s.wake, one[:])
 	}
 	s.mu.Unlock()
@@ -155,7 +155,7 @@ func (s *Supervisor) loop() error {
 		case fds[0].Revents&unix.POLLIN != 0:
 			if err := s.listener.receive(n); err == nil {
 				s.handle(n)
-			} else if err != unix.EINTR && err != unix.ENOENT && err != unix.EAGAIN {
+			} else if e := unix.Errno(0); !errors.As(err, &e) || !slices.Contains([]unix.Errno{unix.EINTR, unix.ENOENT, unix.EAGAIN}, e) {
 				return fmt.Errorf("receive a notification: %w", err)
 			}
 		case fds[0].Revents != 0:

@@ -86,8 +86,14 @@ func TestUnder(t *testing.T) {
 		path, want string
 		ok         bool
 	}{
-		{"/mnt/plain", "/mnt/plain", true}, {"/work/root/mnt/plain", "/mnt/plain", true}, {"/mnt/plain", "mnt/plain/", true},
-		{"/mnt/plain2", "/mnt/plain", false}, {"/xmnt/plain", "/mnt/plain", false}, {"/", "/", true}, {"/mnt", "/", false}, {"", "/mnt", false},
+		{"/mnt/plain", "/mnt/plain", true},
+		{"/work/root/mnt/plain", "/mnt/plain", true},
+		{"/mnt/plain", "mnt/plain/", true},
+		{"/mnt/plain2", "/mnt/plain", false},
+		{"/xmnt/plain", "/mnt/plain", false},
+		{"/", "/", true},
+		{"/mnt", "/", false},
+		{"", "/mnt", false},
 	} {
 		if got := under(tt.path, tt.want); got != tt.ok {
 			t.Errorf("under(%q, %q) = %v", tt.path, tt.want, got)

@@ -136,12 +136,12 @@ func pageEnd() error {
 	path := "/mnt/nowhere"
 	at := page - len(path) - 1
 	copy(mem[at:], path)
-	if err := raw(unix.SYS_UMOUNT2, uintptr(unsafe.Pointer(&mem[at])), 0); err != unix.ENOENT {
-		return fmt.Errorf("ended: %v", err)
+	if err := raw(unix.SYS_UMOUNT2, uintptr(unsafe.Pointer(&mem[at])), 0); !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("ended: %w", err)
 	}
 	mem[page-1] = 'x'
-	if err := raw(unix.SYS_UMOUNT2, uintptr(unsafe.Pointer(&mem[at])), 0); err != unix.EFAULT {
-		return fmt.Errorf("open-ended: %v", err)
+	if err := raw(unix.SYS_UMOUNT2, uintptr(unsafe.Pointer(&mem[at])), 0); !errors.Is(err, unix.EFAULT) {
+		return fmt.Errorf("open-ended: %w", err)
 	}
 	return nil
 }
@@ -149,7 +149,7 @@ func pageEnd() error {
 func flood(n int) error {
 	path := cstr("/mnt/nowhere")
 	for range n {
-		if err := raw(unix.SYS_UMOUNT2, path, 0); err != unix.ENOENT {
+		if err := raw(unix.SYS_UMOUNT2, path, 0); !errors.Is(err, unix.ENOENT) {
 			return err
 		}
 	}
@@ -187,8 +187,8 @@ func changingPath() error {
 
 func tryDenied() error {
 	for nr, want := range denied() {
-		if err := raw(nr, 0, 0, 0); err != want {
-			return fmt.Errorf("call %d: %v, want %v", nr, err, want)
+		if err := raw(nr, 0, 0, 0); !errors.Is(err, want) {
+			return fmt.Errorf("call %d: %w, want errno %d", nr, err, int(want))
 		}
 	}
 	return nil

@@ -22,7 +22,7 @@ func (j *judging) norm() (Norm, []spec.Text) {
 		if !run || !j.ex.Norm.Active(check.Rule) || j.g.Build != nil {
 			continue
 		}
-		found := findings(check.Rule, s, j.g.Records[check.Scenario])
+		found := j.findings(check, s)
 		for i := range found {
 			found[i].Blocking = j.ex.Norm.Blocking
 		}
@@ -40,12 +40,16 @@ func (j *judging) norm() (Norm, []spec.Text) {
 // findings are the failed expectations of a norm check: its hints are the
 // messages. A check that did not come that far says nothing, for the rows tell
 // why; but one that ate all memory has shown what it was to show.
-func findings(rule string, s Scenario, rec *evidence.Record) []Finding {
-	if s.Verdict != Fail || rec == nil {
+func (j *judging) findings(check spec.NormCheck, s Scenario) []Finding {
+	rec, sc := j.g.Records[s.ID], j.ex.Scenarios[s.ID]
+	if s.Verdict != Fail || rec == nil || sc == nil {
 		return nil
 	}
 	if rec.End.Outcome == evidence.Exhausted {
-		return []Finding{{Rule: rule, Where: s.ID, Message: s.Reason}}
+		if j.firstRule(s.ID) != check.Rule {
+			return nil
+		}
+		return []Finding{{Rule: check.Rule, Where: s.ID, Message: s.Reason}}
 	}
 	for _, c := range rec.Calls {
 		if !c.OK && c.Grown.Calls == 0 {
@@ -53,14 +57,24 @@ func findings(rule string, s Scenario, rec *evidence.Record) []Finding {
 		}
 	}
 	var found []Finding
-	for _, e := range s.Expectations {
-		if e.Judged && !e.OK {
-			found = append(found, Finding{Rule: rule, Where: s.ID, Message: spec.Text{
+	for i, e := range s.Expectations {
+		if rule := sc.Expect[i].Rule; e.Judged && !e.OK && (rule == "" || rule == check.Rule) {
+			found = append(found, Finding{Rule: check.Rule, Where: s.ID, Message: spec.Text{
 				FR: e.Hint.FR + " (" + e.Got + ")", EN: e.Hint.EN + " (" + e.Got + ")",
 			}})
 		}
 	}
 	return found
+}
+
+// firstRule is the first that a scenario is checked for.
+func (j *judging) firstRule(scenario string) string {
+	for _, check := range j.ex.Norm.Checks {
+		if check.Scenario == scenario && j.ex.Norm.Active(check.Rule) {
+			return check.Rule
+		}
+	}
+	return ""
 }
 
 func unchecked(rule string, why spec.Text) spec.Text {

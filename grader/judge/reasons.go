@@ -66,6 +66,7 @@ func broke(end evidence.End) spec.Text {
 	case evidence.Exhausted:
 		return text("Votre programme a dépassé sa limite de mémoire ou de processus pendant l'étape %s.",
 			"Your program went over its limit of memory or processes during the step %s.", step)
+	default: // babbled
 	}
 	return text("La réponse à l'étape %s est illisible : le canal du correcteur ne vous appartient pas.",
 		"The answer to the step %s makes no sense: the grader's channel is not yours to write to.", step)

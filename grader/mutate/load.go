@@ -23,6 +23,12 @@ type Catalog struct {
 	Alternatives []*Alternative   // by id
 }
 
+// Names that mutants and alternatives cannot have.
+const (
+	Reference = "reference"
+	Skeleton  = "skeleton"
+)
+
 // Place names a folder: what it holds, and how problems call it.
 type Place struct {
 	FS   fs.FS
@@ -41,7 +47,7 @@ type Source struct {
 // that is wrong, but for edits that do not apply: those are told one by one by
 // [Mutant.Apply].
 func Load(s Source) (*Catalog, error) {
-	l := loader{source: s, taken: map[string]string{}}
+	l := loader{source: s, taken: map[string]string{Reference: "the reference", Skeleton: "the skeleton"}}
 	c := &Catalog{Reference: s.Reference}
 	if s.Mutants.FS != nil {
 		c.Mutants = l.mutants()

@@ -88,7 +88,7 @@ func act(name, sock string) int {
 			return 0
 		}
 		if r.Args[0] == "exit" {
-			return number(r.Args[1])
+			syscall.Exit(number(r.Args[1])) // os.Exit dawdles a second under the race detector
 		}
 		text, err := s.perform(r.Args[0], r.Args[1:])
 		a := answer{Text: text}

@@ -50,6 +50,9 @@ func boxIDs() syscall.SysProcIDMap {
 	return syscall.SysProcIDMap{HostID: 0, Size: 1}
 }
 
+// patience is how long an actor may take to answer on a machine under load.
+const patience = time.Minute
+
 const boxFlags = unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC
 
 // newBox starts one whose driver has done setup before it is first looked at.
@@ -99,11 +102,11 @@ func (b *box) stop() {
 
 func (b *box) accept(name string) *actor {
 	b.t.Helper()
-	must(b.t, b.sock.SetDeadline(time.Now().Add(20*time.Second)))
+	must(b.t, b.sock.SetDeadline(time.Now().Add(patience)))
 	conn, err := b.sock.AcceptUnix()
 	must(b.t, err)
 	b.t.Cleanup(func() { _ = conn.Close() })
-	must(b.t, conn.SetDeadline(time.Now().Add(time.Minute)))
+	must(b.t, conn.SetDeadline(time.Now().Add(patience)))
 	raw, err := conn.SyscallConn()
 	must(b.t, err)
 	var cred *unix.Ucred
@@ -149,6 +152,9 @@ func (a *actor) do(args ...string) string {
 }
 
 func (a *actor) try(args ...string) (string, error) {
+	if err := a.conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return "", err
+	}
 	if err := a.out.Encode(request{args}); err != nil {
 		return "", err
 	}

@@ -39,6 +39,7 @@ func acts() map[string]act {
 		"signal":        plain(func(a scenario.Act) error { return unix.Kill(os.Getpid(), syscall.Signal(a.Signal)) }),
 		"die":           plain(die),
 		"fork":          fork,
+		"sleep":         sleep,
 		"listen":        plain(listen),
 		"connect":       connect,
 		"setuid":        plain(func(a scenario.Act) error { return syscall.Setuid(a.PID) }),
@@ -204,6 +205,12 @@ func die(a scenario.Act) error {
 		return err
 	}
 	return unix.EPERM // still here
+}
+
+// sleep keeps whoever waits for us waiting.
+func sleep(a scenario.Act) (int, string, error) {
+	<-time.After(time.Duration(a.MS) * time.Millisecond)
+	return 0, "", nil
 }
 
 // fork leaves a child that waits and ignores SIGTERM: a grandchild of whoever

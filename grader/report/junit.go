@@ -168,7 +168,7 @@ func (j *junit) norm(n judge.Norm) junitSuite {
 
 func (j *junit) faults(list []string) junitSuite {
 	suite := junitSuite{Name: j.words.HarnessFault}
-	for i, f := range counted(list) {
+	for i, f := range list {
 		c := j.testcase(fmt.Sprintf("harness.%d", i+1), "harness", 0)
 		c.set(judge.HarnessFault, clean(f))
 		suite.add(c, 0)

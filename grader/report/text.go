@@ -71,7 +71,7 @@ func (t *text) faults(s *judge.Sheet) {
 	}
 	t.title("!! "+t.words.FaultsTitle+" !!", color.FgRed)
 	t.para("  ", t.words.FaultsText)
-	for _, f := range counted(s.Faults) {
+	for _, f := range folded(s.Faults) {
 		t.para("  - ", clean(f), color.FgRed)
 	}
 }
@@ -224,19 +224,26 @@ func ratio(got, of int) string { return fmt.Sprintf("%d/%d", got, of) }
 
 func isEmpty(s string) bool { return s == "" }
 
-// counted folds equal sentences into one with its count.
-func counted(list []string) []string {
-	count := map[string]int{}
-	var order []string
-	for _, s := range list {
-		if count[s]++; count[s] == 1 {
-			order = append(order, s)
+// folded puts together faults, each "PLACE: CAUSE", that have the same cause.
+func folded(list []string) []string {
+	places := map[string][]string{}
+	var causes []string
+	for _, f := range list {
+		place, cause, ok := strings.Cut(f, ": ")
+		if !ok {
+			place, cause = "", f
+		}
+		if places[cause] == nil {
+			causes = append(causes, cause)
+		}
+		if !slices.Contains(places[cause], place) {
+			places[cause] = append(places[cause], place)
 		}
 	}
-	for i, s := range order {
-		if n := count[s]; n > 1 {
-			order[i] = fmt.Sprintf("%s (%d×)", s, n)
+	for i, cause := range causes {
+		if where := strings.Join(places[cause], ", "); where != "" {
+			causes[i] = cause + " [" + where + "]"
 		}
 	}
-	return order
+	return causes
 }

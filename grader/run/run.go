@@ -39,6 +39,9 @@ type Options struct {
 	Opener   sandbox.Opener
 	Jobs     int      // sandboxes side by side; 0 means one for each CPU
 	Progress Progress // may be nil
+	// Overlap lets others begin beside a job that seems to wait for its limit:
+	// for many jobs of which some are known to hang.
+	Overlap bool
 }
 
 // Scenarios runs every job and returns the results in the order of the jobs. A
@@ -47,28 +50,40 @@ type Options struct {
 // remaining results carry the context's cause as their fault.
 func Scenarios(ctx context.Context, jobs []Job, o Options) []Result {
 	results := make([]Result, len(jobs))
-	next := make(chan int)
-	var workers sync.WaitGroup
-	for slot := range width(o.Jobs, len(jobs)) {
-		workers.Go(func() {
-			w := worker{opener: o.Opener, slot: slot}
-			defer w.close()
-			for i := range next {
-				results[i] = w.do(ctx, jobs[i])
-				if o.Progress != nil {
-					o.Progress.Done(i, results[i])
-				}
-			}
-		})
+	do := func(w *worker, i int) {
+		results[i] = w.do(ctx, jobs[i])
+		if o.Progress != nil {
+			o.Progress.Done(i, results[i])
+		}
 	}
-	feed(ctx, next, len(jobs))
-	workers.Wait()
+	if o.Overlap {
+		paced(o, len(jobs), func() bool { return ctx.Err() == nil }, do)
+	} else {
+		inStep(ctx, o, len(jobs), do)
+	}
 	for i := range results {
 		if results[i].Tries == 0 {
-			results[i].Err = fmt.Errorf("run: not begun: %w", context.Cause(ctx))
+			results[i].Err = fmt.Errorf("run %s: %w", jobs[i].Scenario.ID, context.Cause(ctx))
 		}
 	}
 	return results
+}
+
+// inStep has a few workers take one job after another.
+func inStep(ctx context.Context, o Options, n int, do func(w *worker, i int)) {
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for slot := range width(o.Jobs, n) {
+		workers.Go(func() {
+			w := &worker{opener: o.Opener, slot: slot}
+			defer w.close()
+			for i := range next {
+				do(w, i)
+			}
+		})
+	}
+	feed(ctx, next, n)
+	workers.Wait()
 }
 
 // feed hands out the indexes of n jobs until ctx ends.

@@ -3,16 +3,18 @@ package scenario
 // Step is one thing done. Exactly one of Call, Host, Probe, Observe and Kill
 // is set.
 type Step struct {
-	As      string  `json:"as"`                // unique label under which calls, or a snapshot, are recorded; never empty once resolved
-	Call    string  `json:"call,omitempty"`    // a contract call, see [Calls]
-	Args    Args    `json:"args"`              // its arguments
-	Times   int     `json:"times,omitempty"`   // repeat the call; 0 and 1 mean once; only the last answer and the first failure are kept
-	Script  *Script `json:"script,omitempty"`  // what the probe that the call starts shall do; nil: check in and exit 0
-	Host    *Host   `json:"host,omitempty"`    // something done by the sandbox, in the peer's namespaces
-	Probe   *Ask    `json:"probe,omitempty"`   // ask a waiting probe to act
-	Observe bool    `json:"observe,omitempty"` // take a snapshot, recorded as at[As]
-	Kill    string  `json:"kill,omitempty"`    // "driver": SIGKILL to the driver, as a parent that dies; after an Async call: once a fault holds
-	Async   bool    `json:"async,omitempty"`   // do not wait for the call's answer before the next step
+	As      string   `json:"as"`                // unique label under which calls, or a snapshot, are recorded; never empty once resolved
+	Call    string   `json:"call,omitempty"`    // a contract call, see [Calls]
+	Args    Args     `json:"args"`              // its arguments
+	Times   int      `json:"times,omitempty"`   // repeat the call; 0 and 1 mean once; only the last answer and the first failure are kept
+	Anyhow  bool     `json:"anyhow,omitempty"`  // with Times: go on after a call that failed
+	Then    []string `json:"then,omitempty"`    // with Times: calls on the same container after each, as container_wait; the last answer counts
+	Script  *Script  `json:"script,omitempty"`  // what the probe that the call starts shall do; nil: check in and exit 0
+	Host    *Host    `json:"host,omitempty"`    // something done by the sandbox, in the peer's namespaces
+	Probe   *Ask     `json:"probe,omitempty"`   // ask a waiting probe to act
+	Observe bool     `json:"observe,omitempty"` // take a snapshot, recorded as at[As]
+	Kill    string   `json:"kill,omitempty"`    // "driver": SIGKILL to the driver, as a parent that dies; after an Async call: once a fault holds
+	Async   bool     `json:"async,omitempty"`   // do not wait for the call's answer before the next step
 }
 
 // Script is what a probe does after it has checked in and been observed.
@@ -44,6 +46,7 @@ type Act struct {
 	Port   int    `json:"port,omitempty" yaml:"port"`
 	PID    int    `json:"pid,omitempty" yaml:"pid"`
 	Signal int    `json:"signal,omitempty" yaml:"signal"`
+	MS     int    `json:"ms,omitempty" yaml:"ms"`
 }
 
 // Acts tells what each deed of the probe is.
@@ -63,6 +66,7 @@ func Acts() map[string]string {
 		"kill":          "kill(PID, Signal); Signal 0 asks whether PID is visible",
 		"signal":        "send Signal to itself; with SIGKILL as PID 1 nothing happens",
 		"die":           "end by Signal: the default action is restored first; as PID 1 the kernel protects it",
+		"sleep":         "wait MS milliseconds",
 		"fork":          "start a child that waits and ignores SIGTERM; value is its pid",
 		"listen":        "listen on TCP Addr:Port and answer what connects",
 		"connect":       "connect to TCP Addr:Port and exchange a message",
@@ -89,7 +93,7 @@ type Host struct {
 func Calls() map[string]Signature {
 	return map[string]Signature{
 		"print_namespace_info": {},
-		"is_container_init":    {},
+		"is_container_init":    {Args: []string{"flags", "process"}},
 		"create_pid_namespace": {Args: []string{"null"}, Starts: true, Blocks: true},
 
 		"create_network_namespace": {Args: []string{"name"}},
@@ -157,7 +161,8 @@ type Args struct {
 	PutOld        string   `json:"put_old,omitempty" yaml:"put_old"`
 	Rootfs        string   `json:"rootfs,omitempty" yaml:"rootfs"`
 	PID           int      `json:"pid,omitempty" yaml:"pid"`
-	Process       string   `json:"process,omitempty" yaml:"process"` // a target of the world, instead of pid
+	Process       string   `json:"process,omitempty" yaml:"process"` // a target of the world, instead of pid; is_container_init: asked by a guest of its PID namespace
+	Flags         []string `json:"flags,omitempty" yaml:"flags"`     // asked by the first process of new namespaces, see [FlagNames]
 	Text          string   `json:"text,omitempty" yaml:"text"`
 	Inside        int      `json:"inside,omitempty" yaml:"inside"`
 	Outside       int      `json:"outside,omitempty" yaml:"outside"`

@@ -16,6 +16,8 @@ type Request struct {
 	Targets   []Target `json:"targets,omitempty"`   // with "world"
 	Bystander bool     `json:"bystander,omitempty"` // with "world"
 	Times     int      `json:"times,omitempty"`
+	Anyhow    bool     `json:"anyhow,omitempty"`
+	Then      []string `json:"then,omitempty"`
 }
 
 // Reply answers the request with the same ID. The shim's first line is a Reply

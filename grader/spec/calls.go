@@ -22,11 +22,31 @@ func (r *resolver) call(e tree.Entry, step *scenario.Step) {
 	if step.Times < 0 {
 		r.d.ReportNode(e.Key, "times below 0", "leave it out, or give a positive number")
 	}
+	r.followers(e.Key, step)
 	given := r.arguments(e.Value, step)
 	r.required(e.Key, step.Call, given)
 	r.flags(step)
 	r.config(e.Key, step, given)
 	r.script(e.Key, step)
+}
+
+// followers checks the calls that go with each of a repeated one.
+func (r *resolver) followers(at *yaml.Node, step *scenario.Step) {
+	if step.Times < 2 && (step.Anyhow || len(step.Then) > 0) {
+		r.d.ReportNode(at, "anyhow and then have no use without times", "add times:, or remove them")
+	}
+	var known []string
+	for name, s := range scenario.Calls() {
+		if !s.Starts && slices.Contains(s.Args, "container") {
+			known = append(known, name)
+		}
+	}
+	if len(step.Then) > 0 && !slices.Contains(scenario.Calls()[step.Call].Args, "container") {
+		r.d.ReportNode(at, step.Call+" leaves no container to go on with", "remove then")
+	}
+	for i := range step.Then {
+		r.oneOf(&step.Then[i], step.Then[i], "call on a container", known)
+	}
 }
 
 // arguments decodes what the call takes, refuses the rest, and tells which were
@@ -52,7 +72,7 @@ func (r *resolver) arguments(n *yaml.Node, step *scenario.Step) map[string]bool 
 
 // optional are the arguments that have a meaning when they are left out.
 func optional() []string {
-	return []string{"null", "argv", "keep", "allowed", "allowed_all_but", "container", "config", "net", "mnt", "pid", "process"}
+	return []string{"null", "argv", "keep", "allowed", "allowed_all_but", "container", "config", "net", "mnt", "pid", "process", "flags"}
 }
 
 func (r *resolver) required(at *yaml.Node, call string, given map[string]bool) {
@@ -62,7 +82,7 @@ func (r *resolver) required(at *yaml.Node, call string, given map[string]bool) {
 			r.d.ReportNode(at, fmt.Sprintf("%s lacks its argument %s", call, arg), `write it, as "" or 0 if that is meant`)
 		}
 	}
-	if slices.Contains(takes, "process") && given["pid"] == given["process"] {
+	if slices.Contains(takes, "pid") && given["pid"] == given["process"] {
 		r.d.ReportNode(at, call+" takes either pid or process", "give one of them")
 	}
 	for _, arg := range []string{"net", "mnt"} {
@@ -77,6 +97,9 @@ func (r *resolver) flags(step *scenario.Step) {
 	a := &step.Args
 	if a.Process != "" && !slices.Contains(r.names.targets, a.Process) {
 		r.d.Report(r.d.At(&a.Process), fmt.Sprintf("unknown process %q", a.Process), tree.Suggest(a.Process, r.names.targets))
+	}
+	for i, name := range a.Flags {
+		r.oneOf(&a.Flags[i], name, "namespace flag", slices.Collect(maps.Keys(scenario.FlagNames())))
 	}
 	for i, name := range a.Keep {
 		r.oneOf(&a.Keep[i], strings.TrimPrefix(name, "CAP_"), "capability", capabilities())

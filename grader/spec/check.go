@@ -71,6 +71,9 @@ func (s *Scenario) expressions(d *tree.Decoder, r *resolver) {
 		if at == (tree.Pos{}) {
 			at = d.At(e)
 		}
+		if e.Rule != "" && !slices.Contains(rules(), e.Rule) {
+			d.Report(d.At(&e.Rule), fmt.Sprintf("unknown rule %q", e.Rule), tree.Suggest(e.Rule, rules()))
+		}
 		translated(d, &e.Hint, at, "the hint")
 		translated(d, &e.Lesson, at, "the lesson")
 		for j, page := range e.Read {
@@ -79,8 +82,7 @@ func (s *Scenario) expressions(d *tree.Decoder, r *resolver) {
 			}
 		}
 		compiled, err := s.scope.Compile(e.That)
-		var wrong *expect.Error
-		if errors.As(err, &wrong) {
+		if wrong, bad := errors.AsType[*expect.Error](err); bad {
 			if wrong.Line == 1 {
 				at.Column += wrong.Column - 1
 			}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"strings"
 	"unicode/utf8"
@@ -132,23 +131,20 @@ func readJSON(file string, data []byte) (*yaml.Node, *Problem) {
 	case !utf8.Valid(data):
 		return nil, fail(0, "this is not UTF-8")
 	}
+	var raw json.RawMessage
+	var syntax *json.SyntaxError
+	if err := json.Unmarshal(data, &raw); errors.As(err, &syntax) {
+		return nil, fail(int(syntax.Offset)-1, strings.TrimPrefix(err.Error(), "json: "))
+	} else if err != nil {
+		return nil, fail(0, err.Error())
+	}
 	r := &jsonReader{data: data, decoder: json.NewDecoder(bytes.NewReader(data))}
 	r.decoder.UseNumber()
 	n, err := r.value(0)
-	if err == nil {
-		if _, more := r.decoder.Token(); !errors.Is(more, io.EOF) {
-			return nil, fail(int(r.decoder.InputOffset()), "something follows the end of the object")
-		}
-		return n, nil
+	if err != nil {
+		return nil, fail(int(r.decoder.InputOffset()), err.Error())
 	}
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		return nil, fail(int(syntax.Offset)-1, strings.TrimPrefix(err.Error(), "json: "))
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, fail(len(data), "the file ends too early")
-	}
-	return nil, fail(int(r.decoder.InputOffset()), err.Error())
+	return n, nil
 }
 
 func (r *jsonReader) value(depth int) (*yaml.Node, error) {

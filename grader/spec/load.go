@@ -110,8 +110,7 @@ func (l *loader) bytes(file string) ([]byte, error) {
 }
 
 func reason(err error) error {
-	var at *fs.PathError
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
 		return at.Err
 	}
 	return err

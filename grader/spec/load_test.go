@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -232,7 +233,7 @@ func TestBadSpec(t *testing.T) {
 func TestAllProblemsAtOnce(t *testing.T) {
 	text := strings.NewReplacer("passing_score: 50", "pasing_score: 50", "points: 40", "points: 30", "needs: [faults]", "needs: [fault]",
 		"kill: driver", "kill: all", "call.ok", "call.oh").Replace(small)
-	problems, ok := loadText(text).(Problems)
+	problems, ok := errors.AsType[Problems](loadText(text))
 	if !ok || len(problems) != 5 {
 		t.Fatalf("got %d problems; want 5:\n%v", len(problems), problems)
 	}

@@ -32,6 +32,7 @@ type Expectation struct {
 	Hint   Text     `yaml:"hint" doc:"what to look at, without giving the answer away"`
 	Lesson Text     `yaml:"lesson" doc:"why the kernel behaves so"`
 	Read   []string `yaml:"read" doc:"manual pages"`
+	Rule   string   `yaml:"rule" doc:"the rule of the norm that it speaks for, where a scenario is checked for several"`
 
 	expr *expect.Expr
 }
@@ -81,6 +82,9 @@ func (s *Scenario) UnmarshalTree(d *tree.Decoder, n *yaml.Node) {
 	s.ID, s.Title, s.Concepts = s.body.ID, s.body.Title, s.body.Concepts
 	s.Needs, s.Expect, s.Keep = s.body.Needs, s.body.Expect, s.body.Keep
 }
+
+// Line is where it begins in its file.
+func (s *Scenario) Line() int { return s.at.Line }
 
 // Judge evaluates expectation i on an environment made by [Scenario.Env]. got
 // shows the values that made it false.

@@ -15,6 +15,8 @@ import (
 type stepDescription struct {
 	As      string           `yaml:"as" doc:"label; default: the name of the call, with _2, _3 ... when repeated"`
 	Times   int              `yaml:"times" doc:"repeat the call"`
+	Anyhow  bool             `yaml:"anyhow" doc:"with times: go on after a call that failed"`
+	Then    []string         `yaml:"then" doc:"with times: calls on the same container after each"`
 	Script  *scenario.Script `yaml:"script" doc:"what the probe that the call starts does"`
 	Host    *scenario.Host   `yaml:"host" doc:"something done by the sandbox in the peer's namespaces"`
 	Probe   *scenario.Ask    `yaml:"probe" doc:"ask a waiting probe to act"`
@@ -57,6 +59,7 @@ func (r *resolver) step(n *yaml.Node, step *scenario.Step) {
 	var desc stepDescription
 	r.description(rest, &desc)
 	step.As, step.Times, step.Script = desc.As, desc.Times, desc.Script
+	step.Anyhow, step.Then = desc.Anyhow, desc.Then
 	switch key := main[0].Key; key.Value {
 	case "host":
 		step.Host = desc.Host
@@ -79,7 +82,7 @@ func (r *resolver) step(n *yaml.Node, step *scenario.Step) {
 // description decodes the keys that are no call; an unknown one may also have
 // been meant as a call.
 func (r *resolver) description(rest *yaml.Node, desc *stepDescription) {
-	known := append(slices.Collect(maps.Keys(scenario.Calls())), append(deeds(), "as", "times", "script")...)
+	known := append(slices.Collect(maps.Keys(scenario.Calls())), append(deeds(), "as", "times", "anyhow", "then", "script")...)
 	kept := *rest
 	kept.Content = nil
 	for i := 0; i < len(rest.Content); i += 2 {
@@ -177,7 +180,7 @@ func (r *resolver) kill(n *yaml.Node, step *scenario.Step) {
 
 // alone refuses what only a call can have.
 func (r *resolver) alone(n *yaml.Node, step *scenario.Step, what string) {
-	if step.Times != 0 {
+	if step.Times != 0 || step.Anyhow || step.Then != nil {
 		r.d.ReportNode(n, "times has no use beside "+what, "remove it")
 	}
 	if step.Script != nil {

@@ -59,7 +59,8 @@ func (b *Builder) findTool(ctx context.Context) (t toolchain, err error) {
 		return t, fmt.Errorf("go command: %w", err)
 	}
 	cmd := exec.CommandContext(ctx, t.path, "env", "-json", "GOVERSION", "GOCACHE", "GOMODCACHE")
-	cmd.Dir, cmd.Env = "/", append(os.Environ(), "GOTOOLCHAIN=local", "GOWORK=off")
+	cmd.Dir = "/"
+	cmd.Env = append(cmd.Environ(), "GOTOOLCHAIN=local", "GOWORK=off")
 	out, err := cmd.Output()
 	if err != nil {
 		return t, fmt.Errorf("go env: %w", err)

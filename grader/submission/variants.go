@@ -43,6 +43,20 @@ func (b *Builder) BuildVariants(ctx context.Context, all []*Submission) (*Varian
 	return v, nil
 }
 
+// Key names all that a driver of s alone would be built from. Two submissions
+// with one key do the same.
+func (b *Builder) Key(ctx context.Context, s *Submission) (string, error) {
+	b.once.Do(func() { b.toolErr = b.prepare(ctx) })
+	if b.toolErr != nil {
+		return "", b.toolErr
+	}
+	st, err := b.stage(s)
+	if err != nil {
+		return "", err
+	}
+	return st.key(b.toolchain.version, runtime.GOARCH), nil
+}
+
 // together makes one try, or finds what an earlier one made. It answers what the
 // compiler said.
 func (b *Builder) together(ctx context.Context, all []*Submission, v *Variants) ([]byte, error) {

@@ -5,10 +5,13 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
 	"runtime"
+
+	"golang.org/x/sys/unix"
 
 	"moulinette/grader/agent"
 	"moulinette/grader/box"
@@ -36,6 +39,17 @@ func main() {
 	}
 }
 
+// keepDescriptors keeps what whoever started the grader had left open from the
+// submission.
+func keepDescriptors() {
+	if unix.CloseRange(agent.ConnFD, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) == nil {
+		return
+	}
+	for fd := agent.ConnFD; fd < 1024; fd++ { // before Linux 5.11
+		unix.CloseOnExec(fd)
+	}
+}
+
 func filter() box.Filter {
 	program, flags := fault.Program()
 	return box.Filter{Program: program, Flags: flags}
@@ -43,6 +57,7 @@ func filter() box.Filter {
 
 // serve talks to the grader on the connection it has handed over.
 func serve() error {
+	keepDescriptors()
 	if err := agent.BecomeRoot(); err != nil {
 		return err
 	}

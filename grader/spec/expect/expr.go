@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/expr-lang/expr"
@@ -47,7 +48,7 @@ func (s *Scope) compile(text string, more ...expr.Option) (program *vm.Program, 
 			err = fmt.Errorf("%v", r)
 		}
 	}()
-	return expr.Compile(text, append(s.options[:len(s.options):len(s.options)], more...)...)
+	return expr.Compile(text, append(slices.Clip(s.options), more...)...)
 }
 
 // explain keeps the place and the first line of what the engine says, in words
@@ -55,8 +56,7 @@ func (s *Scope) compile(text string, more ...expr.Option) (program *vm.Program, 
 // meant.
 func (s *Scope) explain(err error) error {
 	e := &Error{Line: 1, Column: 1, Message: err.Error()}
-	var at *file.Error
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*file.Error](err); ok {
 		e = &Error{at.Line, at.Column + 1, at.Message}
 	}
 	e.Message, _, _ = strings.Cut(e.Message, "\n")
@@ -117,8 +117,7 @@ func run(program *vm.Program, env any) (value any, err error) {
 	}()
 	machine := vm.VM{MemoryBudget: memory}
 	value, err = machine.Run(program, env)
-	var at *file.Error
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*file.Error](err); ok {
 		err = errors.New(at.Message)
 	}
 	return value, err

@@ -177,8 +177,13 @@ func newNS(a, b process) []string {
 		name string
 		a, b int
 	}{
-		{"cgroup", a.NS.Cgroup, b.NS.Cgroup}, {"ipc", a.NS.IPC, b.NS.IPC}, {"mnt", a.NS.Mnt, b.NS.Mnt}, {"net", a.NS.Net, b.NS.Net},
-		{"pid", a.NS.PID, b.NS.PID}, {"user", a.NS.User, b.NS.User}, {"uts", a.NS.UTS, b.NS.UTS},
+		{"cgroup", a.NS.Cgroup, b.NS.Cgroup},
+		{"ipc", a.NS.IPC, b.NS.IPC},
+		{"mnt", a.NS.Mnt, b.NS.Mnt},
+		{"net", a.NS.Net, b.NS.Net},
+		{"pid", a.NS.PID, b.NS.PID},
+		{"user", a.NS.User, b.NS.User},
+		{"uts", a.NS.UTS, b.NS.UTS},
 	} {
 		if k.a != k.b {
 			kinds = append(kinds, k.name)

@@ -56,7 +56,7 @@ func (d *Decoder) Decode(n *yaml.Node, into any) {
 
 func (d *Decoder) value(n *yaml.Node, v reflect.Value, name string) {
 	d.Mark(v.Addr().Interface(), n)
-	if u, ok := v.Addr().Interface().(Unmarshaler); ok {
+	if u, ok := reflect.TypeAssert[Unmarshaler](v.Addr()); ok {
 		u.UnmarshalTree(d, n)
 		return
 	}
@@ -232,6 +232,7 @@ func (d *Decoder) anything(n *yaml.Node) any {
 			list[i] = d.anything(item)
 		}
 		return list
+	default: // a scalar: Parse lets no alias through
 	}
 	var value any
 	if err := n.Decode(&value); err != nil {

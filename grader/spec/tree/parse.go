@@ -117,7 +117,7 @@ func tooDeep(data []byte) int {
 
 // Place is the line and column of an offset, counted from 1.
 func Place(data []byte, offset int) (line, column int) {
-	before := data[:min(offset, len(data))]
+	before := data[:min(max(offset, 0), len(data))]
 	line = 1 + bytes.Count(before, []byte("\n"))
 	return line, 1 + utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])
 }

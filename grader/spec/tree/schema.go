@@ -21,7 +21,7 @@ type Schemer struct {
 
 // Of is the schema of values that decode into t.
 func (s *Schemer) Of(t reflect.Type) Object {
-	if d, ok := reflect.New(t).Interface().(Describer); ok {
+	if d, ok := reflect.TypeAssert[Describer](reflect.New(t)); ok {
 		return d.Schema(s)
 	}
 	switch t.Kind() {
@@ -35,8 +35,9 @@ func (s *Schemer) Of(t reflect.Type) Object {
 		return Object{"type": "object", "additionalProperties": s.Of(t.Elem())}
 	case reflect.Interface:
 		return Object{}
+	default:
+		return s.scalar(t)
 	}
-	return s.scalar(t)
 }
 
 func (s *Schemer) scalar(t reflect.Type) Object {

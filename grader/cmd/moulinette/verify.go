@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"moulinette/grader"
+	"moulinette/grader/mutate"
+	"moulinette/grader/mutate/verify"
+	"moulinette/grader/spec"
+	"moulinette/grader/submission"
+)
+
+// verifyFlags are the flags of verify.
+type verifyFlags struct {
+	specs                                     []string
+	only                                      []string
+	since                                     string
+	reference, mutants, alternatives, student string
+	jobs                                      int
+	timeout                                   time.Duration
+	seed                                      uint64
+	isolation                                 string
+	fresh, full                               bool
+	output                                    tables
+}
+
+func (a *app) verifyCommand() *cobra.Command {
+	f := verifyFlags{seed: 1}
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Verify the grading itself: the reference earns everything, each mutant loses its rows",
+		Long: `verify grades what is known beforehand: the reference and its accepted
+alternatives must earn everything, the skeleton nothing, and each mutant must
+lose the rows that it names and no other. Every scenario must be needed.
+
+Exit codes: 0 all is well; 1 something is not; 2 unusable flags, specs or
+mutants; 3 fault of the harness or the host, or it cannot be judged here.`,
+		Example: `  moulinette verify
+  moulinette verify --spec ex02 --only pid_wrong_flag --only net_file_left_behind
+  moulinette verify --since origin/main --format github
+  moulinette verify --spec my.yaml --reference my/reference --mutants my/mutants --student my/student`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.verify(cmd.Context(), f) },
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVar(&f.specs, "spec", nil, "exercise: a name or a YAML file (repeatable; default all of ours)")
+	flags.StringArrayVar(&f.only, "only", nil, "only this mutant or alternative (repeatable)")
+	flags.StringVar(&f.since, "since", "", "only what changed since this revision of git")
+	flags.StringVar(&f.reference, "reference", "reference", "folder of the reference")
+	flags.StringVar(&f.mutants, "mutants", "mutants", "folder of the mutants")
+	flags.StringVar(&f.alternatives, "alternatives", "", "folder of the accepted alternatives (default alternatives in that of the reference)")
+	flags.StringVar(&f.student, "student", "student", "folder of the skeleton; empty: none")
+	flags.IntVar(&f.jobs, "jobs", 0, "scenarios side by side (default one for each CPU)")
+	flags.DurationVar(&f.timeout, "timeout", 30*time.Minute, "limit on the whole verification")
+	flags.Uint64Var(&f.seed, "seed", f.seed, "seed of the random values")
+	flags.StringVar(&f.isolation, "isolation", "auto", "sandbox: auto, ns or privileged")
+	flags.BoolVar(&f.fresh, "fresh", false, "run also what was seen before and has not changed")
+	flags.BoolVar(&f.full, "full", false, "run also what cannot differ from the reference, as nothing that it calls was changed")
+	f.output.flags(flags)
+	return cmd
+}
+
+func (a *app) verify(ctx context.Context, f verifyFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	o, err := f.load()
+	if err != nil {
+		return a.badInput(err)
+	}
+	place, err := a.place(f.isolation)
+	if err != nil {
+		return err
+	}
+	defer place.close()
+	o.Builder, o.Opener = place.builder, place.opener
+	o.Builder.Timeout = 10 * time.Minute // of many submissions at once
+	o.Records = filepath.Join(o.Builder.Cache, "records")
+	if o.Agent, err = a.agentContent(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, fmt.Errorf("the time limit of the verification, %v, was reached (see --timeout)", f.timeout))
+	defer cancel()
+	progress := a.verifyProgress()
+	o.Progress = progress
+	result, err := verify.Verify(ctx, *o)
+	progress.end()
+	if err != nil {
+		return &failure{exitHarness, err}
+	}
+	return a.handTables(result, f.output)
+}
+
+func (f verifyFlags) check() error {
+	if err := oneOf("isolation", f.isolation, []string{"auto", "ns", "privileged"}); err != nil {
+		return err
+	}
+	if f.jobs < 0 {
+		return usage("--jobs %d: a number from 0 on", f.jobs)
+	}
+	if f.timeout <= 0 {
+		return usage("--timeout %v: a time over 0", f.timeout)
+	}
+	return f.output.check()
+}
+
+// badInput keeps exit codes that are known and makes the others 2.
+func (a *app) badInput(err error) error {
+	var known *failure
+	var wrong *submission.Unusable
+	switch {
+	case errors.As(err, &known):
+		return err
+	case errors.As(err, &wrong):
+		return a.unusable(wrong.Path, err)
+	}
+	return &failure{exitUsage, err}
+}
+
+// load reads everything that is verified.
+func (f verifyFlags) load() (*verify.Options, error) {
+	o := &verify.Options{
+		Seed: f.seed, Jobs: f.jobs, Fresh: f.fresh, Full: f.full, Only: f.only,
+		Folders: map[string]string{}, Packages: map[string]*submission.Submission{},
+	}
+	known, err := f.exercises(o)
+	if err != nil {
+		return nil, err
+	}
+	if o.Reference, err = opened(f.reference); err != nil {
+		return nil, err
+	}
+	if f.student != "" {
+		if o.Skeleton, err = opened(f.student); err != nil {
+			return nil, err
+		}
+	}
+	if f.alternatives == "" {
+		f.alternatives = filepath.Join(f.reference, "alternatives")
+	}
+	if _, err := os.Stat(f.mutants); err != nil {
+		return nil, usage("--mutants %s: no such folder", f.mutants)
+	}
+	o.Catalog, err = mutate.Load(mutate.Source{
+		Reference: o.Reference.Submission.Files, Exercises: known,
+		Mutants:      mutate.Place{FS: os.DirFS(f.mutants), Name: f.mutants},
+		Alternatives: mutate.Place{FS: os.DirFS(f.alternatives), Name: f.alternatives},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return o, f.choose(o)
+}
+
+// exercises loads those to verify, and returns all that mutants may speak of.
+func (f verifyFlags) exercises(o *verify.Options) (known []*spec.Exercise, err error) {
+	names := f.specs
+	if len(names) == 0 {
+		names = ours()
+	}
+	for _, name := range slices.Concat(names, ours()) {
+		ex, err := exercise(name)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(known, func(other *spec.Exercise) bool { return other.Name == ex.Name }) {
+			continue
+		}
+		if known = append(known, ex); len(o.Exercises) < len(names) && slices.Contains(names, name) {
+			o.Exercises = append(o.Exercises, ex)
+		}
+		if o.Folders[ex.Name] = "specs"; isFile(name) {
+			o.Folders[ex.Name] = filepath.Dir(name)
+		}
+	}
+	return known, nil
+}
+
+// opened reads a submission that is not a student's: one that is broken is a
+// wrong argument.
+func opened(dir string) (verify.Folder, error) {
+	if _, err := os.Stat(dir); err != nil {
+		return verify.Folder{}, usage("%s: no such folder", dir)
+	}
+	s, err := submission.Open(dir)
+	if err != nil {
+		return verify.Folder{}, fmt.Errorf("%s: %w", dir, err)
+	}
+	return verify.Folder{Name: dir, Submission: s}, nil
+}
+
+// choose opens whole packages, and leaves only what was asked for.
+func (f verifyFlags) choose(o *verify.Options) error {
+	for _, alternative := range o.Catalog.Alternatives {
+		if !alternative.Dir {
+			continue
+		}
+		s, err := submission.Open(alternative.File)
+		if err != nil {
+			return fmt.Errorf("%s: %w", alternative.File, err)
+		}
+		o.Packages[alternative.ID] = s
+	}
+	for _, id := range f.only {
+		isMutant := slices.ContainsFunc(o.Catalog.Mutants, func(m *mutate.Mutant) bool { return m.ID == id })
+		isAlternative := slices.ContainsFunc(o.Catalog.Alternatives, func(a *mutate.Alternative) bool { return a.ID == id })
+		if !isMutant && !isAlternative {
+			return usage("--only %s: no such mutant or alternative", id)
+		}
+	}
+	return nil
+}
+
+// agentContent names the agent's content.
+func (a *app) agentContent() (string, error) {
+	path, err := a.agentPath()
+	if err != nil {
+		return "", err
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return "", fault("agent: %w", err)
+	}
+	defer file.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, file); err != nil {
+		return "", fault("agent: %w", err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+var (
+	_ = grader.Sources
+	_ fs.FS
+)

@@ -1,0 +1,197 @@
+package judge_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"moulinette/grader/evidence"
+	"moulinette/grader/judge"
+	"moulinette/grader/spec"
+)
+
+const table = `name: table
+title: {fr: a, en: a}
+passing_score: 70
+pack: {xp_base: 500, xp_bonus_multiplier: 4}
+concepts: [{id: one, title: {fr: un, en: one}}, {id: two, title: {fr: deux, en: two}}]
+norm:
+  forbidden_programs: [docker, unshare, ip netns add]
+  check_memory: true
+  blocking: true
+  checks: [{rule: fds, scenario: n}]
+rows:
+  - {id: a, title: {fr: la, en: the a}, points: 50, asks: {fr: a, en: a}, expected: {fr: a, en: a}, scenarios: [a1, a2]}
+  - {id: b, title: {fr: lb, en: the b}, points: 30, asks: {fr: a, en: a}, expected: {fr: a, en: a}, requires: [a], scenarios: [b1]}
+  - {id: c, title: {fr: lc, en: the c}, points: 20, asks: {fr: a, en: a}, expected: {fr: a, en: a}, requires: [b], scenarios: [c1]}
+bonus:
+  - {id: x, title: {fr: lx, en: the x}, points: 10, asks: {fr: a, en: a}, expected: {fr: a, en: a}, requires: [c], scenarios: [x1]}
+scenarios:
+`
+
+const one = `
+  - id: %s
+    title: {fr: a, en: a}
+    concepts: [%s]
+    steps: [{make_mount_private: {path: /}, times: 48}]
+    expect:
+      - {that: call.ok, hint: {fr: indice, en: a hint}, lesson: {fr: a, en: a}}
+`
+
+func tableExercise(t *testing.T) *spec.Exercise {
+	t.Helper()
+	text := table
+	for _, id := range []string{"a1", "a2", "b1", "c1", "x1", "n"} {
+		concept := "one"
+		if id == "b1" {
+			concept = "two"
+		}
+		text += fmt.Sprintf(one, id, concept)
+	}
+	ex, err := spec.Load(fstest.MapFS{"t.yaml": {Data: []byte(text)}}, "t.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ex
+}
+
+// good is a record that passes; change makes another of it.
+func good(id string) *evidence.Record {
+	return &evidence.Record{
+		Version: evidence.Version, Scenario: id, End: evidence.End{Outcome: evidence.Completed},
+		Calls: map[string]evidence.Call{"make_mount_private": {Name: "make_mount_private", Returned: true, OK: true, Grown: evidence.Growth{Calls: 32}}},
+		Order: []string{"make_mount_private"},
+		At:    map[string]evidence.Snapshot{"before": {}, "after": {}},
+	}
+}
+
+func fails(r *evidence.Record) {
+	r.Calls["make_mount_private"] = evidence.Call{Name: "make_mount_private", Returned: true, Failed: true, Grown: evidence.Growth{Calls: 32}}
+}
+
+func broken(r *evidence.Record) { r.End = evidence.End{Outcome: evidence.Broken, Reason: "no disk"} }
+
+func unavailable(r *evidence.Record) {
+	r.End = evidence.End{Outcome: evidence.Unavailable, Missing: "id_range"}
+}
+
+func runs(program string, argv ...string) func(*evidence.Record) {
+	return func(r *evidence.Record) {
+		r.Trace = append(r.Trace, evidence.Event{Call: "execve", Path: program, Argv: argv})
+	}
+}
+
+func TestExercise(t *testing.T) {
+	ex := tableExercise(t)
+	type change = map[string]func(*evidence.Record)
+	for _, c := range []struct {
+		name    string
+		changes change
+		only    []string
+		want    string // verdicts of rows and bonus, score, unjudged, passed, XP, findings
+	}{
+		{"all right", nil, nil, "pass pass pass | pass | 100/100 unjudged 0 passed true xp 2000 findings 0"},
+		{"bonus fails", change{"x1": fails}, nil, "pass pass pass | fail | 100/100 unjudged 0 passed true xp 500 findings 0"},
+		{"last row fails", change{"c1": fails}, nil, "pass pass fail | not_judged | 80/100 unjudged 0 passed true xp 500 findings 0"},
+		{"all or nothing", change{"a2": fails}, nil, "fail not_judged not_judged | not_judged | 0/100 unjudged 0 passed false xp 0 findings 0"},
+		{"a required row fails, and the next too", change{"b1": fails, "c1": fails}, nil, "pass fail not_judged | not_judged | 50/100 unjudged 0 passed false xp 0 findings 0"},
+		{"host cannot judge what decides", change{"b1": unavailable}, nil, "pass not_judged not_judged | not_judged | 50/100 unjudged 50 passed undecided xp 0 findings 0"},
+		{"host cannot judge what does not decide", change{"c1": unavailable}, nil, "pass pass not_judged | not_judged | 80/100 unjudged 20 passed true xp 500 findings 0"},
+		{"unjudged points would not be enough", change{"a1": fails, "c1": unavailable}, nil, "fail not_judged not_judged | not_judged | 0/100 unjudged 0 passed false xp 0 findings 0"},
+		{"harness fault", change{"a1": broken}, nil, "harness_fault not_judged not_judged | not_judged | 0/100 unjudged 100 passed undecided xp 0 findings 0"},
+		{"a failure stands beside a harness fault", change{"a1": broken, "a2": fails}, nil, "fail not_judged not_judged | not_judged | 0/100 unjudged 0 passed false xp 0 findings 0"},
+		{"norm finding blocks", change{"n": fails}, nil, "pass pass pass | pass | 0/100 unjudged 0 passed false xp 0 findings 1"},
+		{"norm check broken", change{"n": broken}, nil, "pass pass pass | pass | 100/100 unjudged 0 passed undecided xp 0 findings 0"},
+		{"norm check not made", change{"n": unavailable}, nil, "pass pass pass | pass | 100/100 unjudged 0 passed true xp 2000 findings 0"},
+		{"forbidden program", change{"a1": runs("/usr/bin/unshare", "unshare", "--pid")}, nil, "pass pass pass | pass | 0/100 unjudged 0 passed false xp 0 findings 1"},
+		{"forbidden words", change{"a1": runs("/sbin/ip", "ip", "-4", "netns", "a", "x")}, nil, "pass pass pass | pass | 0/100 unjudged 0 passed false xp 0 findings 1"},
+		{"forbidden through busybox", change{"a1": runs("/bin/busybox", "busybox", "unshare", "-p")}, nil, "pass pass pass | pass | 0/100 unjudged 0 passed false xp 0 findings 1"},
+		{"forbidden under another argv[0]", change{"a1": runs("/usr/bin/unshare", "ls")}, nil, "pass pass pass | pass | 0/100 unjudged 0 passed false xp 0 findings 1"},
+		{"tolerated ip link", change{"a1": runs("/sbin/ip", "ip", "link", "add", "netns")}, nil, "pass pass pass | pass | 100/100 unjudged 0 passed true xp 2000 findings 0"},
+		{"tolerated ip netns exec", change{"a1": runs("/sbin/ip", "ip", "netns", "exec", "x", "true")}, nil, "pass pass pass | pass | 100/100 unjudged 0 passed true xp 2000 findings 0"},
+		{"only a row", change{"a1": fails}, []string{"b"}, "pass |  | 30/30 unjudged 0 passed true xp 500 findings 0"},
+		{"only a scenario", change{"a1": fails}, []string{"a2"}, "pass |  | 50/50 unjudged 0 passed true xp 500 findings 0"},
+		{"only the bonus", change{"x1": fails}, []string{"x"}, " | fail | 0/0 unjudged 0 passed false xp 0 findings 0"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := judge.Grading{Only: c.only, Records: map[string]*evidence.Record{}}
+			for _, id := range judge.Needed(ex, c.only) {
+				g.Records[id] = good(id)
+				if change := c.changes[id]; change != nil {
+					change(g.Records[id])
+				}
+			}
+			if got := summary(judge.Exercise(ex, g)); got != c.want {
+				t.Errorf("\n got %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+func summary(s judge.Sheet) string {
+	passed := "undecided"
+	if s.Passed != nil {
+		passed = fmt.Sprint(*s.Passed)
+	}
+	return fmt.Sprintf("%s | %s | %d/%d unjudged %d passed %s xp %d findings %d",
+		verdicts(s.Rows), verdicts(s.Bonus), s.Score, s.MaxScore, s.Unjudged, passed, s.XP, len(s.Norm.Findings))
+}
+
+func verdicts(rows []judge.Row) string {
+	var list []string
+	for _, r := range rows {
+		list = append(list, string(r.Verdict))
+	}
+	return strings.Join(list, " ")
+}
+
+func TestNothingToRun(t *testing.T) {
+	ex := tableExercise(t)
+	built := judge.Exercise(ex, judge.Grading{Build: &judge.Build{Reason: spec.Text{FR: "ne compile pas", EN: "does not compile"}}})
+	if got, want := summary(built), "fail fail fail | fail | 0/100 unjudged 0 passed false xp 0 findings 0"; got != want {
+		t.Errorf("does not build:\n got %s\nwant %s", got, want)
+	}
+	lost := judge.Exercise(ex, judge.Grading{Harness: map[string]string{"a1": "agent: EOF"}})
+	if got, want := summary(lost), "harness_fault not_judged not_judged | not_judged | 0/100 unjudged 100 passed undecided xp 0 findings 0"; got != want {
+		t.Errorf("no records:\n got %s\nwant %s", got, want)
+	}
+	if len(lost.Faults) != 6 || !strings.Contains(lost.Faults[0], "agent: EOF") {
+		t.Errorf("got harness faults %q", lost.Faults)
+	}
+}
+
+func TestConcepts(t *testing.T) {
+	ex := tableExercise(t)
+	g := judge.Grading{Records: map[string]*evidence.Record{}}
+	for _, id := range judge.Needed(ex, nil) {
+		g.Records[id] = good(id)
+	}
+	fails(g.Records["b1"])
+	got := judge.Exercise(ex, g).Concepts
+	if !got[0].Mastered || got[1].Mastered || !got[1].Judged {
+		t.Errorf("got %+v", got)
+	}
+	unavailable(g.Records["b1"])
+	if got := judge.Exercise(ex, g).Concepts; got[1].Mastered || got[1].Judged {
+		t.Errorf("got %+v of what was not judged", got[1])
+	}
+}
+
+// TestUnfinishedWorkIsNoFinding: a norm check of a call that does not exist yet
+// says nothing.
+func TestUnfinishedWorkIsNoFinding(t *testing.T) {
+	ex := tableExercise(t)
+	rec := good("n")
+	rec.Calls["make_mount_private"] = evidence.Call{Name: "make_mount_private", Returned: true, Failed: true, Missing: true}
+	s := judge.Exercise(ex, judge.Grading{Records: map[string]*evidence.Record{"n": rec}})
+	if len(s.Norm.Findings) != 0 {
+		t.Errorf("got %+v", s.Norm.Findings)
+	}
+	rec = good("n")
+	rec.End = evidence.End{Outcome: evidence.Exhausted, Step: "make_mount_private"}
+	s = judge.Exercise(ex, judge.Grading{Records: map[string]*evidence.Record{"n": rec}})
+	if len(s.Norm.Findings) != 1 || !s.Norm.Blocking {
+		t.Errorf("got %+v of a submission that ate all memory", s.Norm.Findings)
+	}
+}

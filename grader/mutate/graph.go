@@ -1,0 +1,209 @@
+package mutate
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"slices"
+	"strings"
+
+	"moulinette/grader/submission"
+)
+
+// Graph tells which declarations of a package lead to which others, by their
+// names alone: a declaration that mentions a name may use whatever bears it.
+// That is more than it really uses, never less.
+type Graph struct {
+	nodes map[string]*node
+	heads string // what stands before the package clauses: build constraints
+	whole bool   // nothing can be told: it does not parse, or executes itself in a way of its own
+}
+
+// node is all that bears one name.
+type node struct {
+	text     []string
+	mentions map[string]bool
+	early    bool // executed before any call
+}
+
+// entry is the method that runs in a process which [entryCommand] prepares.
+const entry, entryCommand = "ContainerEntry", "EntryCommand"
+
+// NewGraph reads the package of files.
+func NewGraph(files submission.Files) *Graph {
+	g := &Graph{nodes: map[string]*node{}}
+	methods := map[string][]string{} // by type
+	for _, name := range sortedFiles(files) {
+		text := files[name]
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, name, text, parser.SkipObjectResolution)
+		if err != nil || strings.Contains(string(text), "self/exe") || strings.Contains(string(text), "os.Executable") {
+			g.whole = true
+			return g
+		}
+		src := &reading{g: g, text: text, offset: func(p token.Pos) int { return fset.PositionFor(p, false).Offset }, methods: methods}
+		g.heads += name + "\n" + string(text[:src.offset(file.Package)])
+		for _, d := range file.Decls {
+			src.declaration(d)
+		}
+	}
+	for receiver, names := range methods {
+		// Methods of the runtime are called by their names; others may be by
+		// whoever has a value, as fmt does.
+		if n := g.nodes[receiver]; n != nil && !slices.Contains(names, entry) {
+			for _, name := range names {
+				n.mentions[name] = true
+			}
+		}
+	}
+	return g
+}
+
+func sortedFiles(files submission.Files) (names []string) {
+	for name := range files {
+		if strings.HasSuffix(name, ".go") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Changed lists the names whose declarations differ between two packages, and
+// tells whether that is all that differs.
+func (g *Graph) Changed(other *Graph) (names map[string]bool, known bool) {
+	if g.whole || other.whole || g.heads != other.heads {
+		return nil, false
+	}
+	names = map[string]bool{}
+	for _, pair := range [][2]*Graph{{g, other}, {other, g}} {
+		for name, n := range pair[0].nodes {
+			if m := pair[1].nodes[name]; m == nil || !slices.Equal(n.text, m.text) {
+				names[name] = true
+			}
+		}
+	}
+	return names, true
+}
+
+// Reaches tells whether calls of the contract, written as scenarios write them,
+// may come to one of the names.
+func (g *Graph) Reaches(calls []string, names map[string]bool) bool {
+	seen := map[string]bool{}
+	queue := []string{"New", "init", "_"}
+	for name, n := range g.nodes {
+		if n.early || slices.Contains(calls, "demo") || slices.Contains(calls, snake(name)) {
+			queue = append(queue, name)
+		}
+	}
+	for len(queue) > 0 {
+		name := queue[0]
+		queue = queue[1:]
+		if names[name] {
+			return true
+		}
+		n := g.nodes[name]
+		if seen[name] || n == nil {
+			continue
+		}
+		seen[name] = true
+		for mention := range n.mentions {
+			queue = append(queue, mention)
+		}
+	}
+	return false
+}
+
+// snake is a method's name without what tells MountProc from mount_proc.
+func snake(name string) string { return strings.ToLower(name) }
+
+// CallName is a call of a scenario in the form that [Graph.Reaches] takes.
+func CallName(call string) string { return strings.ReplaceAll(call, "_", "") }
+
+// reading is one file being read.
+type reading struct {
+	g       *Graph
+	text    []byte
+	offset  func(token.Pos) int
+	methods map[string][]string
+}
+
+func (r *reading) declaration(d ast.Decl) {
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		r.add(d.Name.Name, d, d)
+		if d.Recv != nil && len(d.Recv.List) == 1 {
+			receiver := receiver(d.Recv.List[0].Type)
+			r.methods[receiver] = append(r.methods[receiver], d.Name.Name)
+		}
+	case *ast.GenDecl:
+		for _, spec := range d.Specs {
+			r.spec(d, spec)
+		}
+	}
+}
+
+func (r *reading) spec(d *ast.GenDecl, spec ast.Spec) {
+	switch spec := spec.(type) {
+	case *ast.TypeSpec:
+		r.add(spec.Name.Name, spec, spec)
+	case *ast.ValueSpec:
+		var text, uses ast.Node = spec, spec
+		if d.Tok == token.CONST { // iota counts the lines before
+			text, uses = d, d
+		}
+		for _, id := range spec.Names {
+			n := r.add(id.Name, text, uses)
+			n.early = n.early || d.Tok == token.VAR && calls(spec)
+		}
+	}
+}
+
+// add notes a declaration, and the names that it mentions.
+func (r *reading) add(name string, text, uses ast.Node) *node {
+	n := r.g.nodes[name]
+	if n == nil {
+		n = &node{mentions: map[string]bool{}}
+		r.g.nodes[name] = n
+	}
+	n.text = append(n.text, string(r.text[r.offset(text.Pos()):r.offset(text.End())]))
+	ast.Inspect(uses, func(at ast.Node) bool {
+		if id, ok := at.(*ast.Ident); ok && id.Name != name {
+			n.mentions[id.Name] = true
+			if id.Name == entryCommand {
+				n.mentions[entry] = true
+			}
+		}
+		return true
+	})
+	return n
+}
+
+func receiver(t ast.Expr) string {
+	for {
+		switch x := t.(type) {
+		case *ast.StarExpr:
+			t = x.X
+		case *ast.IndexExpr:
+			t = x.X
+		case *ast.Ident:
+			return x.Name
+		default:
+			return ""
+		}
+	}
+}
+
+// calls tells whether a variable's value is made by code.
+func calls(spec ast.Node) (found bool) {
+	ast.Inspect(spec, func(at ast.Node) bool {
+		switch at.(type) {
+		case *ast.CallExpr, *ast.UnaryExpr:
+			found = true
+		case *ast.FuncLit:
+			return false
+		}
+		return !found
+	})
+	return found
+}

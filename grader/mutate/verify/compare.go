@@ -1,0 +1,193 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"moulinette/grader/judge"
+	"moulinette/grader/spec"
+)
+
+// ErrorKind is the machine field of an [Error].
+type ErrorKind string
+
+// Kinds of errors. The zero value is invalid.
+const (
+	EditFails    ErrorKind = "edit"          // an edit that no longer applies
+	DoesNotBuild ErrorKind = "build"         // a solution that does not compile
+	Lost         ErrorKind = "lost"          // the reference or an alternative loses a row
+	Earned       ErrorKind = "earned"        // the skeleton earns a row
+	Survived     ErrorKind = "survived"      // a mutant that earns everything
+	MissingKill  ErrorKind = "missing_kill"  // a row, or a named scenario, that does not fail
+	SurplusKill  ErrorKind = "surplus_kill"  // a row that fails and is not named
+	WrongNorm    ErrorKind = "norm"          // other breaches of the norm than those named
+	Unneeded     ErrorKind = "unneeded"      // a scenario that alone kills nothing
+	Uncovered    ErrorKind = "uncovered"     // an origin of the seed list without a mutant
+	NotJudged    ErrorKind = "not_judged"    // this host cannot show it
+	HarnessFault ErrorKind = "harness_fault" // ours, or the host's
+)
+
+// Error is something wrong with the grading, or with what it is tried on, and
+// the file to open.
+type Error struct {
+	Kind    ErrorKind
+	Subject string // id of the solution, or of the scenario
+	File    string
+	Line    int // 0: the whole file
+	Column  int
+	Text    spec.Text
+}
+
+// Where is "file:line:column", as far as it is known.
+func (e Error) Where() string {
+	switch {
+	case e.Line == 0:
+		return e.File
+	case e.Column == 0:
+		return fmt.Sprintf("%s:%d", e.File, e.Line)
+	}
+	return fmt.Sprintf("%s:%d:%d", e.File, e.Line, e.Column)
+}
+
+func (v *verification) report(e Error) { v.result.Errors = append(v.result.Errors, e) }
+
+// say reports an error about a solution.
+func (v *verification) say(s *Solution, kind ErrorKind, fr, en string, values ...any) {
+	v.report(Error{
+		Kind: kind, Subject: s.ID, File: s.File, Line: s.Line, Column: s.Column,
+		Text: spec.Text{FR: fmt.Sprintf(fr, values...), EN: fmt.Sprintf(en, values...)},
+	})
+}
+
+// compare holds the sheets of a solution to what is expected of it.
+func (v *verification) compare(s *Solution) {
+	for i, sheet := range s.Sheets {
+		v.faults(s, sheet)
+		for _, row := range slices.Concat(sheet.Rows, sheet.Bonus) {
+			v.row(s, v.Exercises[i].Name, row, slices.ContainsFunc(sheet.Bonus, func(r judge.Row) bool { return r.ID == row.ID }))
+		}
+	}
+	v.norm(s)
+	if s.Kind != Mutant {
+		return
+	}
+	if s.alive() {
+		v.say(s, Survived, "%s survit : toutes les lignes passent", "%s survives: every row passes", s.ID)
+	}
+	for _, id := range s.Mutant.Kills {
+		if c, judged := s.Cells[id]; judged && c.Verdict != judge.Fail {
+			v.say(s, MissingKill, "%s devait échouer au scénario %s, qui donne : %s", "%s was to fail the scenario %s, which says: %s", s.ID, id, string(c.Verdict))
+		}
+	}
+}
+
+func (v *verification) faults(s *Solution, sheet *judge.Sheet) {
+	for _, fault := range sheet.Faults {
+		v.say(s, HarnessFault, "%s : défaillance du correcteur : %s", "%s: harness fault: %s", s.ID, fault)
+	}
+}
+
+// row holds one verdict to the one expected.
+func (v *verification) row(s *Solution, exercise string, row judge.Row, bonus bool) {
+	failed, expected := row.Verdict == judge.Fail, s.expected(exercise, row.ID, bonus)
+	switch {
+	case row.Verdict == judge.HarnessFault:
+	case row.Open:
+		v.say(s, NotJudged, "%s : la ligne %s de %s n'est pas jugée ici : %s", "%s: the row %s of %s is not judged here: %s",
+			s.ID, row.ID, exercise, row.Reason.EN)
+	case s.Kind == Skeleton && row.Earned > 0:
+		v.say(s, Earned, "le squelette gagne la ligne %s de %s", "the skeleton earns the row %s of %s", row.ID, exercise)
+	case s.Kind == Mutant && expected && !failed:
+		v.say(s, MissingKill, "%s devait perdre la ligne %s de %s, qui donne : %s", "%s was to lose the row %s of %s, which says: %s",
+			s.ID, row.ID, exercise, string(row.Verdict))
+	case s.Kind == Mutant && failed && !expected:
+		v.say(s, SurplusKill, "%s perd aussi la ligne %s de %s, sans le dire : %s", "%s also loses the row %s of %s, which it does not name: %s",
+			s.ID, row.ID, exercise, why(row))
+	case (s.Kind == Reference || s.Kind == Alternative && expected) && row.Verdict != judge.Pass:
+		v.say(s, Lost, "%s perd la ligne %s de %s : %s", "%s loses the row %s of %s: %s", s.ID, row.ID, exercise, why(row))
+	}
+}
+
+// expected tells of a mutant whether it names a row, and of an alternative
+// whether it must earn it.
+func (s *Solution) expected(exercise, row string, bonus bool) bool {
+	switch s.Kind {
+	case Mutant:
+		return slices.Contains(s.Mutant.Fails[exercise], row)
+	case Alternative:
+		return !bonus || s.Alternative.Bonus != "none"
+	}
+	return false
+}
+
+// alive tells whether nothing noticed a mutant.
+func (s *Solution) alive() bool {
+	for _, sheet := range s.Sheets {
+		if len(breaches(sheet)) > 0 || slices.ContainsFunc(slices.Concat(sheet.Rows, sheet.Bonus), func(r judge.Row) bool { return r.Verdict == judge.Fail }) {
+			return false
+		}
+	}
+	return true
+}
+
+// why tells how a row was lost: by which scenario, and by what it saw.
+func why(row judge.Row) string {
+	for _, sc := range row.Scenarios {
+		if sc.Verdict != judge.Fail {
+			continue
+		}
+		text := sc.ID
+		if !sc.Reason.IsZero() {
+			return text + ": " + sc.Reason.EN
+		}
+		for _, e := range sc.Expectations {
+			if e.Judged && !e.OK {
+				return fmt.Sprintf("%s: %s (%s)", text, e.That, e.Got)
+			}
+		}
+		return text
+	}
+	return row.Reason.EN
+}
+
+// norm compares the rules that are broken in any exercise.
+func (v *verification) norm(s *Solution) {
+	var broken, named []string
+	for _, sheet := range s.Sheets {
+		broken = append(broken, breaches(sheet)...)
+	}
+	if s.Mutant != nil {
+		named = slices.Clone(s.Mutant.Norm)
+	}
+	slices.Sort(broken)
+	slices.Sort(named)
+	broken = slices.Compact(broken)
+	if s.Kind == Skeleton || slices.Equal(broken, named) {
+		return
+	}
+	v.say(s, WrongNorm, "%s enfreint la norme par [%s] et non par [%s]%s", "%s breaks the norm by [%s] and not by [%s]%s",
+		s.ID, strings.Join(broken, " "), strings.Join(named, " "), s.evidence())
+}
+
+// evidence quotes the findings of the norm.
+func (s *Solution) evidence() string {
+	var text strings.Builder
+	for _, sheet := range s.Sheets {
+		for _, f := range sheet.Norm.Findings {
+			fmt.Fprintf(&text, "; %s (%s): %s", f.Rule, f.Where, f.Message.EN)
+		}
+	}
+	return text.String()
+}
+
+// breaches are the rules of the norm that a sheet finds broken. A way round is a
+// remark, not a breach: what it earns the rows tell.
+func breaches(sheet *judge.Sheet) (rules []string) {
+	for _, f := range sheet.Norm.Findings {
+		if f.Rule != "way_round" {
+			rules = append(rules, f.Rule)
+		}
+	}
+	return rules
+}

@@ -1,0 +1,91 @@
+package verify
+
+import (
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"moulinette/grader/evidence"
+)
+
+// records keeps what was seen of a solution in a scenario, by all that it
+// depends on: the same texts in the same kind of box show the same. As with
+// `go test`, what has not changed need not be seen again; Options.Fresh does so
+// nevertheless.
+type records struct {
+	dir   string // empty: keeps nothing
+	seed  string // what all have in common
+	fresh bool
+}
+
+// keepFor is how long an unused record stays.
+const keepFor = 7 * 24 * time.Hour
+
+func openRecords(o Options, host evidence.Host) *records {
+	return &records{dir: o.Records, fresh: o.Fresh, seed: fmt.Sprintf("%q %q %d", o.Agent, host, evidence.Version)}
+}
+
+func (r *records) file(key string, scenario []byte) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s %q %q", r.seed, key, scenario)
+	return filepath.Join(r.dir, hex.EncodeToString(h.Sum(nil)[:20])+".json.gz")
+}
+
+// find answers a kept record, or nil.
+func (r *records) find(key string, scenario []byte) *evidence.Record {
+	if r.dir == "" || r.fresh {
+		return nil
+	}
+	name := r.file(key, scenario)
+	f, err := os.Open(name)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return nil
+	}
+	rec := new(evidence.Record)
+	if json.NewDecoder(z).Decode(rec) != nil {
+		return nil
+	}
+	now := time.Now()
+	_ = os.Chtimes(name, now, now)
+	return rec
+}
+
+// keep writes a record, whole or not at all. One that cannot be written will be
+// made again.
+func (r *records) keep(key string, scenario []byte, rec *evidence.Record) {
+	if r.dir == "" || os.MkdirAll(r.dir, 0o700) != nil {
+		return
+	}
+	f, err := os.CreateTemp(r.dir, "tmp-")
+	if err != nil {
+		return
+	}
+	defer func() { _ = os.Remove(f.Name()) }()
+	z := gzip.NewWriter(f)
+	if json.NewEncoder(z).Encode(rec) == nil && z.Close() == nil && f.Close() == nil {
+		_ = os.Rename(f.Name(), r.file(key, scenario))
+	}
+}
+
+// prune removes what was not used for long.
+func (r *records) prune() {
+	entries, err := os.ReadDir(r.dir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > keepFor {
+			_ = os.Remove(filepath.Join(r.dir, e.Name()))
+		}
+	}
+}

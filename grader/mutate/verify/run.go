@@ -1,0 +1,192 @@
+package verify
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"moulinette/grader"
+	"moulinette/grader/evidence"
+	"moulinette/grader/judge"
+	"moulinette/grader/mutate"
+	"moulinette/grader/run"
+	"moulinette/grader/scenario"
+	"moulinette/grader/spec"
+)
+
+// shared is a scenario of one exercise or several.
+type shared struct {
+	scenario.Scenario
+	spec  *spec.Scenario
+	file  string // to open
+	given map[string]any
+	text  []byte   // of Scenario, as JSON
+	calls []string // of the contract, as [mutate.Graph] takes them
+}
+
+// union puts the scenarios of all exercises together, each once, in the order
+// of the rows.
+func (v *verification) union() error {
+	known := map[string]*shared{}
+	for _, ex := range v.Exercises {
+		for _, id := range inOrder(ex) {
+			s, err := share(ex.Scenarios[id], v.Seed)
+			if err != nil {
+				return err
+			}
+			if other := known[id]; other != nil {
+				if string(other.text) != string(s.text) {
+					return fmt.Errorf("%s: scenario %q differs from that of the same name in %s", path.Join(v.Folders[ex.Name], s.spec.File), id, other.file)
+				}
+				continue
+			}
+			s.file = path.Join(v.Folders[ex.Name], s.spec.File)
+			known[id] = s
+			v.scenarios = append(v.scenarios, s)
+			v.result.Scenarios = append(v.result.Scenarios, id)
+		}
+	}
+	return nil
+}
+
+// inOrder are the scenarios of an exercise in the order of its rows, those of
+// the norm last.
+func inOrder(ex *spec.Exercise) (ids []string) {
+	for _, row := range slices.Concat(ex.Rows, ex.Bonus) {
+		ids = append(ids, row.Scenarios...)
+	}
+	for _, id := range judge.Needed(ex, nil) {
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func share(sc *spec.Scenario, seed uint64) (*shared, error) {
+	s := &shared{spec: sc}
+	s.Scenario, s.given = sc.Resolve(seed)
+	for _, step := range s.Steps {
+		if step.Call != "" {
+			s.calls = append(s.calls, mutate.CallName(step.Call))
+		}
+	}
+	var err error
+	s.text, err = json.Marshal(s.Scenario)
+	return s, err
+}
+
+// cell is a scenario to be run on a solution.
+type cell struct {
+	solution *Solution
+	scenario *shared
+}
+
+// run fills the records of a group of solutions.
+func (v *verification) run(ctx context.Context, group []*Solution, reference *Solution) error {
+	var cells []cell
+	for _, s := range group {
+		if s.driver != "" {
+			cells = append(cells, v.cells(s, reference)...)
+		}
+	}
+	jobs := make([]run.Job, len(cells))
+	for i, c := range cells {
+		jobs[i] = run.Job{Driver: c.solution.driver, Scenario: c.scenario.Scenario}
+		jobs[i].Scenario.Variant = c.solution.ID
+	}
+	options := run.Options{Opener: v.Opener, Jobs: v.Jobs, Overlap: true}
+	if v.Progress != nil {
+		v.Progress.Running(len(jobs))
+		options.Progress = v.Progress
+	}
+	results := run.Scenarios(ctx, jobs, options)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return context.Cause(ctx)
+	}
+	for i, r := range results {
+		v.add(cells[i], r)
+	}
+	v.result.Ran += len(cells)
+	return nil
+}
+
+// cells are the scenarios that have to be run on s, those it names first. The
+// others get their record from elsewhere.
+func (v *verification) cells(s, reference *Solution) (cells []cell) {
+	records := map[string]*evidence.Record{}
+	v.records[s], s.Cells = records, map[string]Cell{}
+	differs := v.differs(s, reference)
+	for _, sc := range v.scenarios {
+		c := Cell{Named: s.Mutant != nil && slices.Contains(s.Mutant.Kills, sc.ID)}
+		if !differs(sc) {
+			records[sc.ID], c.Inferred = v.records[reference][sc.ID], true
+			v.result.Inferred++
+		} else if rec := grader.Unavailable(sc.spec, v.Opener.Host(), v.Seed); rec != nil {
+			records[sc.ID] = rec
+		} else if rec := v.kept.find(s.key, sc.text); rec != nil {
+			rec.Given = sc.given
+			records[sc.ID], c.Reused = rec, true
+			v.result.Reused++
+		} else {
+			cells = append(cells, cell{s, sc})
+		}
+		s.Cells[sc.ID] = c
+	}
+	first := func(c cell) int {
+		if s.Cells[c.scenario.ID].Named {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(cells, func(a, b cell) int { return cmp.Compare(first(a), first(b)) })
+	return cells
+}
+
+// differs tells of each scenario whether it could show s to be other than the
+// reference. It could not if no call of it comes to a changed declaration.
+func (v *verification) differs(s, reference *Solution) func(*shared) bool {
+	changed, known := reference.graph.Changed(s.graph)
+	if v.Full || s.Kind != Mutant || !known {
+		return func(*shared) bool { return true }
+	}
+	return func(sc *shared) bool {
+		return reference.graph.Reaches(sc.calls, changed) || s.graph.Reaches(sc.calls, changed)
+	}
+}
+
+// add notes what came of a run.
+func (v *verification) add(c cell, r run.Result) {
+	if r.Err != nil {
+		v.result.Faults = append(v.result.Faults, fmt.Sprintf("%s: %s: %v", c.solution.ID, c.scenario.ID, strings.TrimPrefix(r.Err.Error(), "run ")))
+		return
+	}
+	v.kept.keep(c.solution.key, c.scenario.text, r.Record)
+	r.Record.Given = c.scenario.given
+	v.records[c.solution][c.scenario.ID] = r.Record
+}
+
+// judge has a solution's records judged by each exercise, and compares.
+func (v *verification) judge(s *Solution) {
+	for _, ex := range v.Exercises {
+		sheet := judge.Exercise(ex, judge.Grading{
+			Submission: s.File, Language: string(s.submitted.Language), Seed: v.Seed, Records: v.records[s],
+			Findings: grader.Findings(s.submitted, ex.Norm),
+		})
+		s.Sheets = append(s.Sheets, &sheet)
+	}
+	for _, sc := range v.scenarios {
+		c, rec := s.Cells[sc.ID], v.records[s][sc.ID]
+		c.Verdict = judge.Record(sc.spec, rec).Verdict
+		if rec != nil {
+			c.Hung, c.Millis = rec.End.Outcome == evidence.Hung, rec.Millis
+		}
+		s.Cells[sc.ID] = c
+	}
+	v.compare(s)
+}

@@ -1,0 +1,138 @@
+// Package verify tries an exercise's grading on solutions of which the outcome
+// is known: the reference and its accepted alternatives earn everything, the
+// skeleton nothing, and each mutant loses the rows that it names and no other.
+// It builds them into one driver, runs every scenario that could tell them from
+// the reference, and has the results judged as any submission's. What it finds
+// is about the grading, not about a student.
+package verify
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"moulinette/grader/evidence"
+	"moulinette/grader/mutate"
+	"moulinette/grader/run"
+	"moulinette/grader/sandbox"
+	"moulinette/grader/spec"
+	"moulinette/grader/submission"
+)
+
+// Options say what to verify, and where.
+type Options struct {
+	Exercises []*spec.Exercise
+	Folders   map[string]string // by exercise: the folder that its files are named from
+	Catalog   *mutate.Catalog
+	Reference Folder
+	Skeleton  Folder                            // its Submission may be nil: none is tried
+	Packages  map[string]*submission.Submission // alternatives that are whole packages, by id
+	Only      []string                          // ids of mutants and alternatives; empty means all
+	Partial   bool                              // not all of the catalog is there: do not ask whether every scenario is needed
+	Builder   *submission.Builder
+	Opener    sandbox.Opener
+	Seed      uint64
+	Jobs      int    // sandboxes that work side by side; 0 means one for each CPU
+	Records   string // folder where what was seen is kept for the next time; empty: nowhere
+	Agent     string // names the agent's content: what was seen by another does not count
+	Fresh     bool   // take nothing from Records
+	Full      bool   // run also what cannot differ from the reference
+	Progress  Progress
+}
+
+// Progress is told how far the verification is.
+type Progress interface {
+	run.Progress
+	// Running is called before scenarios are run, with their number.
+	Running(scenarios int)
+}
+
+// Result is what a verification found.
+type Result struct {
+	Exercises []*spec.Exercise
+	Catalog   *mutate.Catalog
+	Scenarios []string // all that were looked at, in the order of the rows
+	Solutions []*Solution
+	Errors    []Error  // none: all is well
+	Faults    []string // of the harness or the host
+	Partial   bool     // not every mutant was tried
+	Ran       int      // scenarios run now
+	Reused    int      // seen by an earlier verification
+	Inferred  int      // that cannot differ from the reference
+	Building  time.Duration
+	Running   time.Duration
+}
+
+// Mutants are those of the solutions that were tried.
+func (r *Result) Mutants() (all []*Solution) {
+	for _, s := range r.Solutions {
+		if s.Kind == Mutant {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// verification is one under way.
+type verification struct {
+	Options
+	scenarios []*shared
+	kept      *records
+	records   map[*Solution]map[string]*evidence.Record
+	result    *Result
+}
+
+// Verify verifies. The error is the host's, ours, or that ctx was cancelled.
+func Verify(ctx context.Context, o Options) (*Result, error) {
+	v := &verification{
+		Options: o, records: map[*Solution]map[string]*evidence.Record{},
+		result: &Result{Exercises: o.Exercises, Catalog: o.Catalog, Partial: o.Partial || len(o.Only) > 0},
+	}
+	if err := v.union(); err != nil {
+		return nil, err
+	}
+	v.kept = openRecords(o, o.Opener.Host())
+	began := time.Now()
+	all := v.gather()
+	if err := v.build(ctx, all); err != nil {
+		return nil, err
+	}
+	v.result.Solutions, v.result.Building = all, time.Since(began)
+	began = time.Now()
+	if err := v.try(ctx, all); err != nil {
+		return nil, err
+	}
+	v.result.Running = time.Since(began)
+	v.kept.prune()
+	v.origins()
+	v.needed()
+	slices.SortStableFunc(v.result.Errors, func(a, b Error) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	return v.result, nil
+}
+
+// try runs and judges: the reference first, for if it does not hold nothing that
+// is made of it tells anything.
+func (v *verification) try(ctx context.Context, all []*Solution) error {
+	reference := all[:1]
+	for _, group := range [][]*Solution{reference, all[1:]} {
+		if err := v.run(ctx, group, reference[0]); err != nil {
+			return err
+		}
+		for _, s := range group {
+			if s.driver != "" {
+				v.judge(s)
+			}
+		}
+		if len(v.result.Faults) > 0 {
+			return nil
+		}
+		if slices.ContainsFunc(v.result.Errors, func(e Error) bool { return e.Subject == mutate.Reference }) {
+			v.result.Partial = true
+			return nil
+		}
+	}
+	return nil
+}

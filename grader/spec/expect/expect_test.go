@@ -1,0 +1,156 @@
+package expect
+
+import (
+	"strings"
+	"testing"
+
+	"moulinette/grader/evidence"
+)
+
+func scope() *Scope {
+	return NewScope(Names{
+		Given: map[string]any{"status": 1, "host": "x"}, Calls: []string{"create", "wait"}, Probes: []string{"probe", "t"},
+		Acts: map[string][]string{"probe": {"read"}}, At: []string{"middle"},
+	})
+}
+
+func record() *evidence.Record {
+	driver := evidence.Process{PID: 10, NS: evidence.NS{PID: 1, Mnt: 2, Net: 3}, FDs: []evidence.FD{{N: 0}, {N: 1}}}
+	later := driver
+	later.FDs = append(later.FDs, evidence.FD{N: 5, Type: "pipe"})
+	child := evidence.Process{
+		PID: 20, NSpid: []int{20, 1}, NS: evidence.NS{PID: 9, Mnt: 2, Net: 3}, UIDMap: []evidence.IDMap{{Inside: 0, Outside: 1000, Count: 10}},
+		Mounts: []evidence.Mount{{ID: 1, Target: "/"}, {ID: 2, Target: "/mnt", Type: "old"}, {ID: 3, Target: "/mnt", Type: "new"}, {ID: 4, Target: "/mnt/a"}, {ID: 5, Target: "/mntx"}},
+		Links:  []evidence.Link{{Name: "lo", Up: true}}, Routes: []evidence.Route{{Dst: "default", Via: "10.0.0.1"}},
+	}
+	return &evidence.Record{
+		Calls:  map[string]evidence.Call{"create": {OK: true, Value: 7}, "wait": {Value: 3}},
+		Probes: map[string]evidence.Probe{"probe": {Seen: true, Process: child, Acts: map[string]evidence.ActResult{"read": {Text: "hello"}}}},
+		At: map[string]evidence.Snapshot{
+			"before": {Driver: driver, Bystander: true, Pins: []evidence.Pin{{Name: "old"}}},
+			"after":  {Driver: later, Zombies: 2, Processes: []evidence.Process{{PID: 99}}, Pins: []evidence.Pin{{Name: "old"}, {Name: "new", Netns: 5}}},
+		},
+	}
+}
+
+func TestEval(t *testing.T) {
+	s := scope()
+	env := s.Env(record(), map[string]any{"status": 3, "host": "seahaven"})
+	for _, c := range []struct {
+		text string
+		want bool
+	}{
+		{`calls.create.ok && calls["create"].value == 7`, true},
+		{`call.value == given.status`, true},
+		{`given.host == "seahaven"`, true},
+		{`probe.process.nspid[-1] == 1`, true},
+		{`probes.t.seen`, false},
+		{`probes.t.process.nspid[-1] == 1`, false},
+		{`!(probes.t.process.nspid[-1] == 1)`, false}, // what cannot be evaluated is false
+		{`probe.later.pid == 0`, true},
+		{`probe.acts.read.text == "hello"`, true},
+		{`at.middle.driver.pid == 0`, true},
+		{`driver.pid == before.driver.pid && peer.pid == 0`, true},
+		{`mount(probe.process, "/mnt").type == "new"`, true},
+		{`mount(probe.process, "/nope").target == ""`, true},
+		{`len(mounts_below(probe.process, "/mnt")) == 3`, true},
+		{`len(mounts_below(probe.process.mounts, "/")) == 5`, true},
+		{`link(probe.process, "lo").up && link(probe.process.links, "x").name == ""`, true},
+		{`route(probe.process, "default").via == "10.0.0.1"`, true},
+		{`pin(after, "new").netns == 5 && pin(before, "new").name == ""`, true},
+		{`new_ns(probe.process, driver) == ["pid"]`, true},
+		{`new_ns(probe.process, driver) == ["mnt", "pid"]`, false},
+		{`new_ns(probes.t.process, driver) == ["unseen"]`, true},
+		{`same_ns(before.driver, after.driver)`, true},
+		{`same_ns(probes.t.process, probes.t.later)`, false},
+		{`mapped(probe.process, 4) == 1004 && mapped(probe.process, 10) == -1 && mapped(probe.later, 0) == -1`, true},
+		{`left(before, after) == ["1 descriptors", "2 zombies", "1 processes", "bystander reaped"]`, true},
+		{`len(left(before, before)) == 0`, true},
+		{`added(before.pins, after.pins) == ["new"]`, true},
+		{`any(after.driver.fds, .type == "pipe") && count(after.pins, .netns > 0) == 1`, true},
+		{`after.files["/x"].exists`, false},
+	} {
+		e, err := s.Compile(c.text)
+		if err != nil {
+			t.Errorf("%s: %v", c.text, err)
+			continue
+		}
+		if got, _ := e.Eval(env); got != c.want {
+			t.Errorf("%s: got %v; want %v", c.text, got, c.want)
+		}
+	}
+}
+
+func TestGot(t *testing.T) {
+	s := scope()
+	env := s.Env(record(), map[string]any{"status": 3, "host": "seahaven"})
+	for text, want := range map[string]string{
+		`calls.create.ok && call.value == 4 && given.host == ""`: `call.value = 3`,
+		`call.value == given.status + 1`:                         `call.value = 3, given.status = 3`,
+		`probe.process.nspid[-1] == 2`:                           `probe.process.nspid = [20 1]`,
+		`probes.t.process.nspid[-1] == 1`:                        `probes.t.process.nspid = []`,
+		`new_ns(probe.process, driver) == ["mnt"]`:               `new_ns(probe.process, driver) = ["pid"]`,
+		`mount(probe.process, "/mnt").type == "old"`:             `mount(probe.process, "/mnt").type = "new"`,
+		`len(left(before, after)) == 0`:                          `left(before, after) = ["1 descriptors" "2 zombies" "1 processes" "bystander reaped"]`,
+		`all(after.pins, .netns > 0)`:                            `after.pins = [{name:"old"} {name:"new" netns:5}]`,
+		`after.zombies == 0 || !after.bystander && false`:        `after.zombies = 2, after.bystander = false`,
+		`"x" in probe.process.argv`:                              `probe.process.argv = []`,
+	} {
+		e, err := s.Compile(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if got := e.Got(env); got != want {
+			t.Errorf("%s:\n got %s\nwant %s", text, got, want)
+		}
+	}
+}
+
+func TestGotIsBounded(t *testing.T) {
+	rec := record()
+	rec.Output.Stdout = strings.Repeat("é\x1b[31m", 100000)
+	after := rec.At["after"]
+	for range 10000 {
+		after.Driver.Mounts = append(after.Driver.Mounts, evidence.Mount{Target: strings.Repeat("x", 300)})
+	}
+	rec.At["after"] = after
+	s := scope()
+	e, err := s.Compile(`output.stdout == "" || len(after.driver.mounts) == 0 || after.driver.pid == 0 && after.driver == driver`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := e.Got(s.Env(rec, nil))
+	if len(got) > 1000 || strings.Contains(got, "\x1b") {
+		t.Errorf("got %d bytes: %.200s", len(got), got)
+	}
+}
+
+// TestBounded makes expressions fail that would take long or much.
+func TestBounded(t *testing.T) {
+	s := scope()
+	for _, text := range []string{
+		`len(1..1000000000) > 0`,
+		`len(map(1..50000, map(1..50000, #))) > 0`,
+		`call.ok` + strings.Repeat(" && call.ok", 5000),
+		strings.Repeat("(", 900) + "true" + strings.Repeat(")", 900),
+	} {
+		e, err := s.Compile(text)
+		if err != nil {
+			continue
+		}
+		if ok, err := e.Eval(s.Env(record(), nil)); ok && err == nil && len(text) > 1000 {
+			continue
+		} else if ok {
+			t.Errorf("%.40s is true", text)
+		}
+	}
+}
+
+func TestHelpersAreDocumented(t *testing.T) {
+	for _, h := range Helpers() {
+		if h.Doc == "" || !strings.HasPrefix(h.Form, h.Name+"(") || len(h.types) == 0 {
+			t.Errorf("%s is not documented", h.Name)
+		}
+	}
+}

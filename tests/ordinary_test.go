@@ -1,0 +1,129 @@
+package tests
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// A user that exists only in the mount namespace of a test.
+const ordinaryID = 61234
+
+// sheet is the part of the JSON report that these tests look at.
+type sheet struct {
+	Passed   *bool `json:"passed"`
+	Score    int   `json:"score"`
+	Unjudged int   `json:"unjudged"`
+	Bonus    struct{ Earned, Max int }
+	Rows     []struct {
+		ID      string `json:"id"`
+		Verdict string `json:"verdict"`
+		Reason  string `json:"reason"`
+	} `json:"rows"`
+	Faults []string `json:"harness_faults"`
+}
+
+// ordinary is a place in which commands run as an ordinary user. Without root
+// it is the caller's own account, whatever that is allowed.
+type ordinary struct {
+	dir  string
+	root bool
+}
+
+// newOrdinary builds the reference's driver as root, so that the ordinary user
+// finds it in its cache.
+func newOrdinary(t *testing.T) *ordinary {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "moulinette-ordinary-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	o := &ordinary{dir: dir, root: os.Geteuid() == 0}
+	for name, text := range map[string]string{
+		"passwd": fmt.Sprintf("root:x:0:0::/root:/bin/sh\nseaside:x:%d:%d::%s:/bin/sh\n", ordinaryID, ordinaryID, dir),
+		"subids": "seaside:200000:65536\n",
+		"none":   "",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !o.root {
+		return o
+	}
+	warm := exec.Command(filepath.Join(bin, "moulinette"), "grade", "../reference", "--only", "pid.child_is_init")
+	warm.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(dir, "cache"))
+	if out, err := warm.CombinedOutput(); err != nil {
+		t.Fatalf("grade as root: %v\n%s", err, out)
+	}
+	for _, args := range [][]string{{"cp", "-r", "../reference", filepath.Join(dir, "reference")}, {"cp", "-r", bin, filepath.Join(dir, "bin")}, {"chown", "-R", fmt.Sprint(ordinaryID), dir}, {"chmod", "755", dir}} {
+		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", args, err, out)
+		}
+	}
+	return o
+}
+
+// grade grades the reference as the ordinary user, with the given table of
+// subordinate ids.
+func (o *ordinary) grade(t *testing.T, spec, subids string) (sheet, int) {
+	t.Helper()
+	script := `set -e
+mount --bind "$D/passwd" /etc/passwd
+mount --bind "$D/$SUBIDS" /etc/subuid
+mount --bind "$D/$SUBIDS" /etc/subgid
+cd "$D"
+exec setpriv --reuid=$ID --regid=$ID --clear-groups "$D/bin/moulinette" grade ./reference --spec "$SPEC" --format json`
+	cmd := exec.Command("sh", "-c", script)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Unshareflags: syscall.CLONE_NEWNS}
+	cmd.Env = append(os.Environ(), "D="+o.dir, "HOME="+o.dir, "XDG_CACHE_HOME="+filepath.Join(o.dir, "cache"), "ID="+fmt.Sprint(ordinaryID), "SUBIDS="+subids, "SPEC="+spec)
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	var s sheet
+	if jerr := json.Unmarshal([]byte(stdout.String()), &s); jerr != nil {
+		t.Fatalf("no report: %v, %v\n%s", jerr, err, stderr.String())
+	}
+	return s, cmd.ProcessState.ExitCode()
+}
+
+// With subordinate ids an ordinary user judges every point.
+func TestOrdinaryUserWithSubordinateIDs(t *testing.T) {
+	o := newOrdinary(t)
+	if !o.root {
+		t.Skip("needs root, to become another user")
+	}
+	for _, spec := range []string{"truman_container", "ex02"} {
+		s, code := o.grade(t, spec, "subids")
+		if code != 0 || s.Score != 100 || s.Bonus.Earned != s.Bonus.Max || s.Unjudged != 0 {
+			t.Errorf("%s: exit %d, %+v; want full marks", spec, code, s)
+		}
+	}
+}
+
+// Without them no row may fail: what this host cannot show is not judged, and
+// each such row says what would help.
+func TestOrdinaryUserWithItsOwnIDAlone(t *testing.T) {
+	o := newOrdinary(t)
+	if !o.root {
+		t.Skip("needs root, to become another user")
+	}
+	for _, spec := range []string{"truman_container", "ex02"} {
+		s, code := o.grade(t, spec, "none")
+		if len(s.Faults) > 0 || s.Score+s.Unjudged != 100 || (code != 0 && code != 3) {
+			t.Errorf("%s: exit %d, %+v; want every point earned or unjudged", spec, code, s)
+		}
+		for _, r := range s.Rows {
+			if r.Verdict == "fail" || r.Verdict == "not_judged" && r.Reason == "" {
+				t.Errorf("%s: row %s: %s %q", spec, r.ID, r.Verdict, r.Reason)
+			}
+		}
+		t.Logf("%s: %d earned, %d not judged", spec, s.Score, s.Unjudged)
+	}
+}
