@@ -57,17 +57,23 @@ func newOrdinary(t *testing.T) *ordinary {
 	if !o.root {
 		return o
 	}
-	warm := exec.Command(filepath.Join(bin, "moulinette"), "grade", "../reference", "--only", "pid.child_is_init")
+	copied := filepath.Join(dir, "reference")
+	for _, args := range [][]string{{"cp", "-r", "../reference", copied}, {"cp", "-r", bin, filepath.Join(dir, "bin")}} {
+		must(t, exec.Command(args[0], args[1:]...))
+	}
+	warm := exec.Command(filepath.Join(bin, "moulinette"), "grade", copied, "--only", "pid.child_is_init")
 	warm.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(dir, "cache"))
-	if out, err := warm.CombinedOutput(); err != nil {
-		t.Fatalf("grade as root: %v\n%s", err, out)
-	}
-	for _, args := range [][]string{{"cp", "-r", "../reference", filepath.Join(dir, "reference")}, {"cp", "-r", bin, filepath.Join(dir, "bin")}, {"chown", "-R", fmt.Sprint(ordinaryID), dir}, {"chmod", "755", dir}} {
-		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %v\n%s", args, err, out)
-		}
-	}
+	must(t, warm)
+	must(t, exec.Command("chown", "-R", fmt.Sprint(ordinaryID), dir))
+	must(t, exec.Command("chmod", "755", dir))
 	return o
+}
+
+func must(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", cmd.Args, err, out)
+	}
 }
 
 // grade grades the reference as the ordinary user, with the given table of

@@ -27,7 +27,7 @@ type driver struct {
 	id      int
 	replies chan scenario.Reply // closed when the channel ends
 	garbled error               // why it ended, set before replies is closed
-	late    map[int]bool        // ids asked without waiting
+	late    map[int]string      // ids asked without waiting, and the labels of their calls
 	flood   chan struct{}       // closed when the output limit is reached
 	flooded sync.Once
 	readers sync.WaitGroup
@@ -43,7 +43,7 @@ type output struct {
 }
 
 func newDriver(b *box.Box, l scenario.Limits) *driver {
-	d := &driver{box: b, replies: make(chan scenario.Reply, 64), flood: make(chan struct{}), late: map[int]bool{}}
+	d := &driver{box: b, replies: make(chan scenario.Reply, 64), flood: make(chan struct{}), late: map[int]string{}}
 	d.readers.Add(3)
 	go d.read()
 	for i, f := range []*os.File{b.Stdout, b.Stderr} {
@@ -161,13 +161,39 @@ func (d *driver) await(s *session, label string, id int, deadline time.Time) (sc
 				return reply, nil
 			case reply.ID > id || reply.ID < 0:
 				return reply, &ended{evidence.End{Outcome: evidence.Babbled, Step: label, Reason: fmt.Sprintf("answer number %d to question number %d", reply.ID, id)}}
-			case !d.late[reply.ID]:
+			case !s.belated(reply):
 				s.note("an answer to question %d came twice", reply.ID)
 			}
 		case <-d.flood:
 			return scenario.Reply{}, &ended{evidence.End{Outcome: evidence.Flooded, Step: label, Reason: fmt.Sprintf("more than %d KiB of output", s.limits.OutputKiB)}}
 		case <-timer.C:
 			return scenario.Reply{}, d.hung(s, label)
+		}
+	}
+}
+
+// belated takes an answer that nobody waited for.
+func (s *session) belated(r scenario.Reply) bool {
+	label, asked := s.driver.late[r.ID]
+	if asked {
+		delete(s.driver.late, r.ID)
+		s.rec.Calls[label] = claim(s.rec.Calls[label].Name, r, evidence.Growth{}, 0)
+	}
+	return asked
+}
+
+// lastWords takes what a driver that has ended answered before.
+func (d *driver) lastWords(s *session) {
+	limit := time.After(patience)
+	for {
+		select {
+		case reply, open := <-d.replies:
+			if !open {
+				return
+			}
+			s.belated(reply)
+		case <-limit:
+			return
 		}
 	}
 }

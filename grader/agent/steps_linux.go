@@ -54,7 +54,7 @@ func (s *session) call(step scenario.Step) error {
 		if err := s.driver.send(&request); err != nil {
 			return s.driver.gone(step.As)
 		}
-		s.driver.late[request.ID] = true
+		s.driver.late[request.ID] = step.As
 		return nil
 	}
 	reply, grown, took, err := s.repeat(step, request)
@@ -186,6 +186,7 @@ func (s *session) kill(step scenario.Step) error {
 		return err
 	}
 	s.driver.over()
+	s.driver.lastWords(s)
 	// What should notice its parent's death gets the time to.
 	for limit := time.Now().Add(patience); time.Now().Before(limit) && !s.idle(); {
 		s.probes.next(pollEvery)

@@ -131,6 +131,9 @@ func makeFile(f scenario.File) error {
 	if err := os.MkdirAll(filepath.Dir(f.Path), 0o755); err != nil {
 		return err
 	}
+	if f.Link != "" {
+		return os.Symlink(f.Link, f.Path)
+	}
 	if err := os.WriteFile(f.Path, []byte(f.Content), mode); err != nil {
 		return err
 	}

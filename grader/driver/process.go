@@ -44,7 +44,7 @@ func (s *shim) startIn(a *scenario.Args, path string, argv []string, attr *sysca
 	defer func() { _ = unix.Close(fd) }()
 	var done sync.WaitGroup
 	done.Go(func() {
-		runtime.LockOSThread() // for good: the thread ends with its errand
+		runtime.LockOSThread()                                   // for good: the thread ends with its errand
 		if err = unix.Setns(fd, unix.CLONE_NEWPID); err == nil { //nolint:forbidigo // of a thread that nobody else uses
 			pid, err = start(path, argv, attr)
 		}

@@ -37,6 +37,7 @@ func acts() map[string]act {
 		"pids":          pids,
 		"kill":          plain(func(a scenario.Act) error { return unix.Kill(a.PID, syscall.Signal(a.Signal)) }),
 		"signal":        plain(func(a scenario.Act) error { return unix.Kill(os.Getpid(), syscall.Signal(a.Signal)) }),
+		"ignore":        plain(ignore),
 		"die":           plain(die),
 		"fork":          fork,
 		"sleep":         sleep,
@@ -193,6 +194,11 @@ func pids(scenario.Act) (int, string, error) {
 	}
 	slices.Sort(found)
 	return len(found), strings.Trim(fmt.Sprint(found), "[]"), nil
+}
+
+func ignore(a scenario.Act) error {
+	signal.Ignore(syscall.Signal(a.Signal))
+	return nil
 }
 
 // die ends by a signal whose default action is to end. PID 1 of a namespace is

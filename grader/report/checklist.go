@@ -24,7 +24,7 @@ func Checklist(w io.Writer, items []Item, o Options) error {
 	p := newPaper(o)
 	mark, label := 0, 0
 	for _, item := range items {
-		mark, label = max(mark, ruler.StringWidth(item.Mark)), max(label, ruler.StringWidth(item.Label))
+		mark, label = max(mark, columns(item.Mark)), max(label, columns(item.Label))
 	}
 	for _, item := range items {
 		if item.Mark == "" && item.Label == "" {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/fatih/color"
 	"github.com/mattn/go-runewidth"
@@ -56,7 +57,7 @@ func (p *paper) line(s string) {
 // para writes text after head, wrapped; the lines after the first are indented
 // by the width of head.
 func (p *paper) para(head, text string, attrs ...color.Attribute) {
-	indent := strings.Repeat(" ", ruler.StringWidth(inks.ReplaceAllString(head, "")))
+	indent := strings.Repeat(" ", columns(inks.ReplaceAllString(head, "")))
 	for _, l := range wrap(text, p.width-len(indent)) {
 		p.line(head + p.ink(disarm(l), attrs...))
 		head = indent
@@ -88,7 +89,7 @@ func (p *paper) fields(indent string, list []field) {
 	column := 0
 	for _, f := range list {
 		if f.text != "" {
-			column = max(column, ruler.StringWidth(f.label))
+			column = max(column, columns(f.label))
 		}
 	}
 	for _, f := range list {
@@ -114,13 +115,13 @@ func disarm(line string) string {
 
 // pad fills s with blanks up to a width.
 func pad(s string, width int) string {
-	return s + strings.Repeat(" ", max(0, width-ruler.StringWidth(s)))
+	return s + strings.Repeat(" ", max(0, width-columns(s)))
 }
 
 // padLeft moves points to the right end of their column.
 func padLeft(s string) string {
 	const width = len("100/100")
-	return strings.Repeat(" ", max(0, width-ruler.StringWidth(s))) + s
+	return strings.Repeat(" ", max(0, width-columns(s))) + s
 }
 
 // wrap breaks text at blanks into lines of at most width columns; a longer word
@@ -140,7 +141,7 @@ func wrap(text string, width int) []string {
 		switch {
 		case line == "":
 			line = word
-		case ruler.StringWidth(line)+1+ruler.StringWidth(word) <= width:
+		case columns(line)+1+columns(word) <= width:
 			line += " " + word
 		default:
 			lines, line = append(lines, line), word
@@ -152,9 +153,26 @@ func wrap(text string, width int) []string {
 // chop breaks text anywhere into parts of at most width columns.
 func chop(text string, width int) []string {
 	var parts []string
-	for ruler.StringWidth(text) > width {
-		head := ruler.Truncate(text, width, "")
+	for columns(text) > width {
+		end := min(len(text)-1, utf8.UTFMax*width) // far enough, and on a boundary
+		for !utf8.RuneStart(text[end]) {
+			end--
+		}
+		head := ruler.Truncate(text[:end], width, "")
+		if head == "" {
+			break // nothing of it fits; it stands out of the page
+		}
 		parts, text = append(parts, head), text[len(head):]
 	}
 	return append(parts, text)
+}
+
+// columns is how wide a terminal shows s.
+func columns(s string) int {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return ruler.StringWidth(s)
+		}
+	}
+	return len(s) // clean text holds no control characters
 }

@@ -89,9 +89,9 @@ func (t *text) build(s *judge.Sheet) {
 func (t *text) table(s *judge.Sheet) {
 	t.line("")
 	rows := slices.Concat(s.Rows, s.Bonus)
-	name := ruler.StringWidth(t.words.Row)
+	name := columns(t.words.Row)
 	for _, r := range rows {
-		name = max(name, ruler.StringWidth(in(r.Title, t.lang)))
+		name = max(name, columns(in(r.Title, t.lang)))
 	}
 	name = min(name, t.width-28)
 	t.line(t.ink("  "+pad(t.words.Row, name)+"  "+padLeft(t.words.Points)+"  "+t.words.Verdict, color.Faint))

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"moulinette/grader/judge"
 )
@@ -42,8 +43,14 @@ func TestEveryVerdictHasAName(t *testing.T) {
 }
 
 func TestWrap(t *testing.T) {
-	for _, text := range []string{"", "one two three four five six", strings.Repeat("界", 40), "é" + strings.Repeat("x", 50) + " y", strings.Repeat("\u0301", 30)} {
+	for _, text := range []string{"", "one two three four five six", strings.Repeat("界", 40), "é" + strings.Repeat("x", 50) + " y", strings.Repeat("\u0301", 300) + strings.Repeat("é", 99)} {
+		if got := strings.Join(wrap(text, 12), ""); strings.ReplaceAll(got, " ", "") != strings.ReplaceAll(text, " ", "") {
+			t.Errorf("wrap(%q, 12) = %q: something is lost", text, got)
+		}
 		for _, line := range wrap(text, 12) {
+			if !utf8.ValidString(line) {
+				t.Errorf("wrap(%q, 12): line %q is cut within a character", text, line)
+			}
 			if ruler.StringWidth(line) > 12 {
 				t.Errorf("wrap(%q, 12): line %q of %d columns", text, line, ruler.StringWidth(line))
 			}

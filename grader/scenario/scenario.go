@@ -79,10 +79,11 @@ type Root struct {
 	Without []string `json:"without,omitempty" yaml:"without"` // folders left out: proc, dev, sys, tmp
 }
 
-// File is a file, or with Dir a folder.
+// File is a file, with Dir a folder, or with Link a symbolic link.
 type File struct {
 	Path    string `json:"path" yaml:"path"`
 	Dir     bool   `json:"dir,omitempty" yaml:"dir"`
+	Link    string `json:"link,omitempty" yaml:"link"` // where it leads
 	Content string `json:"content,omitempty" yaml:"content"`
 	Mode    uint32 `json:"mode,omitempty" yaml:"mode"` // 0 means 0644, or 0755 for a folder
 }

@@ -65,6 +65,7 @@ func Acts() map[string]string {
 		"pids":          "text holds the pids seen in /proc, sorted, separated by blanks",
 		"kill":          "kill(PID, Signal); Signal 0 asks whether PID is visible",
 		"signal":        "send Signal to itself; with SIGKILL as PID 1 nothing happens",
+		"ignore":        "ignore Signal from now on",
 		"die":           "end by Signal: the default action is restored first; as PID 1 the kernel protects it",
 		"sleep":         "wait MS milliseconds",
 		"fork":          "start a child that waits and ignores SIGTERM; value is its pid",

@@ -17,6 +17,7 @@ type stepDescription struct {
 	Times   int              `yaml:"times" doc:"repeat the call"`
 	Anyhow  bool             `yaml:"anyhow" doc:"with times: go on after a call that failed"`
 	Then    []string         `yaml:"then" doc:"with times: calls on the same container after each"`
+	Async   bool             `yaml:"async" doc:"do not wait for the call's answer: for a kill while it is under way"`
 	Script  *scenario.Script `yaml:"script" doc:"what the probe that the call starts does"`
 	Host    *scenario.Host   `yaml:"host" doc:"something done by the sandbox in the peer's namespaces"`
 	Probe   *scenario.Ask    `yaml:"probe" doc:"ask a waiting probe to act"`
@@ -58,7 +59,7 @@ func (r *resolver) step(n *yaml.Node, step *scenario.Step) {
 	}
 	var desc stepDescription
 	r.description(rest, &desc)
-	step.As, step.Times, step.Script = desc.As, desc.Times, desc.Script
+	step.As, step.Times, step.Async, step.Script = desc.As, desc.Times, desc.Async, desc.Script
 	step.Anyhow, step.Then = desc.Anyhow, desc.Then
 	switch key := main[0].Key; key.Value {
 	case "host":
@@ -82,7 +83,7 @@ func (r *resolver) step(n *yaml.Node, step *scenario.Step) {
 // description decodes the keys that are no call; an unknown one may also have
 // been meant as a call.
 func (r *resolver) description(rest *yaml.Node, desc *stepDescription) {
-	known := append(slices.Collect(maps.Keys(scenario.Calls())), append(deeds(), "as", "times", "anyhow", "then", "script")...)
+	known := append(slices.Collect(maps.Keys(scenario.Calls())), append(deeds(), "as", "times", "anyhow", "then", "async", "script")...)
 	kept := *rest
 	kept.Content = nil
 	for i := 0; i < len(rest.Content); i += 2 {
@@ -182,6 +183,9 @@ func (r *resolver) kill(n *yaml.Node, step *scenario.Step) {
 func (r *resolver) alone(n *yaml.Node, step *scenario.Step, what string) {
 	if step.Times != 0 || step.Anyhow || step.Then != nil {
 		r.d.ReportNode(n, "times has no use beside "+what, "remove it")
+	}
+	if step.Async {
+		r.d.ReportNode(n, "async has no use beside "+what, "remove it")
 	}
 	if step.Script != nil {
 		r.d.ReportNode(n, "script has no use beside "+what, "put it beside the call that starts the probe")

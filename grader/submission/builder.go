@@ -1,7 +1,9 @@
 package submission
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -72,7 +74,7 @@ func (b *Builder) prepare(ctx context.Context) error {
 // try with the caches then warm does not, it is not the host's fault.
 func (b *Builder) judged(ctx context.Context, s *Submission, st staged, key string) (string, error) {
 	path, output, err := b.compile(ctx, st, key)
-	if err == nil || ctx.Err() != nil {
+	if err == nil || ctx.Err() != nil || errors.Is(err, errModules) {
 		return path, err
 	}
 	if explained := s.explain(output); explained != nil {
@@ -138,7 +140,14 @@ func (b *Builder) compile(ctx context.Context, st staged, key string) (path stri
 	if err := st.write(filepath.Join(dir, "module")); err != nil {
 		return "", nil, fmt.Errorf("stage: %w", err)
 	}
-	if output, err = b.goBuild(ctx, dir); err != nil {
+	output, err = b.goBuild(ctx, dir)
+	if err != nil && bytes.Contains(output, []byte(modulesMissing)) {
+		if err := b.fetch(ctx, dir); err != nil {
+			return "", output, err
+		}
+		output, err = b.goBuild(ctx, dir)
+	}
+	if err != nil {
 		return "", output, fmt.Errorf("go build: %w", err)
 	}
 	path, err = b.cache.install(filepath.Join(dir, "driver"), key)

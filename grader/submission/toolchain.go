@@ -47,6 +47,7 @@ var (
 type toolchain struct {
 	path                          string
 	version, buildCache, modCache string
+	proxy                         string // the user's GOPROXY
 }
 
 // findTool asks the go command where its caches are.
@@ -58,18 +59,18 @@ func (b *Builder) findTool(ctx context.Context) (t toolchain, err error) {
 	if t.path, err = exec.LookPath(name); err != nil {
 		return t, fmt.Errorf("go command: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, t.path, "env", "-json", "GOVERSION", "GOCACHE", "GOMODCACHE")
+	cmd := exec.CommandContext(ctx, t.path, "env", "-json", "GOVERSION", "GOCACHE", "GOMODCACHE", "GOPROXY")
 	cmd.Dir = "/"
 	cmd.Env = append(cmd.Environ(), "GOTOOLCHAIN=local", "GOWORK=off")
 	out, err := cmd.Output()
 	if err != nil {
 		return t, fmt.Errorf("go env: %w", err)
 	}
-	var said struct{ GOVERSION, GOCACHE, GOMODCACHE string }
+	var said struct{ GOVERSION, GOCACHE, GOMODCACHE, GOPROXY string }
 	if err := json.Unmarshal(out, &said); err != nil {
 		return t, fmt.Errorf("go env: %w", err)
 	}
-	t.version, t.buildCache, t.modCache = said.GOVERSION, said.GOCACHE, said.GOMODCACHE
+	t.version, t.buildCache, t.modCache, t.proxy = said.GOVERSION, said.GOCACHE, said.GOMODCACHE, said.GOPROXY
 	if !ours(t.buildCache) {
 		t.buildCache = filepath.Join(b.cache.dir, "go-build")
 	}
@@ -120,7 +121,31 @@ func (b *Builder) goBuild(ctx context.Context, dir string) ([]byte, error) {
 	return command.Output.Bytes(), err
 }
 
-var errTimeout = errors.New("not finished after")
+var (
+	errTimeout = errors.New("not finished after")
+	errModules = errors.New("modules that submissions may import are missing, and cannot be downloaded; run `go mod download` in the moulinette's repository with a network")
+)
+
+// modulesMissing is in the go command's words when it lacks a module. What may be
+// imported is known before (see rules), so that is never the submission's fault.
+const modulesMissing = "disabled by GOPROXY=off"
+
+// fetch downloads what submissions may import, by the user's own proxy. What is
+// fetched, and its sums, stand in our go.mod and go.sum: a submission has no say.
+func (b *Builder) fetch(ctx context.Context, dir string) error {
+	env, err := b.environment(dir)
+	if err != nil {
+		return err
+	}
+	command := Command{
+		Args: []string{b.toolchain.path, "mod", "download"}, Dir: filepath.Join(dir, "module"),
+		Env: append(env, "GOPROXY="+b.toolchain.proxy), Output: &bytes.Buffer{},
+	}
+	if err := Here(ctx, command); err != nil {
+		return fmt.Errorf("%w: %w: %s", errModules, err, bytes.TrimSpace(command.Output.Bytes()))
+	}
+	return nil
+}
 
 // environment is the go command's, with a home of its own that says no to
 // telemetry.

@@ -143,6 +143,13 @@ func processHelpers() []Helper {
 		},
 		types: []any{new(func(process, process) bool)},
 	}, {
+		Name: "lineage", Form: "lineage(SNAPSHOT, PROCESS) -> list of processes",
+		Doc: "PROCESS, its parent, and so on up to the driver, which is left out; empty if it does not descend from the driver",
+		call: func(p ...any) (any, error) {
+			return lineage(p[0].(snapshot), processOf(p[1])), nil
+		},
+		types: []any{new(func(snapshot, process) []process)},
+	}, {
 		Name: "mapped", Form: "mapped(PROCESS, UID) -> int",
 		Doc: "the user id outside that UID inside stands for, -1 if it is not mapped",
 		call: func(p ...any) (any, error) {
@@ -166,6 +173,19 @@ func processOf(from any) process {
 	}
 	p, _ := from.(process)
 	return p
+}
+
+func lineage(at snapshot, of process) []process {
+	line := []process{}
+	for pid := of.PID; pid != at.Driver.PID; {
+		i := slices.IndexFunc(at.Processes, func(p process) bool { return p.PID == pid })
+		if i < 0 || len(line) > len(at.Processes) {
+			return []process{}
+		}
+		line = append(line, at.Processes[i])
+		pid = at.Processes[i].PPID
+	}
+	return line
 }
 
 func newNS(a, b process) []string {
