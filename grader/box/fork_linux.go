@@ -25,6 +25,7 @@ type launchStage byte
 const (
 	launchReady launchStage = iota
 	launchPrivate
+	launchFolder
 	launchLimits
 	launchFilter
 	launchSend
@@ -35,7 +36,7 @@ const (
 
 func (s launchStage) String() string {
 	return [...]string{
-		"ready", "make mounts private", "set limits", "install the filter", "hand over the listener",
+		"ready", "make mounts private", "enter the working directory", "set limits", "install the filter", "hand over the listener",
 		"arrange descriptors", "become the user", "execute the driver",
 	}[s]
 }
@@ -47,6 +48,7 @@ func (s launchStage) String() string {
 // and a half for each scenario.)
 type launcher struct {
 	null    uintptr
+	cwd     *byte // nil: init's, the root
 	private bool
 	limits  [5]rlimit
 	filter  *Filter
@@ -78,6 +80,11 @@ func newLauncher(s *setup, null uintptr, filter *Filter) (*launcher, error) {
 	var err error
 	if l.path, err = unix.BytePtrFromString(driverPath); err != nil {
 		return nil, err
+	}
+	if s.World.Cwd != "" {
+		if l.cwd, err = unix.BytePtrFromString(s.World.Cwd); err != nil {
+			return nil, err
+		}
 	}
 	argv, err := syscall.SlicePtrFromStrings([]string{"driver"})
 	if err != nil {
@@ -170,6 +177,13 @@ func (l *launcher) child() (launchStage, syscall.Errno) {
 			return launchPrivate, e
 		}
 	}
+	if l.cwd != nil {
+		if _, _, e := syscall.RawSyscall(unix.SYS_CHDIR, uintptr(unsafe.Pointer(l.cwd)), 0, 0); e != 0 {
+			return launchFolder, e
+		}
+	}
+	// What a submission creates does not depend on the grader's habits.
+	syscall.RawSyscall(unix.SYS_UMASK, 0o022, 0, 0)
 	for i := range l.limits {
 		r := &l.limits[i]
 		if _, _, e := syscall.RawSyscall6(unix.SYS_PRLIMIT64, 0, r.which, uintptr(unsafe.Pointer(&r.value)), 0, 0, 0); e != 0 {

@@ -129,7 +129,7 @@ func ruin(name string, rt contract.Runtime, req *scenario.Request) error {
 	}
 	switch name {
 	case "caps":
-		err = dropCapabilities(rt, req.Args.Keep)
+		err = dropCapabilities(rt, &req.Args)
 	case "seccomp":
 		err = seccompFilter(rt, &req.Args)
 	default:
@@ -149,10 +149,15 @@ func loudEnviron() []string {
 	return slices.DeleteFunc(environ(), func(entry string) bool { return slices.Contains(faceQuiet, entry) })
 }
 
-func dropCapabilities(rt contract.Runtime, names []string) error {
-	keep, err := capabilityMask(names)
+func dropCapabilities(rt contract.Runtime, a *scenario.Args) error {
+	keep, err := capabilityMask(a.Keep)
 	if err != nil {
 		return err
+	}
+	if a.Inherit {
+		if err := inheritAll(); err != nil {
+			return fault("inherit: %v", err)
+		}
 	}
 	return rt.DropCapabilities(keep)
 }

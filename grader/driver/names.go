@@ -41,6 +41,30 @@ func allCapabilities() (all []uintptr) {
 	return all
 }
 
+// inheritAll makes what the thread is permitted inheritable and ambient.
+func inheritAll() error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var halves [2]unix.CapUserData
+	if err := unix.Capget(&header, &halves[0]); err != nil {
+		return err
+	}
+	for i := range halves {
+		halves[i].Inheritable = halves[i].Permitted
+	}
+	if err := unix.Capset(&header, &halves[0]); err != nil {
+		return err
+	}
+	for _, n := range allCapabilities() {
+		if halves[n/32].Permitted&(1<<(n%32)) == 0 {
+			continue
+		}
+		if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, n, 0, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // allowedNumbers are the system calls of a step: those it names, or all but
 // those it names. A name of another architecture is passed over.
 func allowedNumbers(a *scenario.Args) ([]int, error) {

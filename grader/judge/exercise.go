@@ -20,6 +20,9 @@ type Grading struct {
 	Findings    []Finding                   // of the norm, from elsewhere: the source and the executable
 	Environment map[string]string
 	Only        []string // ids of rows and scenarios; empty means all
+
+	// Judged are verdicts that [Record] has given on these records already.
+	Judged map[string]Scenario `json:"-"`
 }
 
 // Needed lists the scenarios to run for a grading, sorted: those of the rows,
@@ -88,6 +91,9 @@ func (j *judging) scenarios() {
 }
 
 func (j *judging) scenario(sc *spec.Scenario) Scenario {
+	if s, done := j.g.Judged[sc.ID]; done {
+		return s
+	}
 	if j.g.Build != nil {
 		return Scenario{ID: sc.ID, Title: sc.Title, Verdict: Fail, Reason: j.g.Build.Reason, Expectations: unjudged(sc)}
 	}

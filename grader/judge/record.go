@@ -189,7 +189,7 @@ func standing(sc *spec.Scenario, rec *evidence.Record) (Verdict, spec.Text) {
 	}
 	run, _ := sc.Resolve(rec.Seed)
 	for _, f := range run.Faults {
-		if fired(rec, f.Effect) <= 0 {
+		if fired(rec, f.Effect) <= 0 && !f.Spare {
 			return Fail, neverAsked(f)
 		}
 	}

@@ -12,8 +12,9 @@ import (
 
 // call is a raw system call with its arguments.
 type call struct {
-	nr   uintptr
-	args [6]uintptr
+	nr      uintptr
+	args    [6]uintptr
+	foreign bool // by the machine's other ABI, without arguments
 }
 
 // attempts are deeds that a filter may answer with death: each is one system
@@ -21,21 +22,40 @@ type call struct {
 func attempts() map[string]func(scenario.Act) call {
 	return map[string]func(scenario.Act) call{
 		"reboot": func(scenario.Act) call {
-			return call{unix.SYS_REBOOT, [6]uintptr{unix.LINUX_REBOOT_MAGIC1, unix.LINUX_REBOOT_MAGIC2, unix.LINUX_REBOOT_CMD_CAD_OFF}}
+			return call{nr: unix.SYS_REBOOT, args: [6]uintptr{unix.LINUX_REBOOT_MAGIC1, unix.LINUX_REBOOT_MAGIC2, unix.LINUX_REBOOT_CMD_CAD_OFF}}
 		},
 		"ptrace": func(scenario.Act) call {
-			return call{unix.SYS_PTRACE, [6]uintptr{unix.PTRACE_TRACEME}}
+			return call{nr: unix.SYS_PTRACE, args: [6]uintptr{unix.PTRACE_TRACEME}}
 		},
 		"mount": func(scenario.Act) call {
-			return call{unix.SYS_MOUNT, [6]uintptr{pointer("none"), pointer("/tmp"), pointer("tmpfs"), 0, 0}}
+			return call{nr: unix.SYS_MOUNT, args: [6]uintptr{pointer("none"), pointer("/tmp"), pointer("tmpfs"), 0, 0}}
 		},
 		"umount2": func(scenario.Act) call {
-			return call{unix.SYS_UMOUNT2, [6]uintptr{pointer("/tmp"), unix.MNT_DETACH}}
+			return call{nr: unix.SYS_UMOUNT2, args: [6]uintptr{pointer("/tmp"), unix.MNT_DETACH}}
 		},
-		"syscall": func(a scenario.Act) call { return call{nr: uintptr(a.PID)} },
-		"x32":     func(scenario.Act) call { return call{nr: 0x40000000 + unix.SYS_GETPID} },
+		"syscall": func(a scenario.Act) call {
+			if nr, ok := numbers()[a.Text]; ok {
+				return call{nr: nr}
+			}
+			return call{nr: uintptr(a.PID)}
+		},
+		"x32":  func(scenario.Act) call { return call{nr: x32Getpid} },
+		"i386": func(scenario.Act) call { return call{nr: i386Getpid, foreign: true} },
 	}
 }
+
+// numbers has an entry for each of scenario.SyscallNames.
+func numbers() map[string]uintptr {
+	return map[string]uintptr{
+		"getpriority": unix.SYS_GETPRIORITY, "getsid": unix.SYS_GETSID, "pivot_root": unix.SYS_PIVOT_ROOT, "sched_yield": unix.SYS_SCHED_YIELD,
+	}
+}
+
+// getpid, by other numbers.
+const (
+	x32Getpid  = 0x40000000 + unix.SYS_GETPID
+	i386Getpid = 20
+)
 
 // keep holds the strings whose addresses are handed to the kernel as integers.
 var keep [][]byte
@@ -84,7 +104,11 @@ func forkCall(c *call) (int, syscall.Errno) {
 	if errno != 0 || pid != 0 {
 		return int(pid), errno
 	}
-	_, _, errno = syscall.RawSyscall6(c.nr, c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], c.args[5])
+	if c.foreign {
+		errno = foreignCall(c.nr)
+	} else {
+		_, _, errno = syscall.RawSyscall6(c.nr, c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], c.args[5])
+	}
 	for {
 		syscall.RawSyscall(unix.SYS_EXIT_GROUP, uintptr(errno), 0, 0)
 	}

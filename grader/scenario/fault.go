@@ -8,6 +8,7 @@ type Fault struct {
 	Errno  string `json:"errno,omitempty" yaml:"errno"`     // the call fails with it, without being made
 	Hold   bool   `json:"hold,omitempty" yaml:"hold"`       // instead: hold the call until a probe has checked in and been observed, or HoldMS have passed
 	HoldMS int    `json:"hold_ms,omitempty" yaml:"hold_ms"` // 0 means 200
+	Spare  bool   `json:"spare,omitempty" yaml:"spare"`     // a right solution may do without such a call: it is no fault then
 	Path   string `json:"path,omitempty" yaml:"path"`       // only calls on this path (mount target, opened file); a hint for rendezvous, see package fault
 }
 

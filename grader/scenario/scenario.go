@@ -56,6 +56,7 @@ func (l Limits) WithDefaults() Limits {
 type World struct {
 	Private   bool       `json:"private,omitempty" yaml:"private"`     // the driver's mounts are private instead of shared
 	As        int        `json:"as,omitempty" yaml:"as"`               // user and group id of the driver inside the box; not 0: no capabilities
+	Cwd       string     `json:"cwd,omitempty" yaml:"cwd"`             // working directory of the driver; empty means /
 	Mounts    []Mount    `json:"mounts,omitempty" yaml:"mounts"`       // made in this order, before the driver's namespace is copied
 	Roots     []Root     `json:"roots,omitempty" yaml:"roots"`         // folders that can serve as a container's root
 	Files     []File     `json:"files,omitempty" yaml:"files"`         // files and folders made last

@@ -75,12 +75,17 @@ func Acts() map[string]string {
 		"ptrace":        "ptrace(PTRACE_TRACEME), tried in a child",
 		"mount":         "mount(2) of a tmpfs on /tmp, tried in a child",
 		"umount2":       "umount2(\"/tmp\", MNT_DETACH), tried in a child",
-		"syscall":       "the system call number PID without arguments, tried in a child",
+		"syscall":       "the system call Text (see SyscallNames), or number PID, without arguments, tried in a child",
 		"x32":           "getpid through the x32 ABI, tried in a child; ok if the kernel ran it",
+		"i386":          "getpid through the i386 ABI (int 0x80), tried in a child; ok if the kernel ran it",
 		"setuid":        "setuid(PID)",
 		"stdin_eof":     "read(0); ok if it is at its end or closed",
 	}
 }
+
+// SyscallNames lists what the act syscall can be asked for by name: calls that
+// are harmless without arguments.
+func SyscallNames() []string { return []string{"getpriority", "getsid", "pivot_root", "sched_yield"} }
 
 // Host is something done outside the submission's view. One field is set.
 type Host struct {
@@ -121,7 +126,7 @@ func Calls() map[string]Signature {
 		"setup_uid_map":     {Args: []string{"pid", "process", "inside", "outside", "count"}},
 		"setup_gid_map":     {Args: []string{"pid", "process", "inside", "outside", "count"}},
 		"deny_setgroups":    {Args: []string{"pid", "process"}},
-		"drop_capabilities": {Args: []string{"keep"}, Starts: true, Blocks: true},
+		"drop_capabilities": {Args: []string{"keep", "inherit"}, Starts: true, Blocks: true},
 
 		"container_init":          {Args: []string{"container", "config", "null"}},
 		"container_create":        {Args: []string{"container", "config", "null"}, Starts: true},
@@ -169,6 +174,7 @@ type Args struct {
 	Outside       int      `json:"outside,omitempty" yaml:"outside"`
 	Count         int      `json:"count,omitempty" yaml:"count"`
 	Keep          []string `json:"keep,omitempty" yaml:"keep"`                       // capability names, CAP_ left out or not
+	Inherit       bool     `json:"inherit,omitempty" yaml:"inherit"`                 // drop_capabilities: the caller begins with all that it has inheritable and ambient too
 	Allowed       []string `json:"allowed,omitempty" yaml:"allowed"`                 // system call names
 	AllowedAllBut []string `json:"allowed_all_but,omitempty" yaml:"allowed_all_but"` // all but these names
 	Container     string   `json:"container,omitempty" yaml:"container"`             // label of a config kept by the driver; default "main"

@@ -72,7 +72,7 @@ func (r *resolver) arguments(n *yaml.Node, step *scenario.Step) map[string]bool 
 
 // optional are the arguments that have a meaning when they are left out.
 func optional() []string {
-	return []string{"null", "argv", "keep", "allowed", "allowed_all_but", "container", "config", "net", "mnt", "pid", "process", "flags"}
+	return []string{"null", "argv", "keep", "inherit", "allowed", "allowed_all_but", "container", "config", "net", "mnt", "pid", "process", "flags"}
 }
 
 func (r *resolver) required(at *yaml.Node, call string, given map[string]bool) {

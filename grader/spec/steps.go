@@ -233,6 +233,9 @@ func (r *resolver) acts(probe string, acts []scenario.Act) {
 		if _, ok := scenario.Acts()[a.Do]; !ok {
 			r.d.Report(r.d.At(&a.Do), fmt.Sprintf("unknown act %q", a.Do), tree.Suggest(a.Do, slices.Collect(maps.Keys(scenario.Acts()))))
 		}
+		if a.Do == "syscall" && a.Text != "" {
+			r.oneOf(&a.Text, a.Text, "system call", scenario.SyscallNames())
+		}
 		if a.As == "" {
 			a.As = fresh(a.Do, taken)
 		}

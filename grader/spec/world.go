@@ -32,6 +32,9 @@ func (r *resolver) world(w *scenario.World) {
 	for i := range w.Targets {
 		r.target(&w.Targets[i])
 	}
+	if w.Cwd != "" {
+		r.absolute(&w.Cwd)
+	}
 	if w.As < 0 {
 		r.d.Report(r.d.At(&w.As), "a negative user id", "leave as out for root")
 	}

@@ -173,20 +173,33 @@ func (v *verification) add(c cell, r run.Result) {
 
 // judge has a solution's records judged by each exercise, and compares.
 func (v *verification) judge(s *Solution) {
+	verdicts := v.verdicts(s)
 	for _, ex := range v.Exercises {
 		sheet := judge.Exercise(ex, judge.Grading{
 			Submission: s.File, Language: string(s.submitted.Language), Seed: v.Seed, Records: v.records[s],
-			Findings: grader.Findings(s.submitted, ex.Norm),
+			Findings: grader.Findings(s.submitted, ex.Norm), Judged: verdicts,
 		})
 		s.Sheets = append(s.Sheets, &sheet)
 	}
+	v.compare(s)
+}
+
+// verdicts judges each record once: most are the reference's own.
+func (v *verification) verdicts(s *Solution) map[string]judge.Scenario {
+	all := map[string]judge.Scenario{}
 	for _, sc := range v.scenarios {
 		c, rec := s.Cells[sc.ID], v.records[s][sc.ID]
-		c.Verdict = judge.Record(sc.spec, rec).Verdict
+		verdict, known := v.judged[rec]
+		if !known || rec == nil {
+			verdict = judge.Record(sc.spec, rec)
+			verdict.Trace = nil
+			v.judged[rec] = verdict
+		}
 		if rec != nil {
 			c.Hung, c.Millis = rec.End.Outcome == evidence.Hung, rec.Millis
 		}
+		c.Verdict, all[sc.ID] = verdict.Verdict, verdict
 		s.Cells[sc.ID] = c
 	}
-	v.compare(s)
+	return all
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"moulinette/grader/evidence"
+	"moulinette/grader/judge"
 	"moulinette/grader/mutate"
 	"moulinette/grader/run"
 	"moulinette/grader/sandbox"
@@ -80,13 +81,14 @@ type verification struct {
 	scenarios []*shared
 	kept      *records
 	records   map[*Solution]map[string]*evidence.Record
+	judged    map[*evidence.Record]judge.Scenario
 	result    *Result
 }
 
 // Verify verifies. The error is the host's, ours, or that ctx was cancelled.
 func Verify(ctx context.Context, o Options) (*Result, error) {
 	v := &verification{
-		Options: o, records: map[*Solution]map[string]*evidence.Record{},
+		Options: o, records: map[*Solution]map[string]*evidence.Record{}, judged: map[*evidence.Record]judge.Scenario{},
 		result: &Result{Exercises: o.Exercises, Catalog: o.Catalog, Partial: o.Partial || len(o.Only) > 0},
 	}
 	if err := v.union(); err != nil {
