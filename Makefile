@@ -19,7 +19,7 @@ RACE_PACKAGES := ./grader ./grader/scenario/... ./grader/evidence/... ./grader/s
 	./grader/report/... ./grader/run/... ./grader/sandbox ./grader/sandbox/fake/... ./grader/submission/...
 
 .DEFAULT_GOAL := help
-.PHONY: help grade demo build test check format lint vet race tidy tree bench soak fuzz clean
+.PHONY: help grade demo build test check format lint vet race tidy tree bench soak fuzz clean verify stress
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -65,6 +65,12 @@ bench: build ## measure, as ratios
 
 soak: build ## grade the reference N=20 times in a row and 8 side by side
 	@bash tests/soak.sh $(PREFIX)/moulinette $(N)
+
+verify: build ## grade the grader: reference, alternatives, mutants, skeleton [ARGS=]
+	@$(PREFIX)/moulinette verify $(ARGS)
+
+stress: build ## verify N=20 times under load: no verdict may change
+	@bash tests/stress.sh $(PREFIX)/moulinette $(N)
 
 fuzz: ## fuzz the reports for a minute
 	$(GO) test -run '^$$' -fuzz Fuzz -fuzztime 60s ./grader/report

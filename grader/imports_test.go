@@ -74,11 +74,12 @@ var house = map[string]place{
 	"grader": {host, []string{
 		"grader/scenario", "grader/evidence", "grader/sandbox", "grader/spec", "grader/judge", "grader/submission", "grader/run",
 	}},
-	"grader/mutate": {host, []string{"grader", "grader/spec", "grader/spec/tree", "grader/judge", "grader/submission"}},
+	"grader/mutate": {host, []string{"grader/spec", "grader/spec/tree", "grader/submission"}},
 	"grader/mutate/verify": {host, []string{
 		"grader", "grader/mutate", "grader/spec", "grader/judge", "grader/submission", "grader/sandbox", "grader/run", "grader/scenario", "grader/evidence",
 	}},
-	"tests": {host, nil},
+	"grader/mutate/matrix": {host, []string{"grader/mutate", "grader/mutate/verify", "grader/spec", "grader/spec/tree", "grader/judge"}},
+	"tests":                {host, nil},
 
 	// Wiring: it knows everybody.
 	"grader/cmd/moulinette": {host, []string{"*"}},

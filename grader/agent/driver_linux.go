@@ -115,7 +115,7 @@ func (d *driver) capture(o *output, f *os.File, limit int) {
 func (d *driver) greet(s *session) error {
 	reply, err := d.await(s, "start", 0, s.stepDeadline())
 	if err == nil && reply.Panic != "" {
-		return &ended{evidence.End{Outcome: evidence.Exited, Step: "start", Exit: 2, Reason: "New panicked: " + reply.Panic}}
+		return &ended{evidence.End{Outcome: evidence.Exited, Step: "start", Exit: 2, Reason: "New panicked", Panic: clip(reply.Panic, 4000)}}
 	}
 	return err
 }

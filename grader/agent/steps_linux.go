@@ -62,7 +62,7 @@ func (s *session) call(step scenario.Step) error {
 		return err
 	}
 	s.rec.Calls[step.As] = claim(step.Call, reply, grown, took)
-	if sig.Starts && !sig.Blocks && !reply.Failed && reply.Panic == "" && !reply.Missing {
+	if sig.Starts && !reply.Failed && reply.Panic == "" && !reply.Missing {
 		s.awaitProbe(name, before)
 	}
 	return nil
@@ -132,8 +132,9 @@ func clip(text string, most int) string {
 	return text
 }
 
-// awaitProbe waits, after a call that only starts a probe, until it has checked
-// in, or until nothing is left alive that could.
+// awaitProbe waits, after a call that starts a probe, until it has checked in, or
+// until nothing is left alive that could: also after a call that should have
+// waited for it, and may not have.
 func (s *session) awaitProbe(name string, before int) {
 	deadline := s.stepDeadline()
 	for time.Now().Before(deadline) {

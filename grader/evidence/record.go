@@ -58,6 +58,7 @@ type End struct {
 	Missing string  `json:"missing,omitempty" expr:"missing"` // with Unavailable: the feature
 	Exit    int     `json:"exit" expr:"exit"`                 // with Exited: exit status, -1 if killed
 	Signal  int     `json:"signal,omitempty" expr:"signal"`   // with Exited: the signal that ended it
+	Panic   string  `json:"panic,omitempty" expr:"panic"`     // with Exited at the start: what New panicked with
 }
 
 // Call is a claim: what the submission answered. The fields below Took come

@@ -51,6 +51,9 @@ func broke(end evidence.End) spec.Text {
 	step := cmp.Or(end.Step, "New")
 	switch end.Outcome {
 	case evidence.Exited:
+		if end.Panic != "" {
+			return panicked(evidence.Call{Name: "New", Panic: end.Panic})
+		}
 		if end.Signal != 0 {
 			return text("Votre programme a été tué par le signal %[2]d pendant l'étape %[1]s.",
 				"Your program was killed by signal %[2]d during the step %[1]s.", step, end.Signal)

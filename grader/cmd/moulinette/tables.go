@@ -1,11 +1,17 @@
 package main
 
 import (
-	"fmt"
+	"bytes"
+	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
 
+	"moulinette/grader/mutate/matrix"
 	"moulinette/grader/mutate/verify"
+	"moulinette/grader/run"
 )
 
 // tables say what reports of a verification go where.
@@ -15,25 +21,74 @@ type tables struct {
 }
 
 func (t *tables) flags(flags *pflag.FlagSet) {
-	flags.StringVar(&t.format, "format", "text", "report on stdout: ")
+	flags.StringVar(&t.format, "format", "text", "report on stdout: "+strings.Join(matrix.Formats(), ", "))
 	flags.StringArrayVar(&t.reports, "report", nil, "also write a report, as FORMAT=FILE (repeatable)")
 }
 
-func (t tables) check() error { return nil }
-
-func (a *app) handTables(r *verify.Result, t tables) error {
-	for _, e := range r.Errors {
-		fmt.Fprintf(a.stdout, "%s: %s: %s\n", e.Where(), e.Kind, e.Text.In(a.lang))
+func (t tables) check() error {
+	if err := oneOf("format", t.format, matrix.Formats()); err != nil {
+		return err
 	}
-	for _, f := range r.Faults {
-		fmt.Fprintln(a.stdout, "fault:", f)
+	for _, r := range t.reports {
+		format, file, ok := strings.Cut(r, "=")
+		if !ok || file == "" {
+			return usage("--report %s: write it as FORMAT=FILE", r)
+		}
+		if err := oneOf("report", format, matrix.Formats()); err != nil {
+			return err
+		}
 	}
-	fmt.Fprintf(a.stdout, "ran %d reused %d inferred %d building %v running %v\n", r.Ran, r.Reused, r.Inferred, r.Building, r.Running)
 	return nil
 }
 
-type vprogress struct{ *progress }
+// handTables writes the reports of a verification; the error carries its exit
+// code.
+func (a *app) handTables(r *verify.Result, t tables) error {
+	for _, report := range t.reports {
+		format, file, _ := strings.Cut(report, "=")
+		var out bytes.Buffer
+		if err := matrix.Write(&out, format, r, matrix.Options{Lang: a.lang}); err != nil {
+			return fault("report %s: %w", file, err)
+		}
+		if err := writeFile(file, out.Bytes()); err != nil {
+			return fault("report: %w", err)
+		}
+	}
+	width, _ := terminal(a.stdout)
+	if err := matrix.Write(a.stdout, t.format, r, matrix.Options{Lang: a.lang, Width: width, Color: a.colors(a.stdout)}); err != nil {
+		return fault("stdout: %w", err)
+	}
+	ours := func(e verify.Error) bool { return e.Kind == verify.HarnessFault || e.Kind == verify.NotJudged }
+	switch {
+	case len(r.Faults) > 0 || slices.ContainsFunc(r.Errors, ours):
+		return exit(exitHarness)
+	case len(r.Errors) > 0:
+		return exit(exitFail)
+	}
+	return nil
+}
 
-func (a *app) verifyProgress() *vprogress { return &vprogress{&progress{}} }
+// steps shows how far a verification is, and how long it may take.
+type steps struct {
+	app *app
+	*progress
+}
 
-func (p *vprogress) Running(int) {}
+func (a *app) verifyProgress() *steps { return &steps{a, &progress{}} }
+
+// Running begins a bar; one that was there before is complete.
+func (s *steps) Running(scenarios int) {
+	s.end()
+	s.progress = &progress{}
+	width, ok := terminal(s.app.stderr)
+	if !ok || s.app.env("TERM") == "dumb" || scenarios == 0 {
+		return
+	}
+	s.bars = mpb.New(mpb.WithOutput(s.app.stderr), mpb.WithWidth(min(max(width-32, 10), 60)))
+	s.bar = s.bars.AddBar(int64(scenarios), mpb.BarRemoveOnComplete(),
+		mpb.PrependDecorators(decor.CountersNoUnit("%d/%d ")),
+		mpb.AppendDecorators(decor.Elapsed(decor.ET_STYLE_GO), decor.Name(" → "), decor.AverageETA(decor.ET_STYLE_GO)))
+}
+
+// Done counts a scenario.
+func (s *steps) Done(i int, r run.Result) { s.progress.Done(i, r) }

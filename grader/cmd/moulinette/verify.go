@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"moulinette/grader"
 	"moulinette/grader/mutate"
 	"moulinette/grader/mutate/verify"
 	"moulinette/grader/spec"
@@ -79,6 +77,11 @@ func (a *app) verify(ctx context.Context, f verifyFlags) error {
 	o, err := f.load()
 	if err != nil {
 		return a.badInput(err)
+	}
+	if f.since != "" {
+		if err := narrow(ctx, o, f.since); err != nil {
+			return err
+		}
 	}
 	place, err := a.place(f.isolation)
 	if err != nil {
@@ -240,8 +243,3 @@ func (a *app) agentContent() (string, error) {
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
-
-var (
-	_ = grader.Sources
-	_ fs.FS
-)

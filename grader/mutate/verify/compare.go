@@ -172,13 +172,15 @@ func (v *verification) norm(s *Solution) {
 
 // evidence quotes the findings of the norm.
 func (s *Solution) evidence() string {
-	var text strings.Builder
+	var said []string
 	for _, sheet := range s.Sheets {
 		for _, f := range sheet.Norm.Findings {
-			fmt.Fprintf(&text, "; %s (%s): %s", f.Rule, f.Where, f.Message.EN)
+			if line := fmt.Sprintf("; %s (%s): %s", f.Rule, f.Where, f.Message.EN); !slices.Contains(said, line) {
+				said = append(said, line)
+			}
 		}
 	}
-	return text.String()
+	return strings.Join(said, "")
 }
 
 // breaches are the rules of the norm that a sheet finds broken. A way round is a

@@ -81,7 +81,7 @@ func (v *verification) gather() []*Solution {
 			s.files, s.of = whole.Files, whole.ImportPath
 		} else {
 			s.Line = 1
-			s.files = v.edited(a.Apply(ref.Submission.Files))
+			s.files = v.edited(s.ID, a.Apply)
 		}
 		all = append(all, s)
 	}
@@ -90,7 +90,7 @@ func (v *verification) gather() []*Solution {
 			at := m.Place()
 			all = append(all, &Solution{
 				ID: m.ID, Kind: Mutant, File: m.File, Line: at.Line, Column: at.Column, Mutant: m,
-				files: v.edited(m.Apply(ref.Submission.Files)), of: ref.Submission.ImportPath,
+				files: v.edited(m.ID, m.Apply), of: ref.Submission.ImportPath,
 			})
 		}
 	}
@@ -100,12 +100,13 @@ func (v *verification) gather() []*Solution {
 func (v *verification) wanted(id string) bool { return len(v.Only) == 0 || slices.Contains(v.Only, id) }
 
 // edited tells of edits that do not apply.
-func (v *verification) edited(files submission.Files, err error) submission.Files {
+func (v *verification) edited(id string, apply func(submission.Files) (submission.Files, error)) submission.Files {
+	files, err := apply(v.Reference.Submission.Files)
 	var problems spec.Problems
 	if errors.As(err, &problems) {
 		for _, p := range problems {
 			v.report(Error{
-				Kind: EditFails, File: p.File, Line: p.Line, Column: p.Column,
+				Kind: EditFails, Subject: id, File: p.File, Line: p.Line, Column: p.Column,
 				Text: spec.Text{FR: "la retouche ne s'applique plus : " + p.What + " ; " + p.Do, EN: p.What + "; " + p.Do},
 			})
 		}
@@ -194,3 +195,7 @@ func runsEarly(files submission.Files) bool {
 		return bytes.Contains(text, []byte("\nfunc init("))
 	})
 }
+
+// Missing tells whether the solution could not even be made: an edit of it no
+// longer applies.
+func (s *Solution) Missing() bool { return s.files == nil }

@@ -30,7 +30,6 @@ type Options struct {
 	Skeleton  Folder                            // its Submission may be nil: none is tried
 	Packages  map[string]*submission.Submission // alternatives that are whole packages, by id
 	Only      []string                          // ids of mutants and alternatives; empty means all
-	Partial   bool                              // not all of the catalog is there: do not ask whether every scenario is needed
 	Builder   *submission.Builder
 	Opener    sandbox.Opener
 	Seed      uint64
@@ -89,7 +88,7 @@ type verification struct {
 func Verify(ctx context.Context, o Options) (*Result, error) {
 	v := &verification{
 		Options: o, records: map[*Solution]map[string]*evidence.Record{}, judged: map[*evidence.Record]judge.Scenario{},
-		result: &Result{Exercises: o.Exercises, Catalog: o.Catalog, Partial: o.Partial || len(o.Only) > 0},
+		result: &Result{Exercises: o.Exercises, Catalog: o.Catalog, Partial: len(o.Only) > 0},
 	}
 	if err := v.union(); err != nil {
 		return nil, err

@@ -1,0 +1,204 @@
+package matrix
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/fatih/color"
+
+	"moulinette/grader/judge"
+	"moulinette/grader/mutate/verify"
+	"moulinette/grader/spec"
+)
+
+// Text writes the kill matrix, mutants by scenarios, then the errors.
+func Text(w io.Writer, r *verify.Result, o Options) error {
+	t := &text{r: r, o: o}
+	t.group()
+	if mutants := r.Mutants(); len(mutants) > 0 {
+		for _, s := range mutants {
+			t.name = max(t.name, utf8.RuneCountInString(s.ID))
+		}
+		if t.width() <= o.Width || o.Width == 0 {
+			t.table(mutants)
+		} else {
+			t.lists(mutants)
+		}
+	}
+	t.errors()
+	t.summary()
+	_, err := io.WriteString(w, t.out.String())
+	return err
+}
+
+type text struct {
+	r      *verify.Result
+	o      Options
+	out    strings.Builder
+	groups []group
+	name   int // width of the widest id
+}
+
+// group is the scenarios of one area.
+type group struct {
+	name string
+	ids  []string
+}
+
+// group gathers the scenarios by the word before their point.
+func (t *text) group() {
+	places := map[string]int{}
+	for _, id := range t.r.Scenarios {
+		area, _, _ := strings.Cut(id, ".")
+		i, known := places[area]
+		if !known {
+			i = len(t.groups)
+			places[area] = i
+			t.groups = append(t.groups, group{name: area})
+		}
+		t.groups[i].ids = append(t.groups[i].ids, id)
+	}
+}
+
+func (t *text) width() int {
+	n := t.name
+	for _, g := range t.groups {
+		n += 1 + max(len(g.ids), utf8.RuneCountInString(g.name))
+	}
+	return n
+}
+
+func (t *text) line(format string, values ...any) { fmt.Fprintf(&t.out, format+"\n", values...) }
+
+func (t *text) paint(ink color.Attribute, s string) string {
+	if !t.o.Color {
+		return s
+	}
+	c := color.New(ink)
+	c.EnableColor()
+	return c.Sprint(s)
+}
+
+// in is a sentence in the reader's language.
+func (t *text) in(fr, en string) string { return spec.Text{FR: fr, EN: en}.In(t.o.Lang) }
+
+// table is one line a mutant, one letter a scenario.
+func (t *text) table(mutants []*verify.Solution) {
+	head := strings.Repeat(" ", t.name)
+	for _, g := range t.groups {
+		head += fmt.Sprintf(" %-*s", len(g.ids), g.name)
+	}
+	t.line("%s", strings.TrimRight(head, " "))
+	for _, s := range mutants {
+		fmt.Fprintf(&t.out, "%-*s", t.name, s.ID)
+		for _, g := range t.groups {
+			t.out.WriteString(" ")
+			for _, id := range g.ids {
+				t.out.WriteString(t.mark(s.Cells[id]))
+			}
+			t.out.WriteString(strings.Repeat(" ", max(0, utf8.RuneCountInString(g.name)-len(g.ids))))
+		}
+		t.line("%s", t.tail(s))
+	}
+	t.line("")
+	for _, g := range t.groups {
+		t.line("%s: %s", g.name, strings.ReplaceAll(strings.Join(g.ids, " "), g.name+".", ""))
+	}
+	t.line("%s\n", t.in("K tué, comme prévu · k tué aussi · T tué par sa durée · - passe · ? non jugé · ! défaillance · . ne peut différer de la référence",
+		"K killed, as named · k killed too · T killed by its time · - passes · ? not judged · ! harness fault · . cannot differ from the reference"))
+}
+
+// tail tells what a line of marks cannot.
+func (t *text) tail(s *verify.Solution) string {
+	switch status := StatusOf(s); status {
+	case Killed, Timeout:
+		return ""
+	case Survived, NoCoverage:
+		if len(s.Mutant.Norm) > 0 {
+			return "  " + t.in("norme : ", "norm: ") + strings.Join(s.Mutant.Norm, " ")
+		}
+		return "  " + t.paint(color.FgRed, string(status))
+	default:
+		return "  " + t.paint(color.FgRed, string(status))
+	}
+}
+
+func (t *text) mark(c verify.Cell) string {
+	switch {
+	case c.Verdict == judge.Fail && c.Hung:
+		return t.paint(color.FgGreen, "T")
+	case c.Verdict == judge.Fail && c.Named:
+		return t.paint(color.FgGreen, "K")
+	case c.Verdict == judge.Fail:
+		return "k"
+	case c.Verdict == judge.NotJudged:
+		return t.paint(color.FgYellow, "?")
+	case c.Verdict == judge.HarnessFault:
+		return t.paint(color.FgRed, "!")
+	case c.Verdict == "":
+		return " "
+	case c.Inferred:
+		return "."
+	}
+	return "-"
+}
+
+// lists is the matrix for a narrow terminal: what killed each mutant.
+func (t *text) lists(mutants []*verify.Solution) {
+	for _, s := range mutants {
+		t.line("%s%s", s.ID, t.tail(s))
+		for _, id := range t.r.Scenarios {
+			if s.Cells[id].Verdict == judge.Fail {
+				t.line("  %s %s", t.mark(s.Cells[id]), id)
+			}
+		}
+	}
+	t.line("")
+}
+
+func (t *text) errors() {
+	for _, e := range t.r.Errors {
+		t.line("%s: %s: %s", e.Where(), t.paint(color.FgRed, string(e.Kind)), e.Text.In(t.o.Lang))
+	}
+	for _, f := range t.r.Faults {
+		t.line("%s: %s", t.paint(color.FgRed, string(verify.HarnessFault)), f)
+	}
+	if len(t.r.Errors)+len(t.r.Faults) > 0 {
+		t.line("")
+	}
+}
+
+// summary is the last line; what stands there is true whatever the errors say.
+func (t *text) summary() {
+	count := map[verify.Kind]int{}
+	dead := 0
+	for _, s := range t.r.Solutions {
+		if len(s.Cells) == 0 {
+			continue
+		}
+		count[s.Kind]++
+		if status := StatusOf(s); s.Kind == verify.Mutant && (status == Killed || status == Timeout || len(s.Mutant.Norm) > 0) {
+			dead++
+		}
+	}
+	verdict := t.paint(color.FgGreen, t.in("CONFORME", "VERIFIED"))
+	if len(t.r.Errors)+len(t.r.Faults) > 0 {
+		verdict = t.paint(color.FgRed, fmt.Sprintf(t.in("%d ERREUR(S)", "%d ERROR(S)"), len(t.r.Errors)+len(t.r.Faults)))
+	}
+	t.line(t.in("%s · mutants morts : %d sur %d · solutions admises : %d · scénarios : %d lancés, %d déjà vus, %d sans différence possible · compilation %.1f s, exécution %.1f s",
+		"%s · %d of %d mutants dead · %d accepted solutions · scenarios: %d run, %d seen before, %d that cannot differ · built in %.1f s, run in %.1f s"),
+		verdict, dead, count[verify.Mutant], count[verify.Reference]+count[verify.Alternative],
+		t.r.Ran, t.r.Reused, t.r.Inferred, t.r.Building.Seconds(), t.r.Running.Seconds())
+	if len(t.r.Solutions) > 1 && count[verify.Reference] == 1 && len(t.r.Solutions[1].Cells) == 0 {
+		t.line("%s", t.in("La référence ne tient pas : rien d'autre n'a été essayé.", "The reference does not hold: nothing else was tried."))
+	} else if t.r.Partial {
+		t.line("%s", t.in("Vérification partielle : on n'a pas demandé si chaque scénario est nécessaire.",
+			"A partial verification: whether every scenario is needed was not asked."))
+	}
+}
+
+// place is what a report names when an error has no file.
+func place(e verify.Error) string { return cmp.Or(e.File, e.Subject) }

@@ -1,0 +1,79 @@
+package verify
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"moulinette/grader/mutate"
+)
+
+// Touched lists the mutants and alternatives that a change of files can matter
+// to; all is true if it can matter to any. Files are named as in the options:
+// from the same folder on, with slashes.
+func Touched(o *Options, changed []string) (ids []string, all bool) {
+	t := touch{o: o, changed: map[string]bool{}, scenarios: map[string]string{}}
+	for _, file := range changed {
+		t.changed[path.Clean(file)] = true
+		if graders(file) {
+			return nil, true
+		}
+	}
+	for _, ex := range o.Exercises {
+		folder := o.Folders[ex.Name]
+		if t.changed[path.Join(folder, ex.File)] {
+			return nil, true
+		}
+		for id, sc := range ex.Scenarios {
+			t.scenarios[id] = path.Join(folder, sc.File)
+		}
+	}
+	for _, m := range o.Catalog.Mutants {
+		if t.mutant(m) {
+			ids = append(ids, m.ID)
+		}
+	}
+	for _, a := range o.Catalog.Alternatives {
+		if t.alternative(a) {
+			ids = append(ids, a.ID)
+		}
+	}
+	return ids, false
+}
+
+// graders tells whether a file is part of what grades.
+func graders(file string) bool {
+	if file == "go.mod" || file == "go.sum" {
+		return true
+	}
+	return strings.HasPrefix(file, "grader/") && path.Ext(file) == ".go" && !strings.HasSuffix(file, "_test.go") &&
+		!strings.HasPrefix(file, "grader/mutate/matrix/") && !strings.HasPrefix(file, "grader/report/")
+}
+
+type touch struct {
+	o         *Options
+	changed   map[string]bool
+	scenarios map[string]string // file of each
+}
+
+func (t touch) mutant(m *mutate.Mutant) bool {
+	return t.changed[path.Clean(m.File)] ||
+		slices.ContainsFunc(m.Edits, func(e mutate.Edit) bool { return t.changed[path.Join(t.o.Reference.Name, e.File)] }) ||
+		slices.ContainsFunc(m.Kills, func(id string) bool { return t.changed[t.scenarios[id]] })
+}
+
+// alternative: it has to pass every scenario.
+func (t touch) alternative(a *mutate.Alternative) bool {
+	for file := range t.changed {
+		if file == path.Clean(a.File) || strings.HasPrefix(file, path.Clean(a.File)+"/") ||
+			!a.Dir && path.Dir(file) == path.Clean(t.o.Reference.Name) {
+			return true
+		}
+	}
+	for _, file := range t.scenarios {
+		if t.changed[file] {
+			return true
+		}
+	}
+	return false
+}
