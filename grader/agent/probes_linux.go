@@ -321,15 +321,15 @@ func (p *probes) await(name string, n int, deadline time.Time) bool {
 }
 
 // next waits for any check-in, at most d.
-func (p *probes) next(d time.Duration) (struct{}, bool) {
+func (p *probes) next(d time.Duration) bool {
 	p.mu.Lock()
 	changed := p.changed
 	p.mu.Unlock()
 	select {
 	case <-changed:
-		return struct{}{}, true
+		return true
 	case <-time.After(d):
-		return struct{}{}, false
+		return false
 	}
 }
 

@@ -3,7 +3,6 @@ package agent
 import (
 	"errors"
 	"fmt"
-	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -18,9 +17,8 @@ const (
 
 // BecomeRoot makes an agent that was started in a user namespace of its own (by
 // an ordinary user) root of it, once its maps are written. For real root it
-// does nothing.
-func BecomeRoot() error {
-	how := os.Getenv(MapsPending)
+// does nothing. how is the value of [MapsPending].
+func BecomeRoot(how string) error {
 	if how == "" {
 		return nil
 	}

@@ -178,7 +178,7 @@ func (s *session) kill(step scenario.Step) error {
 	}
 	deadline := s.stepDeadline()
 	for s.supervisor != nil && len(s.sc.Faults) > 0 && !s.supervisor.Holding() && time.Now().Before(deadline) {
-		if _, waiting := s.probes.next(pollEvery); !waiting && s.idle() && len(s.driver.replies) > 0 {
+		if !s.probes.next(pollEvery) && s.idle() && len(s.driver.replies) > 0 {
 			break // the call came back without ever meeting the fault
 		}
 	}

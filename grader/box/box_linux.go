@@ -229,7 +229,7 @@ func (t *Template) initAttr() *syscall.SysProcAttr {
 // lack some: the creator of a user namespace has them all inside.
 func AllCapabilities() []uintptr {
 	var caps []uintptr
-	for c := uintptr(0); c < 64; c++ {
+	for c := range uintptr(64) {
 		if _, _, errno := unix.Syscall6(unix.SYS_PRCTL, unix.PR_CAPBSET_READ, c, 0, 0, 0, 0); errno != 0 {
 			break
 		}

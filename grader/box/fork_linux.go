@@ -159,9 +159,9 @@ func (l *launcher) clone() (int, syscall.Errno) {
 	}
 	stage, errno := l.child()
 	l.failed[0], l.failed[1] = byte(stage), byte(errno)
-	syscall.RawSyscall(unix.SYS_WRITE, fdLaunch, uintptr(unsafe.Pointer(&l.failed)), 2)
+	_, _, _ = syscall.RawSyscall(unix.SYS_WRITE, fdLaunch, uintptr(unsafe.Pointer(&l.failed)), 2)
 	for {
-		syscall.RawSyscall(unix.SYS_EXIT_GROUP, 1, 0, 0)
+		_, _, _ = syscall.RawSyscall(unix.SYS_EXIT_GROUP, 1, 0, 0)
 	}
 }
 
@@ -170,7 +170,7 @@ func (l *launcher) clone() (int, syscall.Errno) {
 //go:norace
 //go:nosplit
 func (l *launcher) child() (launchStage, syscall.Errno) {
-	syscall.RawSyscall(unix.SYS_SETSID, 0, 0, 0)
+	_, _, _ = syscall.RawSyscall(unix.SYS_SETSID, 0, 0, 0)
 	if l.private {
 		if _, _, e := syscall.RawSyscall6(unix.SYS_MOUNT, uintptr(unsafe.Pointer(l.none)), uintptr(unsafe.Pointer(l.root)),
 			uintptr(unsafe.Pointer(l.none)), unix.MS_REC|unix.MS_PRIVATE, 0, 0); e != 0 {
@@ -216,7 +216,7 @@ func (l *launcher) report() (launchStage, syscall.Errno) {
 		if _, _, e := syscall.RawSyscall(unix.SYS_SENDMSG, fdLaunch, uintptr(unsafe.Pointer(&l.message)), 0); e != 0 {
 			return launchSend, e
 		}
-		syscall.RawSyscall(unix.SYS_CLOSE, fd, 0, 0)
+		_, _, _ = syscall.RawSyscall(unix.SYS_CLOSE, fd, 0, 0)
 	} else if _, _, e := syscall.RawSyscall(unix.SYS_SENDMSG, fdLaunch, uintptr(unsafe.Pointer(&l.message)), 0); e != 0 {
 		return launchSend, e
 	}
@@ -236,7 +236,7 @@ func (l *launcher) report() (launchStage, syscall.Errno) {
 //go:nosplit
 func (l *launcher) become() (launchStage, syscall.Errno) {
 	from := [4]uintptr{l.null, fdStdout, fdStderr, fdChannel}
-	for to := uintptr(0); to < 4; to++ {
+	for to := range uintptr(4) {
 		if _, _, e := syscall.RawSyscall(unix.SYS_DUP3, from[to], to, 0); e != 0 {
 			return launchStdio, e
 		}

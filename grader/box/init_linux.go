@@ -54,7 +54,7 @@ func (p *initProcess) say(a answer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.enc.Encode(a) != nil {
-		os.Exit(1)
+		os.Exit(1) //nolint:revive // the agent is gone, and with it the box
 	}
 }
 
@@ -71,7 +71,7 @@ func (p *initProcess) obey(o order) error {
 		p.setup = o.Setup
 		return inTurn([]stage{
 			// Only now: this process sees its cgroup as the root of the tree.
-			{"cgroup namespace", func() error { return unix.Unshare(unix.CLONE_NEWCGROUP) }},
+			{"cgroup namespace", newCgroupNamespace},
 			{"world", p.world},
 		})
 	case o.Launch:
@@ -94,6 +94,10 @@ func inTurn(stages []stage) error {
 		}
 	}
 	return nil
+}
+
+func newCgroupNamespace() error {
+	return unix.Unshare(unix.CLONE_NEWCGROUP) //nolint:forbidigo // the main thread, whose children inherit it
 }
 
 func (p *initProcess) becomeRoot() error {

@@ -113,7 +113,7 @@ func listenAt(path string) (*net.UnixListener, error) {
 func (b *Box) mkdirs(path string) error {
 	made := scenario.WorkDir
 	for part := range strings.SplitSeq(strings.TrimPrefix(path, scenario.WorkDir+"/"), "/") {
-		made += "/" + part
+		made = filepath.Join(made, part)
 		if err := os.Mkdir(b.path(made), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}

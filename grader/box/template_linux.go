@@ -87,6 +87,7 @@ func (t *Template) Features() []string {
 		fs = append(fs, FeatureIDRange, FeatureDevices, FeatureProcRemount)
 	case Subordinate:
 		fs = append(fs, FeatureIDRange)
+	case Single:
 	}
 	if t.cg.memory() {
 		fs = append(fs, FeatureMemoryLimit)
@@ -196,7 +197,7 @@ func (t *Template) build() error {
 // can only be mounted by the owner of the network namespace it shows.
 func (t *Template) isolate() error {
 	flags := unix.CLONE_FS | unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
-	if err := unix.Unshare(flags); err != nil {
+	if err := unix.Unshare(flags); err != nil { //nolint:forbidigo // the template's own thread, never given back
 		return fmt.Errorf("unshare: %w", err)
 	}
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {

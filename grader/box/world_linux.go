@@ -105,7 +105,7 @@ func addNetns(name string) error {
 	go func() {
 		// This thread is thrown away with its namespace: it stays locked.
 		runtime.LockOSThread()
-		err := unix.Unshare(unix.CLONE_NEWNET)
+		err := unix.Unshare(unix.CLONE_NEWNET) //nolint:forbidigo // on a thread that is thrown away
 		if err == nil {
 			err = unix.Mount("/proc/thread-self/ns/net", path, "", unix.MS_BIND, "")
 		}

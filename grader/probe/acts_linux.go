@@ -79,8 +79,7 @@ func perform(a scenario.Act) scenario.ActResult {
 	}
 	value, text, err := do(a)
 	r.OK, r.Value, r.Text = err == nil, value, text
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		r.Errno = unix.ErrnoName(errno)
 	}
 	if err != nil && text == "" {

@@ -58,7 +58,7 @@ func filter() box.Filter {
 // serve talks to the grader on the connection it has handed over.
 func serve() error {
 	keepDescriptors()
-	if err := agent.BecomeRoot(); err != nil {
+	if err := agent.BecomeRoot(os.Getenv(agent.MapsPending)); err != nil {
 		return err
 	}
 	f := os.NewFile(agent.ConnFD, "grader")

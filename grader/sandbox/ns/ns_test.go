@@ -309,7 +309,7 @@ func children(t *testing.T, pid int) []int {
 	var pids []int
 	for _, f := range files {
 		text, _ := os.ReadFile(f)
-		for _, field := range strings.Fields(string(text)) {
+		for field := range strings.FieldsSeq(string(text)) {
 			var n int
 			if _, err := fmt.Sscan(field, &n); err == nil {
 				pids = append(pids, n)

@@ -1,0 +1,212 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"moulinette/grader/evidence"
+	"moulinette/grader/judge"
+	"moulinette/grader/mutate"
+	"moulinette/grader/spec"
+	"moulinette/grader/submission"
+)
+
+// small has rows one (a.x, a.y), two (b.x), three (c.x, which requires one) and
+// the bonus four (d.x). a.y has a reason to stay.
+func small(t *testing.T) *spec.Exercise {
+	t.Helper()
+	text := "name: small\ndraft: true\nrows:\n"
+	row := "  - {id: %s, points: %d, title: {fr: t, en: t}, asks: {fr: t, en: t}, expected: {fr: t, en: t}, scenarios: [%s]%s}\n"
+	text += fmt.Sprintf(row, "one", 50, "a.x, a.y", "") + fmt.Sprintf(row, "two", 25, "b.x", "") + fmt.Sprintf(row, "three", 25, "c.x", ", requires: [one]")
+	text += "bonus:\n" + fmt.Sprintf(row, "four", 10, "d.x", "") + "scenarios:\n"
+	for _, id := range []string{"a.x", "a.y", "b.x", "c.x", "d.x"} {
+		text += "  - id: " + id + "\n    title: {fr: t, en: t}\n    steps: [{interface_up: {iface: lo}}]\n" +
+			"    expect: [{that: call.ok, hint: {fr: h, en: h}, lesson: {fr: l, en: l}}]\n"
+		if id == "a.y" {
+			text += "    keep: another road to the same place\n"
+		}
+	}
+	ex, err := spec.Load(fstest.MapFS{"small.yaml": {Data: []byte(text)}}, "small.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ex
+}
+
+// recorded is what a scenario left behind that ended in some way: ok, fails,
+// hangs, lacks (a feature) or none.
+func recorded(sc *spec.Scenario, how string) *evidence.Record {
+	run, _ := sc.Resolve(1)
+	rec := &evidence.Record{
+		Version: evidence.Version, Scenario: sc.ID, Seed: 1, End: evidence.End{Outcome: evidence.Completed},
+		At:    map[string]evidence.Snapshot{"before": {}, "after": {}},
+		Calls: map[string]evidence.Call{run.Steps[0].As: {Name: "interface_up", Returned: true, OK: how == "ok", Failed: how != "ok"}},
+	}
+	switch how {
+	case "hangs":
+		rec.End.Outcome = evidence.Hung
+	case "lacks":
+		rec.End = evidence.End{Outcome: evidence.Unavailable, Missing: "faults"}
+	case "none":
+		return nil
+	}
+	return rec
+}
+
+// tried is a verification of one solution with made-up records. how names
+// scenarios that do not end well, as "a.x fails".
+func tried(t *testing.T, s *Solution, how ...string) *verification {
+	t.Helper()
+	ex := small(t)
+	v := &verification{
+		Options: Options{Exercises: []*spec.Exercise{ex}, Catalog: &mutate.Catalog{}, Seed: 1},
+		records: map[*Solution]map[string]*evidence.Record{s: {}}, judged: map[*evidence.Record]judge.Scenario{}, result: &Result{},
+	}
+	if err := v.union(); err != nil {
+		t.Fatal(err)
+	}
+	s.Cells = map[string]Cell{}
+	for _, sc := range v.scenarios {
+		end := "ok"
+		for _, h := range how {
+			if id, word, _ := strings.Cut(h, " "); id == sc.ID {
+				end = word
+			}
+		}
+		v.records[s][sc.ID] = recorded(sc.spec, end)
+	}
+	var err error
+	s.submitted, err = submission.FromFiles("", submission.Files{"s.go": []byte("package s\n\nimport \"moulinette/grader/contract\"\n\nfunc New() contract.Runtime { return nil }\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.result.Solutions = []*Solution{s}
+	v.judge(s)
+	return v
+}
+
+func kinds(errors []Error) (list []string) {
+	for _, e := range errors {
+		list = append(list, string(e.Kind))
+	}
+	slices.Sort(list)
+	return list
+}
+
+func TestVerdicts(t *testing.T) {
+	mutant := func(rows []string, kills ...string) *Solution {
+		return &Solution{ID: "m", Kind: Mutant, Mutant: &mutate.Mutant{ID: "m", Fails: map[string][]string{"small": rows}, Kills: kills}}
+	}
+	alternative := func(bonus string) *Solution {
+		return &Solution{ID: "alt", Kind: Alternative, Alternative: &mutate.Alternative{ID: "alt", Bonus: bonus}}
+	}
+	tests := []struct {
+		name     string
+		solution *Solution
+		how      []string
+		want     []string
+	}{
+		{"reference holds", &Solution{ID: "reference", Kind: Reference}, nil, nil},
+		{"reference loses a row", &Solution{ID: "reference", Kind: Reference}, []string{"b.x fails"}, []string{"lost"}},
+		{"reference loses the bonus", &Solution{ID: "reference", Kind: Reference}, []string{"d.x hangs"}, []string{"lost"}},
+		{"nobody saw the reference", &Solution{ID: "reference", Kind: Reference}, []string{"b.x none"}, []string{"harness_fault", "lost"}},
+		{"this host cannot show it", &Solution{ID: "reference", Kind: Reference}, []string{"b.x lacks"}, []string{"not_judged"}},
+		{"alternative loses the bonus", alternative(""), []string{"d.x fails"}, []string{"lost"}},
+		{"alternative without bonus", alternative("none"), []string{"d.x fails"}, nil},
+		{"alternative loses a row", alternative("none"), []string{"c.x fails"}, []string{"lost"}},
+		{"skeleton earns nothing", &Solution{ID: "skeleton", Kind: Skeleton}, []string{"a.x fails", "b.x fails", "c.x fails", "d.x fails"}, nil},
+		{"skeleton earns a row", &Solution{ID: "skeleton", Kind: Skeleton}, []string{"a.x fails", "c.x fails", "d.x fails"}, []string{"earned"}},
+		{"mutant as named", mutant([]string{"two"}, "b.x"), []string{"b.x fails"}, nil},
+		{"mutant hangs as named", mutant([]string{"two"}, "b.x"), []string{"b.x hangs"}, nil},
+		{"mutant loses a row that another hangs on", mutant([]string{"one"}, "a.x"), []string{"a.x fails"}, nil},
+		{"mutant that names what is not judged", mutant([]string{"one", "three"}, "a.x"), []string{"a.x fails"}, []string{"missing_kill"}},
+		{"mutant survives", mutant([]string{"two"}, "b.x"), nil, []string{"missing_kill", "missing_kill", "survived"}},
+		{"mutant loses another row", mutant([]string{"two"}, "b.x"), []string{"b.x fails", "d.x fails"}, []string{"surplus_kill"}},
+		{"mutant loses another row instead", mutant([]string{"two"}), []string{"d.x fails"}, []string{"missing_kill", "surplus_kill"}},
+		{"mutant dies elsewhere in its row", mutant([]string{"one"}, "a.x"), []string{"a.y fails"}, []string{"missing_kill"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			v := tried(t, test.solution, test.how...)
+			if got := kinds(v.result.Errors); !slices.Equal(got, test.want) {
+				t.Errorf("got %q; want %q: %+v", got, test.want, v.result.Errors)
+			}
+		})
+	}
+}
+
+func TestEveryScenarioIsNeeded(t *testing.T) {
+	kill := func(ids ...string) *Solution {
+		s := &Solution{Kind: Mutant, Cells: map[string]Cell{}}
+		for _, id := range ids {
+			s.Cells[id] = Cell{Verdict: "fail"}
+		}
+		return s
+	}
+	tests := []struct {
+		name    string
+		mutants []*Solution
+		want    []string
+	}{
+		{"each kills alone", []*Solution{kill("a.x"), kill("b.x", "c.x"), kill("d.x")}, nil},
+		{"never alone in its row", []*Solution{kill("a.x", "a.y"), kill("b.x"), kill("c.x", "d.x")}, []string{"a.x"}},
+		{"kills nothing", []*Solution{kill("a.x"), kill("b.x"), kill("c.x")}, []string{"d.x"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			v := tried(t, &Solution{ID: "reference", Kind: Reference})
+			v.Catalog.Mutants = []*mutate.Mutant{{}}
+			v.result.Solutions = test.mutants
+			v.needed()
+			var got []string
+			for _, e := range v.result.Errors {
+				got = append(got, e.Subject)
+				if e.Kind != Unneeded || e.File != "small.yaml" || e.Line == 0 {
+					t.Errorf("error %+v; want its kind and place", e)
+				}
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("unneeded %q; want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestOriginsAreCovered(t *testing.T) {
+	v := &verification{Options: Options{Catalog: &mutate.Catalog{}}, result: &Result{}}
+	for _, origin := range mutate.Origins()[1:] {
+		v.Catalog.Mutants = append(v.Catalog.Mutants, &mutate.Mutant{File: "mutants/pid/x.yaml", Origin: mutate.Words{origin}})
+	}
+	v.origins()
+	if len(v.result.Errors) != 1 || v.result.Errors[0].Subject != "mutant A" || v.result.Errors[0].Kind != Uncovered {
+		t.Errorf("got %+v; want mutant A alone", v.result.Errors)
+	}
+}
+
+func TestTouched(t *testing.T) {
+	o := &Options{
+		Exercises: []*spec.Exercise{small(t)}, Folders: map[string]string{"small": "specs"}, Reference: Folder{Name: "./reference"},
+		Catalog: &mutate.Catalog{
+			Mutants: []*mutate.Mutant{
+				{ID: "m1", File: "mutants/m1.yaml", Edits: []mutate.Edit{{File: "pid.go"}}, Kills: []string{"a.x"}},
+				{ID: "m2", File: "mutants/m2.yaml", Edits: []mutate.Edit{{File: "net.go"}}},
+			},
+			Alternatives: []*mutate.Alternative{{ID: "alt", File: "reference/alternatives/alt", Dir: true}, {ID: "edited", File: "reference/alternatives/edited.yaml"}},
+		},
+	}
+	for changed, want := range map[string]string{
+		"mutants/m1.yaml": "m1", "reference/net.go": "m2 edited", "reference/alternatives/alt/pid.go": "alt", "README.md": "",
+		"specs/small.yaml": "all", "grader/box/box_linux.go": "all", "grader/box/box_test.go": "", "grader/mutate/matrix/text.go": "", "go.mod": "all",
+	} {
+		ids, all := Touched(o, []string{changed})
+		if all {
+			ids = []string{"all"}
+		}
+		if got := strings.Join(ids, " "); got != want {
+			t.Errorf("%s touches %q; want %q", changed, got, want)
+		}
+	}
+}
