@@ -112,7 +112,7 @@ func TestVerdicts(t *testing.T) {
 		{"reference holds", &Solution{ID: "reference", Kind: Reference}, nil, nil},
 		{"reference loses a row", &Solution{ID: "reference", Kind: Reference}, []string{"b.x fails"}, []string{"lost"}},
 		{"reference loses the bonus", &Solution{ID: "reference", Kind: Reference}, []string{"d.x hangs"}, []string{"lost"}},
-		{"nobody saw the reference", &Solution{ID: "reference", Kind: Reference}, []string{"b.x none"}, []string{"harness_fault", "lost"}},
+		{"nobody saw the reference", &Solution{ID: "reference", Kind: Reference}, []string{"b.x none"}, []string{"harness_fault"}},
 		{"this host cannot show it", &Solution{ID: "reference", Kind: Reference}, []string{"b.x lacks"}, []string{"not_judged"}},
 		{"alternative loses the bonus", alternative(""), []string{"d.x fails"}, []string{"lost"}},
 		{"alternative without bonus", alternative("none"), []string{"d.x fails"}, nil},
