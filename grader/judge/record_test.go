@@ -18,7 +18,7 @@ import (
 )
 
 var exercises = sync.OnceValue(func() map[string]*spec.Exercise {
-	all, err := spec.LoadAll(os.DirFS("../../specs"))
+	all, err := spec.LoadAll(os.DirFS("testdata/specs"))
 	if err != nil {
 		panic(err)
 	}

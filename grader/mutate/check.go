@@ -151,5 +151,5 @@ func (c *checker) scenarios() (ids []string) {
 
 // rules are those of the norm that a mutant can break.
 func rules() []string {
-	return []string{"memory", "fds", "zombies", "mounts", "security", "forbidden_program"}
+	return []string{"memory", "fds", "zombies", "mounts", "security", "forbidden_program", "way_round"}
 }
