@@ -28,7 +28,7 @@ func (a *app) place(isolation string) (*place, error) {
 	if err != nil {
 		return nil, err
 	}
-	opener, err := ns.New(ns.Options{Agent: agent, Privileged: isolation == "privileged"})
+	opener, err := ns.New(ns.Options{Agent: agent, Privileged: isolation == "privileged", Hide: private()})
 	if err != nil {
 		remove()
 		return nil, &failure{exitHarness, err}
@@ -37,6 +37,18 @@ func (a *app) place(isolation string) (*place, error) {
 		builder: &submission.Builder{Cache: cache, Sources: grader.Sources()},
 		opener:  opener, close: remove,
 	}, nil
+}
+
+// private lists folders that a submission must not see, should they lie below a
+// system folder that it does see: the repository and the user's home.
+func private() []string {
+	var dirs []string
+	for _, find := range []func() (string, error){os.Getwd, os.UserHomeDir} {
+		if dir, err := find(); err == nil && dir != "/" && dir != "/usr" {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
 }
 
 // agentPath finds the agent: it is built beside this program.
