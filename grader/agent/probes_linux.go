@@ -29,7 +29,7 @@ type probes struct {
 	scripts map[string]scenario.Script
 	counts  map[string]int
 	live    map[string]*visitor // the last of each name that stays
-	pids    map[int]bool        // every process that has checked in
+	pids    map[int]bool        // every process that has checked in and done its first deeds
 	pidfds  map[string]*os.File
 	changed chan struct{} // closed and replaced at each check-in
 	closed  bool
@@ -182,7 +182,6 @@ func (p *probes) welcome(name string, v *visitor, pidfd *os.File) {
 	p.mu.Lock()
 	script := p.scripts[name]
 	first := p.counts[name] == 0
-	p.pids[v.pid] = true
 	if first {
 		p.pidfds[name] = pidfd
 	} else {
@@ -228,6 +227,7 @@ func (p *probes) arrive(name string, v *visitor, script scenario.Script) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.counts[name]++
+	p.pids[v.pid] = true // and not before: until then awaitProbe has something to wait for
 	if script.Stay {
 		p.live[name] = v
 	}

@@ -133,8 +133,19 @@ func (s *session) play() error {
 			return s.blame(err)
 		}
 	}
+	s.bury()
 	return s.look("after")
 }
+
+// bury gives what is dying the time to be dead: a signal that was sent, even
+// SIGKILL, has not struck yet when kill(2) returns.
+func (s *session) bury() {
+	for limit := time.Now().Add(dying); time.Now().Before(limit) && !s.idle(); {
+		s.probes.next(dying / 100)
+	}
+}
+
+const dying = 300 * time.Millisecond
 
 // open opens the box and lets the driver go.
 func (s *session) open() error {

@@ -78,10 +78,12 @@ func (s *session) repeat(step scenario.Step, r scenario.Request) (scenario.Reply
 		return reply, grown, millis(began), err
 	}
 	r.Times = warmUp
+	known := s.living()
 	reply, err := s.driver.ask(s, step.As, r)
 	if err != nil || reply.Failed && !step.Anyhow || reply.Missing || reply.Panic != "" {
 		return reply, grown, millis(began), err
 	}
+	s.settle(known)
 	a, err := s.sample()
 	if err != nil {
 		return reply, grown, 0, err
@@ -93,12 +95,44 @@ func (s *session) repeat(step scenario.Step, r scenario.Request) (scenario.Reply
 	if reply.FailedAt > 0 {
 		reply.FailedAt += warmUp
 	}
+	s.settle(known)
 	b, err := s.sample()
 	grown = evidence.Growth{
 		Calls: step.Times, DataKiB: b.DataKiB - a.DataKiB, FDs: b.FDs - a.FDs,
 		Zombies: b.Zombies - a.Zombies, Mounts: b.Mounts - a.Mounts, Threads: b.Threads - a.Threads,
 	}
 	return reply, grown, millis(began), err
+}
+
+// settle waits until whom the calls have started has ended, were it late, and
+// so counts as what it is: reaped, or a zombie.
+func (s *session) settle(known map[int]bool) {
+	for limit := time.Now().Add(patience); time.Now().Before(limit); s.probes.next(pollEvery) {
+		settled := true
+		for pid := range s.living() {
+			settled = settled && known[pid]
+		}
+		if settled {
+			return
+		}
+	}
+}
+
+// living are the processes of the box that are more than zombies.
+func (s *session) living() map[int]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	members, err := s.observer.Members()
+	if err != nil {
+		return nil
+	}
+	pids := map[int]bool{}
+	for _, pid := range members {
+		if alive(pid) {
+			pids[pid] = true
+		}
+	}
+	return pids
 }
 
 func (s *session) sample() (observe.Sample, error) {

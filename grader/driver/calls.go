@@ -116,7 +116,8 @@ var calls = map[string]call{
 	"container_create_secure": onContainer(createSecure),
 	"setup_seccomp_filter":    inFace("seccomp"),
 
-	"demo": func(s *shim, _ *scenario.Request, _ *scenario.Reply) error { return demo(s.rt, os.Stdout) },
+	"demo":      func(s *shim, _ *scenario.Request, _ *scenario.Reply) error { return demo(s.rt, os.Stdout) },
+	"run_probe": runProbe,
 }
 
 // isContainerInit asks the driver itself, or a face of it elsewhere.

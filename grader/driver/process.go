@@ -116,6 +116,22 @@ func (s *shim) bystander() error {
 	}
 }
 
+// runProbe starts the probe as a plain child, and waits for it.
+func runProbe(_ *shim, req *scenario.Request, reply *scenario.Reply) error {
+	pid, err := start(probePath, probeArgv(req.Probe), &syscall.ProcAttr{})
+	if err != nil {
+		return fmt.Errorf("start %s: %w", probePath, err) // what the submission left may well be no place to run it
+	}
+	var status syscall.WaitStatus
+	for {
+		if _, err = syscall.Wait4(pid, &status, 0, nil); !errors.Is(err, syscall.EINTR) {
+			break
+		}
+	}
+	reply.Value = status.ExitStatus()
+	return err
+}
+
 // program is an execve that needs no memory and no other system call any more:
 // a seccomp filter may refuse all the rest. syscall.Exec does more.
 type program struct {

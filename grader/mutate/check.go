@@ -33,16 +33,6 @@ func (c *checker) mutant(m *Mutant) {
 	for i := range m.Norm {
 		c.word(&m.Norm[i], "rule of the norm", rules())
 	}
-	if len(m.Kills) == 0 && len(m.Norm) == 0 {
-		c.d.Report(m.at, "it names no scenario that kills it", "add kills: with at least one")
-	}
-	rows := 0
-	for _, ids := range m.Fails {
-		rows += len(ids)
-	}
-	if rows == 0 && len(m.Norm) == 0 {
-		c.d.Report(m.at, "it names no row that fails", "add fails:, by exercise, or norm:")
-	}
 }
 
 func (c *checker) alternative(a *Alternative) {
@@ -95,12 +85,16 @@ func (c *checker) edits(edits []Edit) {
 	for i := range edits {
 		e := &edits[i]
 		e.at = c.at(e)
-		if at := c.d.At(&e.From); at != (tree.Pos{}) {
-			e.at = at
+		for _, place := range []*string{&e.From, &e.Func} {
+			if at := c.d.At(place); at != (tree.Pos{}) {
+				e.at = at
+			}
 		}
 		switch {
 		case !strings.HasSuffix(e.File, ".go") || path.Base(e.File) != e.File || strings.HasSuffix(e.File, "_test.go"):
 			c.d.Report(c.at(&e.File), fmt.Sprintf("%q is no Go file of the reference's package", e.File), tree.Suggest(e.File, slices.Collect(maps.Keys(c.source.Reference))))
+		case e.Func != "" && (e.From != "" || e.Nth != 0 || e.All):
+			c.d.Report(c.at(&e.Func), "func together with from, nth or all", "give func alone")
 		case e.From != "" && e.From == e.To:
 			c.d.Report(e.at, "from and to are the same", "change something")
 		case e.Nth < 0 || e.Nth > 0 && e.All:

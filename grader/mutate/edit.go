@@ -2,6 +2,9 @@ package mutate
 
 import (
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"maps"
 	"slices"
 	"strings"
@@ -34,6 +37,7 @@ func (a *Alternative) Apply(reference submission.Files) (submission.Files, error
 func (m *Mutant) Spans(reference submission.Files) (spans []Span) {
 	for _, e := range m.Edits {
 		text := string(reference[e.File])
+		e, _ = e.whole(text)
 		if start, _ := e.find(text); start >= 0 && e.From != "" {
 			spans = append(spans, Span{e.File, start, start + len(e.From)})
 		} else if len(spans) == 0 || spans[len(spans)-1].File != e.File {
@@ -75,7 +79,10 @@ func apply(file string, edits []Edit, reference submission.Files) (submission.Fi
 // make makes one edit, or tells why it cannot be made and what to do.
 func (e Edit) make(files submission.Files) (what, do string) {
 	old, exists := files[e.File]
+	e, known := e.whole(string(old))
 	switch {
+	case known != nil:
+		return fmt.Sprintf("%s has no function %s", e.File, e.Func), tree.Suggest(e.Func, known)
 	case e.From == "" && exists:
 		return fmt.Sprintf("the file %s is there already", e.File), "give from:, or another name"
 	case e.From == "":
@@ -100,6 +107,37 @@ func (e Edit) make(files submission.Files) (what, do string) {
 	}
 	files[e.File] = []byte(text)
 	return "", ""
+}
+
+// whole is e with the text of the function that it names in from. If there is
+// none of that name, it answers those that there are.
+func (e Edit) whole(text string) (_ Edit, known []string) {
+	if e.Func == "" {
+		return e, nil
+	}
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, e.File, text, parser.ParseComments)
+	if err != nil {
+		return e, []string{}
+	}
+	known = []string{}
+	for _, decl := range file.Decls {
+		f, ok := decl.(*ast.FuncDecl)
+		if !ok {
+			continue
+		}
+		if known = append(known, f.Name.Name); f.Name.Name != e.Func {
+			continue
+		}
+		start := f.Pos()
+		if f.Doc != nil {
+			start = f.Doc.Pos()
+		}
+		e.From = text[fset.PositionFor(start, false).Offset:fset.PositionFor(f.End(), false).Offset]
+		e.To = strings.TrimSuffix(e.To, "\n")
+		return e, nil
+	}
+	return e, known
 }
 
 // find gives the place of the occurrence that is meant, -1 if there is none, and

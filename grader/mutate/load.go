@@ -147,7 +147,7 @@ func (l *loader) read(p Place, file string, into any) *tree.Decoder {
 	if err != nil {
 		return nil
 	}
-	root, problems := tree.Parse(shown, data)
+	root, problems := tree.Parse(shown, tabbed(data))
 	l.problems = append(l.problems, problems...)
 	if root == nil {
 		return nil

@@ -25,7 +25,8 @@
 // Edits are made in their order, each on what the one before has left. A text
 // that occurs more than once takes nth: 2 (counted from 1), or all: true. Blanks
 // count, tabs too; a block (from: |) ends with a line break. An edit without
-// from makes a new file of to. Imports take care of themselves: one that is no
+// from makes a new file of to; one with func: NAME in from's place replaces that
+// whole function or method, its comment included. Imports take care of themselves: one that is no
 // longer used goes, and a package of the standard library, or one that the
 // reference uses elsewhere, comes.
 //
@@ -67,6 +68,7 @@ type Mutant struct {
 type Edit struct {
 	File string `yaml:"file" doc:"file of the reference"`
 	From string `yaml:"from" doc:"exact text; left out: to is a new file"`
+	Func string `yaml:"func" doc:"in from's place: a function or method, whole, with its comment"`
 	To   string `yaml:"to" doc:"what stands there instead"`
 	Nth  int    `yaml:"nth" doc:"which occurrence, from 1 on, if there are several"`
 	All  bool   `yaml:"all" doc:"every occurrence"`

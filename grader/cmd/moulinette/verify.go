@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -30,7 +31,8 @@ type verifyFlags struct {
 	timeout                                   time.Duration
 	seed                                      uint64
 	isolation                                 string
-	fresh, full                               bool
+	fresh                                     bool
+	matrix                                    string
 	output                                    tables
 }
 
@@ -65,7 +67,7 @@ mutants; 3 fault of the harness or the host, or it cannot be judged here.`,
 	flags.Uint64Var(&f.seed, "seed", f.seed, "seed of the random values")
 	flags.StringVar(&f.isolation, "isolation", "auto", "sandbox: auto, ns or privileged")
 	flags.BoolVar(&f.fresh, "fresh", false, "run also what was seen before and has not changed")
-	flags.BoolVar(&f.full, "full", false, "run also what cannot differ from the reference, as nothing that it calls was changed")
+	flags.StringVar(&f.matrix, "matrix", string(verify.Full), "rows: which rows each mutant loses; full: and by which scenarios; all: also what cannot differ from the reference")
 	f.output.flags(flags)
 	return cmd
 }
@@ -110,6 +112,9 @@ func (f verifyFlags) check() error {
 	if err := oneOf("isolation", f.isolation, []string{"auto", "ns", "privileged"}); err != nil {
 		return err
 	}
+	if err := oneOf("matrix", f.matrix, verify.Matrices()); err != nil {
+		return err
+	}
 	if f.jobs < 0 {
 		return usage("--jobs %d: a number from 0 on", f.jobs)
 	}
@@ -135,7 +140,7 @@ func (a *app) badInput(err error) error {
 // load reads everything that is verified.
 func (f verifyFlags) load() (*verify.Options, error) {
 	o := &verify.Options{
-		Seed: f.seed, Jobs: f.jobs, Fresh: f.fresh, Full: f.full, Only: f.only,
+		Seed: f.seed, Jobs: f.jobs, Fresh: f.fresh, Matrix: verify.Matrix(f.matrix), Only: f.only,
 		Folders: map[string]string{}, Packages: map[string]*submission.Submission{},
 	}
 	known, err := f.exercises(o)
@@ -161,10 +166,25 @@ func (f verifyFlags) load() (*verify.Options, error) {
 		Mutants:      mutate.Place{FS: os.DirFS(f.mutants), Name: f.mutants},
 		Alternatives: mutate.Place{FS: os.DirFS(f.alternatives), Name: f.alternatives},
 	})
-	if err != nil {
+	if err := f.concerned(err); err != nil {
 		return nil, err
 	}
 	return o, f.choose(o)
+}
+
+// concerned leaves, of what is wrong in a catalog, what is about the chosen: who
+// works on one mutant does not wait for another's file.
+func (f verifyFlags) concerned(err error) error {
+	var problems, left spec.Problems
+	if len(f.only) == 0 || !errors.As(err, &problems) {
+		return err
+	}
+	for _, p := range problems {
+		if slices.Contains(f.only, strings.TrimSuffix(filepath.Base(p.File), ".yaml")) {
+			left = append(left, p)
+		}
+	}
+	return left.Err()
 }
 
 // exercises loads those to verify, and returns all that mutants may speak of.

@@ -24,6 +24,7 @@ type jsonReport struct {
 	Ran       int            `json:"ran"`
 	Reused    int            `json:"reused"`
 	Inferred  int            `json:"inferred"`
+	Skipped   int            `json:"skipped"`
 	Building  float64        `json:"building_seconds"`
 	Running   float64        `json:"running_seconds"`
 }
@@ -62,7 +63,7 @@ func JSON(w io.Writer, r *verify.Result, lang string) error {
 	report := jsonReport{
 		Version: JSONVersion, Verified: len(r.Errors)+len(r.Faults) == 0, Partial: r.Partial,
 		Scenarios: r.Scenarios, Errors: []jsonError{}, Faults: append([]string{}, r.Faults...),
-		Ran: r.Ran, Reused: r.Reused, Inferred: r.Inferred,
+		Ran: r.Ran, Reused: r.Reused, Inferred: r.Inferred, Skipped: r.Skipped,
 		Building: r.Building.Seconds(), Running: r.Running.Seconds(),
 	}
 	for _, ex := range r.Exercises {
@@ -95,6 +96,9 @@ func solution(r *verify.Result, s *verify.Solution) jsonSolution {
 		j.Rows[r.Exercises[i].Name] = rows
 	}
 	for id, c := range s.Cells {
+		if c.Skipped {
+			continue
+		}
 		j.Cells[id] = jsonCell{c.Verdict, c.Named, c.Hung, c.Inferred, c.Millis}
 	}
 	return j

@@ -117,7 +117,7 @@ func mutant(r *verify.Result, s *verify.Solution, at mutate.Span, lang string) s
 	}
 	for _, id := range r.Scenarios {
 		c := s.Cells[id]
-		if c.Verdict == "" || c.Inferred {
+		if c.Verdict == "" || c.Inferred || c.Skipped {
 			continue
 		}
 		m.CoveredBy = append(m.CoveredBy, id)

@@ -134,11 +134,11 @@ func (t *text) mark(c verify.Cell) string {
 		return t.paint(color.FgGreen, "K")
 	case c.Verdict == judge.Fail:
 		return "k"
-	case c.Verdict == judge.NotJudged:
+	case c.Verdict == judge.NotJudged && !c.Skipped:
 		return t.paint(color.FgYellow, "?")
 	case c.Verdict == judge.HarnessFault:
 		return t.paint(color.FgRed, "!")
-	case c.Verdict == "":
+	case c.Verdict == "" || c.Skipped:
 		return " "
 	case c.Inferred:
 		return "."
@@ -188,10 +188,10 @@ func (t *text) summary() {
 	if len(t.r.Errors)+len(t.r.Faults) > 0 {
 		verdict = t.paint(color.FgRed, fmt.Sprintf(t.in("%d ERREUR(S)", "%d ERROR(S)"), len(t.r.Errors)+len(t.r.Faults)))
 	}
-	t.line(t.in("%s · mutants morts : %d sur %d · solutions admises : %d · scénarios : %d lancés, %d déjà vus, %d sans différence possible · compilation %.1f s, exécution %.1f s",
-		"%s · %d of %d mutants dead · %d accepted solutions · scenarios: %d run, %d seen before, %d that cannot differ · built in %.1f s, run in %.1f s"),
+	t.line(t.in("%s · mutants morts : %d sur %d · solutions admises : %d · scénarios : %d lancés, %d déjà vus, %d sans différence possible, %d sans effet possible · compilation %.1f s, exécution %.1f s",
+		"%s · %d of %d mutants dead · %d accepted solutions · scenarios: %d run, %d seen before, %d that cannot differ, %d that can change no row · built in %.1f s, run in %.1f s"),
 		verdict, dead, count[verify.Mutant], count[verify.Reference]+count[verify.Alternative],
-		t.r.Ran, t.r.Reused, t.r.Inferred, t.r.Building.Seconds(), t.r.Running.Seconds())
+		t.r.Ran, t.r.Reused, t.r.Inferred, t.r.Skipped, t.r.Building.Seconds(), t.r.Running.Seconds())
 	if len(t.r.Solutions) > 1 && count[verify.Reference] == 1 && len(t.r.Solutions[1].Cells) == 0 {
 		t.line("%s", t.in("La référence ne tient pas : rien d'autre n'a été essayé.", "The reference does not hold: nothing else was tried."))
 	} else if t.r.Partial {

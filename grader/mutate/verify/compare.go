@@ -75,6 +75,9 @@ func (v *verification) compare(s *Solution) {
 	if s.alive() {
 		v.say(s, Survived, "%s survit : toutes les lignes passent", "%s survives: every row passes", s.ID)
 	}
+	if len(s.Mutant.Kills) == 0 && len(v.killers(s)) > 0 {
+		v.say(s, MissingKill, "%s ne nomme aucun scénario qui le tue ; il y a : [%s]", "%s names no scenario that kills it; there are: [%s]", s.ID, strings.Join(v.killers(s), ", "))
+	}
 	for _, id := range s.Mutant.Kills {
 		if c, judged := s.Cells[id]; judged && c.Verdict != judge.Fail {
 			v.say(s, MissingKill, "%s devait échouer au scénario %s, qui donne : %s", "%s was to fail the scenario %s, which says: %s", s.ID, id, string(c.Verdict))
@@ -99,14 +102,37 @@ func (v *verification) row(s *Solution, exercise string, row judge.Row, bonus bo
 	case s.Kind == Skeleton && row.Earned > 0:
 		v.say(s, Earned, "le squelette gagne la ligne %s de %s", "the skeleton earns the row %s of %s", row.ID, exercise)
 	case s.Kind == Mutant && expected && !failed:
-		v.say(s, MissingKill, "%s devait perdre la ligne %s de %s, qui donne : %s", "%s was to lose the row %s of %s, which says: %s",
-			s.ID, row.ID, exercise, string(row.Verdict))
+		v.say(s, MissingKill, "%s devait perdre la ligne %s de %s, qui donne : %s (perdues : %s)", "%s was to lose the row %s of %s, which says: %s (lost: %s)",
+			s.ID, row.ID, exercise, string(row.Verdict), v.lost(s, exercise))
 	case s.Kind == Mutant && failed && !expected:
-		v.say(s, SurplusKill, "%s perd aussi la ligne %s de %s, sans le dire : %s", "%s also loses the row %s of %s, which it does not name: %s",
-			s.ID, row.ID, exercise, why(row))
+		v.say(s, SurplusKill, "%s perd aussi la ligne %s de %s, sans le dire : %s (perdues : %s)", "%s also loses the row %s of %s, which it does not name: %s (lost: %s)",
+			s.ID, row.ID, exercise, why(row), v.lost(s, exercise))
 	case (s.Kind == Reference || s.Kind == Alternative && expected) && row.Verdict != judge.Pass:
 		v.say(s, Lost, "%s perd la ligne %s de %s : %s", "%s loses the row %s of %s: %s", s.ID, row.ID, exercise, why(row))
 	}
+}
+
+// lost lists the rows of an exercise that a solution loses, as its file would.
+func (v *verification) lost(s *Solution, exercise string) string {
+	var rows []string
+	for _, sheet := range s.Sheets {
+		for _, row := range slices.Concat(sheet.Rows, sheet.Bonus) {
+			if sheet.Exercise == exercise && row.Verdict == judge.Fail {
+				rows = append(rows, row.ID)
+			}
+		}
+	}
+	return exercise + ": [" + strings.Join(rows, ", ") + "]"
+}
+
+// killers are the scenarios that a solution fails.
+func (v *verification) killers(s *Solution) (ids []string) {
+	for _, sc := range v.scenarios {
+		if s.fails(sc.ID) {
+			ids = append(ids, sc.ID)
+		}
+	}
+	return ids
 }
 
 // expected tells of a mutant whether it names a row, and of an alternative
@@ -124,7 +150,7 @@ func (s *Solution) expected(exercise, row string, bonus bool) bool {
 // alive tells whether nothing noticed a mutant.
 func (s *Solution) alive() bool {
 	for _, sheet := range s.Sheets {
-		if len(breaches(sheet)) > 0 || slices.ContainsFunc(slices.Concat(sheet.Rows, sheet.Bonus), func(r judge.Row) bool { return r.Verdict == judge.Fail }) {
+		if len(s.breaches(sheet)) > 0 || slices.ContainsFunc(slices.Concat(sheet.Rows, sheet.Bonus), func(r judge.Row) bool { return r.Verdict == judge.Fail }) {
 			return false
 		}
 	}
@@ -155,7 +181,7 @@ func why(row judge.Row) string {
 func (v *verification) norm(s *Solution) {
 	var broken, named []string
 	for _, sheet := range s.Sheets {
-		broken = append(broken, breaches(sheet)...)
+		broken = append(broken, s.breaches(sheet)...)
 	}
 	if s.Mutant != nil {
 		named = slices.Clone(s.Mutant.Norm)
@@ -183,11 +209,11 @@ func (s *Solution) evidence() string {
 	return strings.Join(said, "")
 }
 
-// breaches are the rules of the norm that a sheet finds broken. A way round is a
-// remark, not a breach: what it earns the rows tell.
-func breaches(sheet *judge.Sheet) (rules []string) {
+// breaches are the rules of the norm that a sheet finds broken. For a right
+// solution a way round is a remark, not a breach: what it earns the rows tell.
+func (s *Solution) breaches(sheet *judge.Sheet) (rules []string) {
 	for _, f := range sheet.Norm.Findings {
-		if f.Rule != "way_round" {
+		if f.Rule != "way_round" || s.Kind == Mutant {
 			rules = append(rules, f.Rule)
 		}
 	}

@@ -125,7 +125,8 @@ func TestVerdicts(t *testing.T) {
 		{"mutant that names what is not judged", mutant([]string{"one", "three"}, "a.x"), []string{"a.x fails"}, []string{"missing_kill"}},
 		{"mutant survives", mutant([]string{"two"}, "b.x"), nil, []string{"missing_kill", "missing_kill", "survived"}},
 		{"mutant loses another row", mutant([]string{"two"}, "b.x"), []string{"b.x fails", "d.x fails"}, []string{"surplus_kill"}},
-		{"mutant loses another row instead", mutant([]string{"two"}), []string{"d.x fails"}, []string{"missing_kill", "surplus_kill"}},
+		{"mutant loses another row instead", mutant([]string{"two"}, "d.x"), []string{"d.x fails"}, []string{"missing_kill", "surplus_kill"}},
+		{"mutant that names no scenario", mutant([]string{"two"}), []string{"b.x fails"}, []string{"missing_kill"}},
 		{"mutant dies elsewhere in its row", mutant([]string{"one"}, "a.x"), []string{"a.y fails"}, []string{"missing_kill"}},
 	}
 	for _, test := range tests {

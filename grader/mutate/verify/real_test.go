@@ -112,11 +112,12 @@ const head = "id: %s\norigin: ours\nclass: logic\ntitle: {fr: t, en: t}\nthought
 
 // mutants of the real reference, by what becomes of them.
 var mutants = map[string]string{
-	"dies":     "edits: [{file: netns.go, from: 'return errors.Join(err, os.Remove(path))', to: 'return err'}]\nfails: {small: [net]}\nkills: [net.refused_leaves_no_file]\n",
-	"dies_too": "edits: [{file: propagation.go, from: 'propagate(\"slave\", path, unix.MS_SLAVE)', to: 'propagate(\"slave\", path, unix.MS_PRIVATE)'}]\nfails: {small: [mnt]}\nkills: [mount.slave_one_way]\n",
-	"survives": "edits: [{file: pid.go, from: 'return -1, err', to: 'return -2, err'}]\nfails: {small: [user]}\nkills: [user.map_once]\n",
-	"no_build": "edits: [{file: pid.go, from: 'return -1, err', to: 'return nonsense, err'}]\nfails: {small: [pid]}\nkills: [pid.refused]\n",
-	"no_edit":  "edits: [{file: pid.go, from: 'this is not there', to: ''}]\nfails: {small: [pid]}\nkills: [pid.refused]\n",
+	"dies":       "edits: [{file: netns.go, from: 'return errors.Join(err, os.Remove(path))', to: 'return err'}]\nfails: {small: [net]}\nkills: [net.refused_leaves_no_file]\n",
+	"dies_too":   "edits: [{file: propagation.go, from: 'propagate(\"slave\", path, unix.MS_SLAVE)', to: 'propagate(\"slave\", path, unix.MS_PRIVATE)'}]\nfails: {small: [mnt]}\nkills: [mount.slave_one_way]\n",
+	"dies_first": "edits: [{file: pid.go, from: 'attr.Cloneflags |= unix.CLONE_NEWPID', to: 'attr.Cloneflags |= unix.CLONE_NEWNS'}]\nfails: {small: [pid]}\nkills: [pid.child_is_init]\n",
+	"survives":   "edits: [{file: pid.go, from: 'return -1, err', to: 'return -2, err'}]\nfails: {small: [user]}\nkills: [user.map_once]\n",
+	"no_build":   "edits: [{file: pid.go, from: 'return -1, err', to: 'return nonsense, err'}]\nfails: {small: [pid]}\nkills: [pid.refused]\n",
+	"no_edit":    "edits: [{file: pid.go, from: 'this is not there', to: ''}]\nfails: {small: [pid]}\nkills: [pid.refused]\n",
 }
 
 // options verify some of the mutants with ex on the real reference, or on a
@@ -212,7 +213,7 @@ func TestVerify(t *testing.T) {
 	})
 	t.Run("what cannot differ does not", func(t *testing.T) {
 		full := o
-		full.Full = true
+		full.Matrix = verify.All
 		all := verified(t, full)
 		if r.Inferred == 0 || all.Inferred != 0 {
 			t.Errorf("inferred %d, then %d; want some, then none", r.Inferred, all.Inferred)
@@ -225,6 +226,18 @@ func TestVerify(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Where only rows are asked for, what cannot change one is left out, and the
+// errors are the same.
+func TestRowsAlone(t *testing.T) {
+	o := options(t, exercise(t, nil), reference(t, "", "", ""), "dies_first", "dies", "survives")
+	full := told(verified(t, o))
+	o.Matrix, o.Fresh = verify.Rows, true
+	r := verified(t, o)
+	if got := told(r); !slices.Equal(got, full) || r.Skipped == 0 {
+		t.Errorf("errors %q, %d scenarios skipped; want %q and some", got, r.Skipped, full)
+	}
 }
 
 // Whoever breaks an expectation hears of it: by the reference if it is false

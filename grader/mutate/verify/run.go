@@ -87,14 +87,40 @@ type cell struct {
 	scenario *shared
 }
 
-// run fills the records of a group of solutions.
-func (v *verification) run(ctx context.Context, group []*Solution, reference *Solution) error {
-	var cells []cell
+// runAll fills the records of a group of solutions. Where only the rows are
+// asked for, what a mutant names is run first, and of the rest what can still
+// change a row.
+func (v *verification) runAll(ctx context.Context, group []*Solution, reference *Solution) error {
+	var first, later []cell
 	for _, s := range group {
-		if s.driver != "" {
-			cells = append(cells, v.cells(s, reference)...)
+		for _, c := range v.cells(s, reference) {
+			if v.Matrix == Rows && s.Kind == Mutant && !s.Cells[c.scenario.ID].Named {
+				later = append(later, c)
+			} else {
+				first = append(first, c)
+			}
 		}
 	}
+	if err := v.run(ctx, first); err != nil || len(later) == 0 {
+		return err
+	}
+	open := map[*Solution]map[string]bool{}
+	return v.run(ctx, slices.DeleteFunc(later, func(c cell) bool {
+		if open[c.solution] == nil {
+			open[c.solution] = v.undecided(c.solution)
+		}
+		needed := open[c.solution][c.scenario.ID]
+		if !needed {
+			seen := c.solution.Cells[c.scenario.ID]
+			seen.Skipped = true
+			c.solution.Cells[c.scenario.ID] = seen
+		}
+		return !needed
+	}))
+}
+
+// run runs cells.
+func (v *verification) run(ctx context.Context, cells []cell) error {
 	jobs := make([]run.Job, len(cells))
 	for i, c := range cells {
 		jobs[i] = run.Job{Driver: c.solution.driver, Scenario: c.scenario.Scenario}
@@ -116,6 +142,50 @@ func (v *verification) run(ctx context.Context, group []*Solution, reference *So
 	return nil
 }
 
+// undecided are the scenarios that can still change something: those of rows of
+// which nothing known has failed, unless they require one that is lost; and
+// those of the norm.
+func (v *verification) undecided(s *Solution) map[string]bool {
+	ids := map[string]bool{}
+	verdicts := v.verdicts(s)
+	failed := func(id string) bool { return verdicts[id].Verdict == judge.Fail }
+	for _, ex := range v.Exercises {
+		lost := map[string]bool{}
+		table := slices.Concat(ex.Rows, ex.Bonus)
+		for _, row := range table {
+			lost[row.ID] = slices.ContainsFunc(row.Scenarios, failed)
+		}
+		for _, row := range table {
+			if lost[row.ID] || slices.ContainsFunc(row.Requires, func(need string) bool { return lost[need] }) {
+				continue
+			}
+			for _, id := range row.Scenarios {
+				ids[id] = true
+			}
+		}
+		for _, check := range ex.Norm.Checks {
+			ids[check.Scenario] = true
+		}
+	}
+	return ids
+}
+
+// count tells where each cell's verdict comes from.
+func (v *verification) count() {
+	for _, s := range v.result.Solutions {
+		for _, c := range s.Cells {
+			switch {
+			case c.Inferred:
+				v.result.Inferred++
+			case c.Reused:
+				v.result.Reused++
+			case c.Skipped:
+				v.result.Skipped++
+			}
+		}
+	}
+}
+
 // cells are the scenarios that have to be run on s, those it names first. The
 // others get their record from elsewhere.
 func (v *verification) cells(s, reference *Solution) (cells []cell) {
@@ -126,13 +196,11 @@ func (v *verification) cells(s, reference *Solution) (cells []cell) {
 		c := Cell{Named: s.Mutant != nil && slices.Contains(s.Mutant.Kills, sc.ID)}
 		if !differs(sc) {
 			records[sc.ID], c.Inferred = v.records[reference][sc.ID], true
-			v.result.Inferred++
 		} else if rec := grader.Unavailable(sc.spec, v.Opener.Host(), v.Seed); rec != nil {
 			records[sc.ID] = rec
 		} else if rec := v.kept.find(s.key, sc.text); rec != nil {
 			rec.Given = sc.given
 			records[sc.ID], c.Reused = rec, true
-			v.result.Reused++
 		} else {
 			cells = append(cells, cell{s, sc})
 		}
@@ -152,7 +220,7 @@ func (v *verification) cells(s, reference *Solution) (cells []cell) {
 // reference. It could not if no call of it comes to a changed declaration.
 func (v *verification) differs(s, reference *Solution) func(*shared) bool {
 	changed, known := reference.graph.Changed(s.graph)
-	if v.Full || s.Kind != Mutant || !known {
+	if v.Matrix == All || s.Kind != Mutant || !known {
 		return func(*shared) bool { return true }
 	}
 	return func(sc *shared) bool {
@@ -190,7 +258,10 @@ func (v *verification) verdicts(s *Solution) map[string]judge.Scenario {
 	for _, sc := range v.scenarios {
 		c, rec := s.Cells[sc.ID], v.records[s][sc.ID]
 		verdict, known := v.judged[rec]
-		if !known || rec == nil {
+		switch {
+		case c.Skipped:
+			verdict = judge.Scenario{ID: sc.ID, Title: sc.spec.Title, Verdict: judge.NotJudged}
+		case !known || rec == nil:
 			verdict = judge.Record(sc.spec, rec)
 			verdict.Trace = nil
 			v.judged[rec] = verdict

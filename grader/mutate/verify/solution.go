@@ -53,6 +53,7 @@ type Cell struct {
 	Hung     bool    // it failed by its time limit
 	Inferred bool    // not run: no call of the scenario reaches what differs from the reference
 	Reused   bool    // seen by an earlier verification
+	Skipped  bool    // not run: its rows are decided without it
 	Named    bool    // the mutant names the scenario in kills
 	Millis   float64 // from the driver's start to the last step
 }

@@ -37,9 +37,28 @@ type Options struct {
 	Records   string // folder where what was seen is kept for the next time; empty: nowhere
 	Agent     string // names the agent's content: what was seen by another does not count
 	Fresh     bool   // take nothing from Records
-	Full      bool   // run also what cannot differ from the reference
+	Matrix    Matrix // how much is run; empty means Full
 	Progress  Progress
 }
+
+// Matrix says which cells, mutants by scenarios, are run.
+type Matrix string
+
+// Matrices.
+const (
+	// Rows runs what is needed to know of each mutant exactly which rows it
+	// loses: when a row is lost its other scenarios are left out.
+	Rows Matrix = "rows"
+	// Full also tells by which scenarios it loses them, and so whether every
+	// scenario is needed.
+	Full Matrix = "full"
+	// All also runs the scenarios that cannot differ from the reference, as
+	// nothing that they call was changed.
+	All Matrix = "all"
+)
+
+// Matrices are the names of all.
+func Matrices() []string { return []string{string(Rows), string(Full), string(All)} }
 
 // Progress is told how far the verification is.
 type Progress interface {
@@ -56,10 +75,11 @@ type Result struct {
 	Solutions []*Solution
 	Errors    []Error  // none: all is well
 	Faults    []string // of the harness or the host
-	Partial   bool     // not every mutant was tried
+	Partial   bool     // not every cell is known
 	Ran       int      // scenarios run now
 	Reused    int      // seen by an earlier verification
 	Inferred  int      // that cannot differ from the reference
+	Skipped   int      // that could not change a row
 	Building  time.Duration
 	Running   time.Duration
 }
@@ -88,7 +108,7 @@ type verification struct {
 func Verify(ctx context.Context, o Options) (*Result, error) {
 	v := &verification{
 		Options: o, records: map[*Solution]map[string]*evidence.Record{}, judged: map[*evidence.Record]judge.Scenario{},
-		result: &Result{Exercises: o.Exercises, Catalog: o.Catalog, Partial: len(o.Only) > 0},
+		result: &Result{Exercises: o.Exercises, Catalog: o.Catalog, Partial: len(o.Only) > 0 || o.Matrix == Rows},
 	}
 	if err := v.union(); err != nil {
 		return nil, err
@@ -106,6 +126,7 @@ func Verify(ctx context.Context, o Options) (*Result, error) {
 	}
 	v.result.Running = time.Since(began)
 	v.kept.prune()
+	v.count()
 	v.origins()
 	v.needed()
 	slices.SortStableFunc(v.result.Errors, func(a, b Error) int {
@@ -119,13 +140,12 @@ func Verify(ctx context.Context, o Options) (*Result, error) {
 func (v *verification) try(ctx context.Context, all []*Solution) error {
 	reference := all[:1]
 	for _, group := range [][]*Solution{reference, all[1:]} {
-		if err := v.run(ctx, group, reference[0]); err != nil {
+		built := slices.DeleteFunc(slices.Clone(group), func(s *Solution) bool { return s.driver == "" })
+		if err := v.runAll(ctx, built, reference[0]); err != nil {
 			return err
 		}
-		for _, s := range group {
-			if s.driver != "" {
-				v.judge(s)
-			}
+		for _, s := range built {
+			v.judge(s)
 		}
 		if len(v.result.Faults) > 0 {
 			return nil
