@@ -390,12 +390,18 @@ func (p *probes) close() {
 	}
 }
 
-// alive reports whether a process is more than a zombie.
+// alive reports whether a process is more than a zombie. One of which the first
+// thread has ended is alive as long as it has others.
 func alive(pid int) bool {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return false
 	}
-	_, rest, ok := strings.Cut(string(text), ") ")
-	return ok && !strings.HasPrefix(rest, "Z") && !strings.HasPrefix(rest, "X")
+	i := strings.LastIndex(string(text), ") ") // a name may hold anything
+	fields := strings.Fields(string(text[i+1:]))
+	const state, threads = 0, 17
+	if i < 0 || len(fields) <= threads {
+		return false
+	}
+	return fields[state] != "Z" && fields[state] != "X" || fields[threads] != "0" && fields[threads] != "1"
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -77,7 +78,7 @@ type steps struct {
 func (a *app) verifyProgress() *steps { return &steps{a, &progress{}} }
 
 // Running begins a bar; one that was there before is complete.
-func (s *steps) Running(scenarios int) {
+func (s *steps) Running(scenarios, done, all int) {
 	s.end()
 	s.progress = &progress{}
 	width, ok := terminal(s.app.stderr)
@@ -86,7 +87,7 @@ func (s *steps) Running(scenarios int) {
 	}
 	s.bars = mpb.New(mpb.WithOutput(s.app.stderr), mpb.WithWidth(min(max(width-32, 10), 60)))
 	s.bar = s.bars.AddBar(int64(scenarios), mpb.BarRemoveOnComplete(),
-		mpb.PrependDecorators(decor.CountersNoUnit("%d/%d ")),
+		mpb.PrependDecorators(decor.Name(fmt.Sprintf("[%d/%d] ", done, all)), decor.CountersNoUnit("%d/%d ")),
 		mpb.AppendDecorators(decor.Elapsed(decor.ET_STYLE_GO), decor.Name(" → "), decor.AverageETA(decor.ET_STYLE_GO)))
 }
 

@@ -128,7 +128,7 @@ func (v *verification) run(ctx context.Context, cells []cell) error {
 	}
 	options := run.Options{Opener: v.Opener, Jobs: v.Jobs, Overlap: true}
 	if v.Progress != nil {
-		v.Progress.Running(len(jobs))
+		v.Progress.Running(len(jobs), v.done, len(v.result.Solutions))
 		options.Progress = v.Progress
 	}
 	results := run.Scenarios(ctx, jobs, options)

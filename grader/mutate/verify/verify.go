@@ -63,8 +63,9 @@ func Matrices() []string { return []string{string(Rows), string(Full), string(Al
 // Progress is told how far the verification is.
 type Progress interface {
 	run.Progress
-	// Running is called before scenarios are run, with their number.
-	Running(scenarios int)
+	// Running is called before scenarios are run, with their number; done of
+	// all solutions have been judged by then.
+	Running(scenarios, done, all int)
 }
 
 // Result is what a verification found.
@@ -101,6 +102,7 @@ type verification struct {
 	kept      *records
 	records   map[*Solution]map[string]*evidence.Record
 	judged    map[*evidence.Record]judge.Scenario
+	done      int // solutions judged
 	result    *Result
 }
 
@@ -135,18 +137,39 @@ func Verify(ctx context.Context, o Options) (*Result, error) {
 	return v.result, nil
 }
 
+// atOnce bounds the solutions whose records are held at a time: a record of each
+// scenario is some hundred KiB in all, and there are hundreds of mutants.
+const atOnce = 64
+
+// forget lets go of the records of a solution that is judged, unless others
+// share them.
+func (v *verification) forget(s *Solution) {
+	if s.Kind == Reference {
+		return
+	}
+	for id, rec := range v.records[s] {
+		if !s.Cells[id].Inferred {
+			delete(v.judged, rec)
+		}
+	}
+	delete(v.records, s)
+}
+
 // try runs and judges: the reference first, for if it does not hold nothing that
 // is made of it tells anything.
 func (v *verification) try(ctx context.Context, all []*Solution) error {
 	reference := all[:1]
-	for _, group := range [][]*Solution{reference, all[1:]} {
+	groups := append([][]*Solution{reference}, slices.Collect(slices.Chunk(all[1:], atOnce))...)
+	for _, group := range groups {
 		built := slices.DeleteFunc(slices.Clone(group), func(s *Solution) bool { return s.driver == "" })
 		if err := v.runAll(ctx, built, reference[0]); err != nil {
 			return err
 		}
 		for _, s := range built {
 			v.judge(s)
+			v.forget(s)
 		}
+		v.done += len(group)
 		if len(v.result.Faults) > 0 {
 			return nil
 		}
