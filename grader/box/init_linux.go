@@ -120,9 +120,20 @@ func (p *initProcess) becomeRoot() error {
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 		return err
 	}
-	// Root of a user namespace needs no ambient capabilities, and the driver
-	// shall not inherit any.
-	return unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+	return disinherit()
+}
+
+// disinherit empties the inheritable set of this thread, and with it the
+// ambient one: root of a user namespace needs neither, and the driver shall
+// begin as root does after a login.
+func disinherit() error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var halves [2]unix.CapUserData
+	if err := unix.Capget(&header, &halves[0]); err != nil {
+		return err
+	}
+	halves[0].Inheritable, halves[1].Inheritable = 0, 0
+	return unix.Capset(&header, &halves[0])
 }
 
 // launch clones the driver in a mount namespace of its own, a copy of this one

@@ -69,7 +69,7 @@ func apply(file string, edits []Edit, reference submission.Files) (submission.Fi
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
-	known := packages(reference)
+	known := packages()
 	for edited := range touched {
 		files[edited] = mendImports(edited, files, known)
 	}

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"slices"
 	"strings"
 
@@ -16,7 +17,10 @@ import (
 type Graph struct {
 	nodes map[string]*node
 	heads string // what stands before the package clauses: build constraints
-	whole bool   // nothing can be told: it does not parse, or executes itself in a way of its own
+	// reached is what was found by [Graph.Reaches], by calls: scenarios are many,
+	// their calls alike.
+	reached map[string]map[string]bool
+	whole   bool // nothing can be told: it does not parse, or executes itself in a way of its own
 }
 
 // node is all that bears one name.
@@ -31,7 +35,7 @@ const entry, entryCommand = "ContainerEntry", "EntryCommand"
 
 // NewGraph reads the package of files.
 func NewGraph(files submission.Files) *Graph {
-	g := &Graph{nodes: map[string]*node{}}
+	g := &Graph{nodes: map[string]*node{}, reached: map[string]map[string]bool{}}
 	methods := map[string][]string{} // by type
 	for _, name := range sortedFiles(files) {
 		text := files[name]
@@ -86,38 +90,47 @@ func (g *Graph) Changed(other *Graph) (names map[string]bool, known bool) {
 	return names, true
 }
 
-// Reaches tells whether calls of the contract, written as scenarios write them,
-// may come to one of the names.
+// Reaches tells whether calls of the contract, in the form that [CallName] gives
+// them, may come to one of the names.
 func (g *Graph) Reaches(calls []string, names map[string]bool) bool {
-	seen := map[string]bool{}
-	queue := []string{"New", "init", "_"}
-	for name, n := range g.nodes {
-		if n.early || slices.Contains(calls, "demo") || slices.Contains(calls, snake(name)) {
-			queue = append(queue, name)
-		}
+	key := strings.Join(calls, " ")
+	seen, known := g.reached[key]
+	if !known {
+		seen = g.from(calls)
+		g.reached[key] = seen
 	}
-	for len(queue) > 0 {
-		name := queue[0]
-		queue = queue[1:]
-		if names[name] {
+	for name := range names {
+		if seen[name] {
 			return true
-		}
-		n := g.nodes[name]
-		if seen[name] || n == nil {
-			continue
-		}
-		seen[name] = true
-		for mention := range n.mentions {
-			queue = append(queue, mention)
 		}
 	}
 	return false
 }
 
-// snake is a method's name without what tells MountProc from mount_proc.
-func snake(name string) string { return strings.ToLower(name) }
+// from lists every name that calls may come to.
+func (g *Graph) from(calls []string) map[string]bool {
+	queue := []string{"New", "init", "_"}
+	for name, n := range g.nodes {
+		if n.early || slices.Contains(calls, "demo") || slices.Contains(calls, strings.ToLower(name)) {
+			queue = append(queue, name)
+		}
+	}
+	seen := map[string]bool{}
+	for len(queue) > 0 {
+		name := queue[len(queue)-1]
+		queue = queue[:len(queue)-1]
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		if n := g.nodes[name]; n != nil {
+			queue = slices.AppendSeq(queue, maps.Keys(n.mentions))
+		}
+	}
+	return seen
+}
 
-// CallName is a call of a scenario in the form that [Graph.Reaches] takes.
+// CallName is a call of a scenario as a method's name without capitals.
 func CallName(call string) string { return strings.ReplaceAll(call, "_", "") }
 
 // reading is one file being read.

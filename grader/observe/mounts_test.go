@@ -19,8 +19,11 @@ func TestPropagation(t *testing.T) {
 		b.init.do("mount", "none", "/mnt/"+dir, "tmpfs", "0")
 	}
 	for _, step := range [][2]string{
-		{"private", flag(unix.MS_PRIVATE)}, {"slave", flag(unix.MS_SLAVE)}, {"both", flag(unix.MS_SLAVE)},
-		{"both", flag(unix.MS_SHARED)}, {"unbindable", flag(unix.MS_UNBINDABLE)},
+		{"private", flag(unix.MS_PRIVATE)},
+		{"slave", flag(unix.MS_SLAVE)},
+		{"both", flag(unix.MS_SLAVE)},
+		{"both", flag(unix.MS_SHARED)},
+		{"unbindable", flag(unix.MS_UNBINDABLE)},
 	} {
 		b.driver.do("mount", "", "/mnt/"+step[0], "", step[1])
 	}
@@ -75,8 +78,11 @@ func TestRoots(t *testing.T) {
 		a         *actor
 		root, cwd string
 	}{
-		{b.init, "/", "/"}, {b.driver, "/", "/"}, {pivoted, "/", "/"},
-		{chrooted, "/mnt/rr", "/mnt/rr/sub"}, {shared, "/mnt/rr", "/mnt/rr"},
+		{b.init, "/", "/"},
+		{b.driver, "/", "/"},
+		{pivoted, "/", "/"},
+		{chrooted, "/mnt/rr", "/mnt/rr/sub"},
+		{shared, "/mnt/rr", "/mnt/rr"},
 	} {
 		p := want.a.seen()
 		equal(t, want.a.name+": root", p.Root, want.root)

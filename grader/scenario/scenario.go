@@ -39,8 +39,12 @@ func (l Limits) WithDefaults() Limits {
 		field *int
 		value int
 	}{
-		{&l.StepMS, 5000}, {&l.ScenarioMS, 20000}, {&l.MemoryMiB, 512},
-		{&l.Processes, 256}, {&l.DiskMiB, 64}, {&l.OutputKiB, 256},
+		{&l.StepMS, 5000},
+		{&l.ScenarioMS, 20000},
+		{&l.MemoryMiB, 512},
+		{&l.Processes, 256},
+		{&l.DiskMiB, 64},
+		{&l.OutputKiB, 256},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value
