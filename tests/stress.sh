@@ -49,20 +49,21 @@ greedy() {
 verify() {
 	local name=$1 code=0
 	shift
-	"$@" "$moulinette" verify --fresh --matrix rows --format json --timeout 30m >"$dir/$name.json" 2>"$dir/$name.err" || code=$?
+	"$@" "$moulinette" verify --fresh --matrix rows --format json --report github="$dir/$name.errors" --timeout 30m >"$dir/$name.json" 2>"$dir/$name.err" || code=$?
 	if [ "$code" -gt 1 ]; then
 		echo "stress: verification $name: exit code $code" >&2
 		cat "$dir/$name.err" >&2
 		exit 3
 	fi
 	# Which scenarios were left out depends on which were run first.
-	grep -E '"(id|status|kind|subject)":|"(pass|fail|not_judged|harness_fault)",?$' "$dir/$name.json" >"$dir/$name.verdicts"
+	grep -E '"(id|status|kind|subject|[a-z_]+\.[a-z0-9_]+)":|"(pass|fail|not_judged|harness_fault)",?$' "$dir/$name.json" >"$dir/$name.verdicts"
 }
 
 same() {
 	if ! cmp -s "$dir/calm.verdicts" "$dir/$1.verdicts"; then
 		echo "stress: other verdicts in verification $1:" >&2
-		diff "$dir/calm.verdicts" "$dir/$1.verdicts" >&2 || true
+		diff "$dir/calm.errors" "$dir/$1.errors" >&2 || true
+		diff -U2 "$dir/calm.verdicts" "$dir/$1.verdicts" | head -60 >&2 || true
 		exit 1
 	fi
 }

@@ -150,7 +150,8 @@ const dying = 300 * time.Millisecond
 // open opens the box and lets the driver go.
 func (s *session) open() error {
 	b, err := s.agent.template.Open(box.Options{
-		World: s.sc.World, Limits: s.limits, Faults: s.agent.has(box.FeatureFaults), Variant: s.sc.Variant,
+		World: s.sc.World, Limits: s.limits, Faults: s.agent.has(box.FeatureFaults),
+		Forks: slices.ContainsFunc(s.sc.Faults, func(f scenario.Fault) bool { return f.Effect == "fork" }), Variant: s.sc.Variant,
 	})
 	if err != nil {
 		return err

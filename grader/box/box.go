@@ -86,6 +86,7 @@ type Options struct {
 	World   scenario.World
 	Limits  scenario.Limits // with defaults filled in
 	Faults  bool            // launch the driver behind the notification filter
+	Forks   bool            // which then notifies plain forks, too
 	Variant string          // see scenario.Scenario
 }
 

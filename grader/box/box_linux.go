@@ -129,7 +129,7 @@ func (b *Box) furnish(o Options) error {
 		return err
 	}
 	return b.order("world", order{Setup: &setup{
-		Ranged: b.t.cfg.Mode != Single, World: o.World, Limits: o.Limits, Faults: o.Faults,
+		Ranged: b.t.cfg.Mode != Single, World: o.World, Limits: o.Limits, Faults: o.Faults, Forks: o.Forks,
 		Variant: o.Variant,
 	}})
 }

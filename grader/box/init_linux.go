@@ -19,14 +19,15 @@ type initProcess struct {
 	enc     *json.Encoder
 	base    *base
 	setup   *setup
-	filter  func() Filter
+	filter  func(forks bool) Filter
 	driver  int
 }
 
 // InitMain is the whole life of [FaceInit]. It must be called on the main
 // goroutine, which it keeps on the main thread: that thread's namespaces are
-// what the driver inherits. filter gives the notification filter for the driver.
-func InitMain(filter func() Filter) int {
+// what the driver inherits. filter gives the notification filter for the driver,
+// one that knows plain forks if asked.
+func InitMain(filter func(forks bool) Filter) int {
 	runtime.LockOSThread()
 	for fd := fdControl; fd <= fdLaunch; fd++ {
 		unix.CloseOnExec(fd)
@@ -144,7 +145,7 @@ func (p *initProcess) launch() error {
 		return err
 	}
 	defer null.Close()
-	filter := p.filter()
+	filter := p.filter(p.setup.Forks)
 	l, err := newLauncher(p.setup, null.Fd(), &filter)
 	if err != nil {
 		return err

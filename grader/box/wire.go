@@ -25,6 +25,7 @@ type setup struct {
 	World   scenario.World  `json:"world"`
 	Limits  scenario.Limits `json:"limits"`
 	Faults  bool            `json:"faults"`
+	Forks   bool            `json:"forks,omitempty"` // the filter notifies plain forks, too
 	Variant string          `json:"variant,omitempty"`
 }
 

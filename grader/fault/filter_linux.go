@@ -22,7 +22,7 @@ type rule struct {
 type when struct {
 	arg   int
 	any   uint32   // some of these bits are set
-	none  uint32   // or none of these is
+	none  uint32   // or none of these is, where plain forks are notified
 	equal []uint32 // or it is one of these
 }
 
@@ -87,15 +87,21 @@ func denied() map[uintptr]unix.Errno {
 	}
 }
 
-// program is the filter. What always goes through is kept by the kernel in a
+// program is the filter. Plain forks are notified only if forks says so: a
+// signal that comes before the supervisor has taken the notification ends the
+// wait with EINTR, which no program expects of a fork, and a shell gets SIGCHLD
+// all the time. What always goes through is kept by the kernel in a
 // bitmap and costs nothing.
-func program() []unix.SockFilter {
+func program(forks bool) []unix.SockFilter {
 	p := []unix.SockFilter{
 		load(offArch), jump(unix.BPF_JEQ, auditArch, 1, 0), ret(answer(unix.ENOSYS)),
 		load(offNr), jump(unix.BPF_JGE, x32Bit, 0, 1), ret(answer(unix.ENOSYS)),
 	}
 	for _, r := range rules() {
-		body := r.when.program()
+		if !forks && r.plainFork() {
+			continue
+		}
+		body := r.when.program(forks)
 		p = append(append(p, jump(unix.BPF_JEQ, uint32(r.nr), 0, uint8(len(body)))), body...)
 	}
 	for nr, errno := range denied() {
@@ -105,7 +111,7 @@ func program() []unix.SockFilter {
 }
 
 // program ends in a return on every way.
-func (w when) program() []unix.SockFilter {
+func (w when) program(forks bool) []unix.SockFilter {
 	notify := ret(unix.SECCOMP_RET_USER_NOTIF)
 	if w.any == 0 && w.none == 0 && len(w.equal) == 0 {
 		return []unix.SockFilter{notify}
@@ -114,7 +120,7 @@ func (w when) program() []unix.SockFilter {
 	if w.any != 0 {
 		p = append(p, jump(unix.BPF_JSET, w.any, 0, 1), notify)
 	}
-	if w.none != 0 {
+	if w.none != 0 && forks {
 		p = append(p, jump(unix.BPF_JSET, w.none, 1, 0), notify)
 	}
 	for _, v := range w.equal {
@@ -146,11 +152,15 @@ func ret(k uint32) unix.SockFilter {
 
 func answer(e unix.Errno) uint32 { return unix.SECCOMP_RET_ERRNO | uint32(e) }
 
+// plainFork tells whether the call can do nothing but fork.
+func (r rule) plainFork() bool { return r.name == "fork" || r.name == "vfork" }
+
 // Program is what [Install] installs, for a caller that must do it where no Go
 // code can run: the argument and the flags of seccomp(SECCOMP_SET_MODE_FILTER),
-// which then returns the listener.
-func Program() (prog *unix.SockFprog, flags uintptr) {
-	p := program()
+// which then returns the listener. Forks that ask for no namespace are notified
+// only with forks, which a fault of that effect needs.
+func Program(forks bool) (prog *unix.SockFprog, flags uintptr) {
+	p := program(forks)
 	flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW
 	if waitsKillable() {
 		flags |= unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
@@ -166,7 +176,7 @@ func Program() (prog *unix.SockFprog, flags uintptr) {
 // not set no_new_privs. A driver that runs as somebody else gets its filter
 // before the privileges go.
 func Install() (listener int, err error) {
-	prog, flags := Program()
+	prog, flags := Program(true)
 	fd, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(prog)))
 	runtime.KeepAlive(prog)
 	if e != 0 {

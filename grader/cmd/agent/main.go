@@ -50,8 +50,8 @@ func keepDescriptors() {
 	}
 }
 
-func filter() box.Filter {
-	program, flags := fault.Program()
+func filter(forks bool) box.Filter {
+	program, flags := fault.Program(forks)
 	return box.Filter{Program: program, Flags: flags}
 }
 
