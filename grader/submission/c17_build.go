@@ -25,7 +25,7 @@ import (
 // find other warnings. What follows them changes what is said, and not whether.
 var (
 	cFlags     = []string{"-Wall", "-Wextra", "-Werror", "-std=c17"}
-	cTellFlags = []string{"-g1", "-fdiagnostics-color=never", "-fno-diagnostics-show-caret"}
+	cTellFlags = []string{"-g1"}
 	// Our own text is compiled as it is; what must hold is what the border says.
 	cShimFlags = []string{
 		"-std=gnu17", "-O1", "-Werror=implicit-function-declaration", "-Werror=int-conversion", "-Werror=incompatible-pointer-types",
