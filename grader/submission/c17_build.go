@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path"
@@ -28,8 +29,7 @@ var (
 	cTellFlags = []string{"-g1"}
 	// Our own text is compiled as it is; what must hold is what the border says.
 	cShimFlags = []string{
-		"-std=gnu17", "-O1", "-Werror=implicit-function-declaration", "-Werror=int-conversion", "-Werror=incompatible-pointer-types",
-		"-Wl,-z,now", "-Wl,--as-needed",
+		"-std=gnu17", "-Werror=implicit-function-declaration", "-Werror=int-conversion", "-Werror=incompatible-pointer-types",
 	}
 )
 
@@ -120,7 +120,7 @@ func (b *Builder) stageC(s *Submission) (staged, error) {
 		}
 		if e.Name() == cHeader {
 			st["submission/"+cHeader] = text
-			st["driver/undeclared.h"] = undeclared(text, s.Files)
+			st[undeclaredH] = undeclared(text, s.Files)
 			continue
 		}
 		st["driver/"+e.Name()] = text
@@ -130,6 +130,9 @@ func (b *Builder) stageC(s *Submission) (staged, error) {
 	}
 	return st, nil
 }
+
+// undeclaredH is written for each submission.
+const undeclaredH = "driver/undeclared.h"
 
 // prototype is how our header declares a function.
 var prototype = regexp.MustCompile(`(?m)^(?:int|bool) (\w+)\(.*\);$`)
@@ -163,8 +166,54 @@ func undeclared(ours []byte, files Files) []byte {
 	return out.Bytes()
 }
 
-// compileC compiles in a private folder, which is gone afterwards, and installs.
+// compileC compiles what is the submission's, and installs.
 func (b *Builder) compileC(ctx context.Context, st staged, key string, libraries []string) (built string, output []byte, err error) {
+	shim, err := b.shim(ctx, st)
+	if err != nil {
+		return "", nil, err
+	}
+	st = maps.Clone(st)
+	if st["shim.o"], err = os.ReadFile(shim); err != nil {
+		return "", nil, fmt.Errorf("cache: %w", err)
+	}
+	object := slices.Concat(cFlags, cTellFlags, []string{"-c", "submission/" + cFile, "-o", "submission.o"})
+	link := slices.Concat(cShimFlags, cTellFlags, []string{
+		"-Wl,-z,now", "-Wl,--as-needed", "-iquote", "submission", bridgeC, "shim.o", "submission.o",
+	}, libraries, []string{"-o", "made"})
+	return b.makeC(ctx, st, key, object, link)
+}
+
+// bridgeC is the one file of ours that is compiled with each submission's header.
+const bridgeC = "driver/bridge.c"
+
+// shim finds the rest of our shim as one object, or compiles it: it is the same
+// for all.
+func (b *Builder) shim(ctx context.Context, st staged) (string, error) {
+	ours := staged{}
+	args := slices.Concat(cShimFlags, []string{"-r", "-nostdlib", "-o", "made"})
+	for _, name := range slices.Sorted(maps.Keys(st)) {
+		if !strings.HasPrefix(name, "driver/") || name == bridgeC || name == undeclaredH {
+			continue
+		}
+		ours[name] = st[name]
+		if path.Ext(name) == ".c" {
+			args = append(args, name)
+		}
+	}
+	key := b.keyOfC(ours)
+	if found, ok := b.cache.find(key); ok {
+		return found, nil
+	}
+	built, output, err := b.makeC(ctx, ours, key, args)
+	if err != nil && ctx.Err() == nil {
+		return "", fmt.Errorf("no submission in C can be built on this host (is libc6-dev there?): %w: %s", err, bytes.TrimSpace(output))
+	}
+	return built, err
+}
+
+// makeC runs the compiler some times in a private folder, which is gone
+// afterwards, and installs what it has made.
+func (b *Builder) makeC(ctx context.Context, st staged, key string, runs ...[]string) (built string, output []byte, err error) {
 	dir, err := b.cache.temp()
 	if err != nil {
 		return "", nil, err
@@ -175,32 +224,17 @@ func (b *Builder) compileC(ctx context.Context, st staged, key string, libraries
 	if err != nil {
 		return "", nil, fmt.Errorf("stage: %w", err)
 	}
-	object := slices.Concat(cFlags, cTellFlags, []string{"-c", "submission/" + cFile, "-o", "submission.o"})
-	if output, err = b.runC(ctx, dir, object); err != nil {
-		return "", output, fmt.Errorf("%s: %w", filepath.Base(b.cTool.path), err)
-	}
-	link := slices.Concat(cShimFlags, cTellFlags, []string{"-iquote", "submission"}, st.shim(), []string{"submission.o"}, libraries, []string{"-o", "driver.out"})
-	output, err = b.runC(ctx, dir, link)
-	if err != nil {
-		return "", output, fmt.Errorf("%s: %w", filepath.Base(b.cTool.path), err)
-	}
-	executable := filepath.Join(work, "driver.out")
-	if info, err := os.Lstat(executable); err != nil || !info.Mode().IsRegular() {
-		return "", output, errors.Join(errors.New("the compiler made no executable"), err)
-	}
-	built, err = b.cache.install(executable, key)
-	return built, output, err
-}
-
-// shim lists our C files.
-func (st staged) shim() (files []string) {
-	for name := range st {
-		if strings.HasPrefix(name, "driver/") && path.Ext(name) == ".c" {
-			files = append(files, name)
+	for _, args := range runs {
+		if output, err = b.runC(ctx, dir, args); err != nil {
+			return "", output, fmt.Errorf("%s: %w", filepath.Base(b.cTool.path), err)
 		}
 	}
-	slices.Sort(files)
-	return files
+	made := filepath.Join(work, "made")
+	if info, err := os.Lstat(made); err != nil || !info.Mode().IsRegular() {
+		return "", output, errors.Join(errors.New("the compiler has made nothing"), err)
+	}
+	built, err = b.cache.install(made, key)
+	return built, output, err
 }
 
 // runC runs the compiler in dir/work: in the jail, if there is one.

@@ -17,6 +17,7 @@ import (
 var (
 	cPosition = regexp.MustCompile(`^(submission|driver)/([^\s:]+):(\d+):(?:(\d+):)? (?:fatal )?(error|warning|note): (.*)$`)
 	linkPlace = regexp.MustCompile("(?:submission/([^\\s:]+):(\\d+): )?((?:multiple definition of|undefined reference to|duplicate symbol).*)$")
+	asmError  = regexp.MustCompile(`^\S+\.s:\d+: Error: (.*)$`)
 	missingH  = regexp.MustCompile(`'?<?((?:sys/capability|seccomp|sys/seccomp)\.h)'?>?:? (?:No such file|file not found)`)
 )
 
@@ -29,7 +30,7 @@ var packages = map[string]string{
 // blameC finds out whose fault a failure is: the compiler's words say it, or else
 // a submission that does nothing does.
 func (b *Builder) blameC(ctx context.Context, s *Submission, output []byte, cause error) error {
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || len(output) == 0 && !errors.Is(cause, errTimeout) {
 		return cause
 	}
 	if m := missingH.FindSubmatch(output); m != nil && packages[string(m[1])] != "" {
@@ -96,6 +97,9 @@ func cFinding(line string) (Finding, bool) {
 			return misfit(f), true
 		}
 		return f, true
+	}
+	if m := asmError.FindStringSubmatch(line); m != nil {
+		return Finding{Rule: "compile", File: cFile, FR: "assembleur : " + m[1], EN: "assembler: " + m[1]}, true
 	}
 	if m := linkPlace.FindStringSubmatch(line); m != nil {
 		return linkFinding(m), true
