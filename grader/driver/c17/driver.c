@@ -124,7 +124,7 @@ static void write_reply(struct json_writer *w, const struct reply *r)
 static bool send_line(const char *text, size_t length)
 {
 	while (length > 0) {
-		ssize_t n = write(CHANNEL, text, length);
+		ssize_t n = RAW(SYS_write, CHANNEL, text, length, 0, 0);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -650,9 +650,9 @@ static pid_t self;
 
 static void stay_alone(void)
 {
-	if ((pid_t)syscall(SYS_getpid) != self)
+	if ((pid_t)RAW(SYS_getpid, 0, 0, 0, 0, 0) != self)
 		for (;;)
-			syscall(SYS_exit_group, 124);
+			RAW(SYS_exit_group, 124, 0, 0, 0, 0);
 }
 
 /* Makes one call. */
@@ -823,7 +823,7 @@ static char *next_line(void)
 			buffer = more;
 			size += 65536;
 		}
-		ssize_t n = read(CHANNEL, buffer + used, size - used);
+		ssize_t n = RAW(SYS_read, CHANNEL, buffer + used, size - used, 0, 0);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -835,8 +835,8 @@ static char *next_line(void)
 int main(void)
 {
 	static const char greeting[] = "{\"id\":0,\"failed\":false,\"value\":0}\n";
-	self = (pid_t)syscall(SYS_getpid);
-	if (fcntl(CHANNEL, F_SETFD, FD_CLOEXEC) < 0) {
+	self = (pid_t)RAW(SYS_getpid, 0, 0, 0, 0, 0);
+	if (RAW(SYS_fcntl, CHANNEL, F_SETFD, FD_CLOEXEC, 0, 0) < 0) {
 		fprintf(stderr, "driver: descriptor %d (this program is started by the grader only): %s\n", CHANNEL,
 		        strerror(errno));
 		return 2;
@@ -844,5 +844,6 @@ int main(void)
 	bool alive = send_line(greeting, sizeof greeting - 1);
 	for (char *line; alive && (line = next_line()) != NULL;)
 		alive = serve_line(line);
-	_exit(alive ? 0 : 2);
+	for (;;)
+		RAW(SYS_exit_group, alive ? 0 : 2, 0, 0, 0, 0);
 }

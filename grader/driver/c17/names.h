@@ -23,6 +23,7 @@
 #define json_texts moulinette_json_texts
 #define json_true moulinette_json_true
 #define namespace_flag moulinette_namespace_flag
+#define raw_call moulinette_raw_call
 #define run_as_guest moulinette_run_as_guest
 #define start_bystander moulinette_start_bystander
 #define start_in moulinette_start_in

@@ -10,6 +10,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* A system call as syscall(2) makes it, which a submission may have redefined. */
+long raw_call(long number, long a, long b, long c, long d, long e);
+#define RAW(number, a, b, c, d, e) raw_call(number, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e))
+
 /* Where the probe is, and its command line; the name may be NULL. */
 #define PROBE_PATH "/moulinette/probe"
 
