@@ -64,7 +64,8 @@ var house = map[string]place{
 	"grader/probe":   {kernel, []string{"grader/scenario", "grader/evidence"}},
 	"grader/driver":  {kernel, []string{"grader/contract", "grader/scenario"}},
 
-	"grader/submission":          {host, []string{"grader/scenario"}},
+	"grader/submission/jail":     {kernel, nil},
+	"grader/submission":          {host, []string{"grader/scenario", "grader/submission/jail"}},
 	"grader/sandbox":             {host, []string{"grader/scenario", "grader/evidence"}},
 	"grader/sandbox/conformance": {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox"}},
 	"grader/sandbox/fake":        {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox"}},
@@ -83,7 +84,7 @@ var house = map[string]place{
 
 	// Wiring: it knows everybody.
 	"grader/cmd/moulinette": {host, []string{"*"}},
-	"grader/cmd/agent":      {kernel, []string{"grader/agent", "grader/box", "grader/fault", "grader/probe"}},
+	"grader/cmd/agent":      {kernel, []string{"grader/agent", "grader/box", "grader/fault", "grader/probe", "grader/submission/jail"}},
 }
 
 // TestImportsKeepToTheirRooms holds every package to its place. Tests may import

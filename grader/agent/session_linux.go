@@ -204,7 +204,8 @@ func (s *session) prepare() error {
 	if w.Bystander {
 		pid, ok := s.observer.Host(reply.Pids["bystander"])
 		if !ok {
-			return errors.New("prepare the world: no bystander")
+			// The shim does not say that all is well without one: somebody else spoke.
+			return s.blame(&ended{evidence.End{Outcome: evidence.Babbled, Step: "world", Reason: "an answer that is not the shim's"}})
 		}
 		s.observer.Bystander = pid
 	}

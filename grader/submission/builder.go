@@ -21,11 +21,20 @@ type Builder struct {
 	Go      string        // the go command; empty: "go" of the PATH
 	Timeout time.Duration // of one compilation; 0: two minutes
 	Run     Runner        // executes the go command; nil: here, without a sandbox
+	CC      string        // the C compiler; empty: gcc, cc or clang of the PATH
+	Jail    string        // a binary with the face [jail.Face], in which C is compiled; empty: here
 
 	once      sync.Once
 	toolchain toolchain
-	cache     cache
 	toolErr   error
+
+	onceCache sync.Once
+	cache     cache
+	cacheErr  error
+
+	onceC sync.Once
+	cTool cTool
+	cErr  error
 }
 
 // Driver is an executable to be run in a box.
@@ -38,6 +47,9 @@ type Driver struct {
 // Build compiles a submission with our shim. The error is a [*BuildError] if the
 // submission is at fault; any other is the host's or ours.
 func (b *Builder) Build(ctx context.Context, s *Submission) (*Driver, error) {
+	if s.Language == C17 {
+		return b.buildC(ctx, s)
+	}
 	b.once.Do(func() { b.toolErr = b.prepare(ctx) })
 	if b.toolErr != nil {
 		return nil, b.toolErr
@@ -59,13 +71,24 @@ func (b *Builder) Build(ctx context.Context, s *Submission) (*Driver, error) {
 
 // prepare finds out once what all builds need.
 func (b *Builder) prepare(ctx context.Context) error {
-	dir, err := filepath.Abs(b.Cache)
-	if err != nil {
-		return fmt.Errorf("cache: %w", err)
+	if err := b.place(); err != nil {
+		return err
 	}
-	b.cache = cache{dir}
+	var err error
 	b.toolchain, err = b.findTool(ctx)
 	return err
+}
+
+// place finds out where the cache is.
+func (b *Builder) place() error {
+	b.onceCache.Do(func() {
+		var dir string
+		if dir, b.cacheErr = filepath.Abs(b.Cache); b.cacheErr != nil {
+			b.cacheErr = fmt.Errorf("cache: %w", b.cacheErr)
+		}
+		b.cache = cache{dir}
+	})
+	return b.cacheErr
 }
 
 // judged compiles, and finds out whose fault a failure is. Where the compiler's

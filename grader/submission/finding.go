@@ -26,9 +26,13 @@ func Rules() map[string]string {
 		"cgo":               "import \"C\"",
 		"directive":         "a compiler directive that reaches out of the submission",
 		"file":              "a file that may not be part of a submission",
+		"main":              "a main of its own",
+		"header":            "a header that does not fit the exercise",
+		"link":              "the linker's own words",
 		"timeout":           "the compiler does not come to an end",
 		"ignored":           "notice: something in the folder has no effect",
 		"forbidden_program": "norm: a program that would do the exercise",
+		"hidden_warning":    "norm: a pragma that hides warnings",
 		"way_round":         "norm: a command executed instead of doing the work",
 	}
 }

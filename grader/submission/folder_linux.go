@@ -133,11 +133,11 @@ func (f *folder) subfolder(dir *os.File, rel, name string) error {
 
 func (f *folder) regular(dir *os.File, rel, name string) error {
 	f.files[rel] = nil
-	if !strings.HasSuffix(name, ".go") && name != "go.mod" {
+	if !strings.HasSuffix(name, ".go") && name != "go.mod" && !isRootC(rel) {
 		return nil
 	}
 	if strings.ContainsAny(rel, "\\:\"'*?<>|`") {
-		return f.unusable(rel, "nom de fichier Go avec un caractère refusé", "Go file name with a character that is refused")
+		return f.unusable(rel, "nom de fichier source avec un caractère refusé", "source file name with a character that is refused")
 	}
 	file, err := openIn(dir, name, unix.O_NONBLOCK)
 	if err != nil {

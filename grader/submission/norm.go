@@ -29,6 +29,9 @@ var executors = map[string]int{
 // any way, and commands that are executed instead of doing the work. What a
 // program composes at run time is for the sandbox to see.
 func (s *Submission) Norm(forbidden []string) (findings []Finding) {
+	if s.Language == C17 {
+		return s.normC(forbidden)
+	}
 	for _, src := range s.sources {
 		n := norm{source: src, forbidden: forbidden}
 		ast.Inspect(src.tree, n.visit)

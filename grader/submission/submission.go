@@ -32,11 +32,9 @@ const (
 	C17 Language = "c17"
 )
 
-// ErrC17 is why a C submission is unusable for now.
-var ErrC17 = errors.New("C17 submissions are not supported yet")
-
-// Files are a submission's files by slash-separated path. Only Go files and
-// go.mod need content; of others the name counts.
+// Files are a submission's files by slash-separated path. Only Go files, go.mod,
+// and C files and headers of the folder itself need content; of others the name
+// counts.
 type Files map[string][]byte
 
 // Submission is a folder that has been read and may be built.
@@ -44,7 +42,7 @@ type Submission struct {
 	Name       string   // last element of the import path
 	Language   Language // what it is
 	ImportPath string   // where it stands in the module
-	Files      Files    // what is built: Go files of its package and of those below that it imports
+	Files      Files    // what is built: Go files of its package and of those below that it imports; or one C file and its headers
 	Notices    []Finding
 
 	sources []*source
@@ -86,6 +84,10 @@ func FromFiles(importPath string, files Files) (*Submission, error) {
 		return nil, fmt.Errorf("submission: %q: not an import path for a submission", importPath)
 	}
 	s := &Submission{Name: path.Base(importPath), Language: Go, ImportPath: importPath, Files: Files{}}
+	if isC(files) {
+		s.Language = C17
+		return s, s.loadC(files)
+	}
 	if !slices.ContainsFunc(slices.Collect(maps.Keys(files)), isRootGo) {
 		return nil, noGoFile(importPath, files)
 	}
@@ -120,17 +122,19 @@ func isRootGo(name string) bool {
 }
 
 func noGoFile(name string, files Files) error {
-	if _, ok := files["linux_namespaces.c"]; ok {
-		return &Unusable{
-			Path: name, Err: ErrC17,
-			FR: "linux_namespaces.c trouvé : les rendus en C17 ne sont pas encore pris en charge",
-			EN: "linux_namespaces.c found",
+	for file := range files {
+		if isRootC(file) {
+			return &Unusable{
+				Path: name,
+				FR:   "un rendu en C s'appelle " + cFile + ", et ce dossier n'en a pas",
+				EN:   "a submission in C is named " + cFile + ", and this folder has none",
+			}
 		}
 	}
 	return &Unusable{
 		Path: name,
-		FR:   "aucun fichier Go à compiler pour Linux dans ce dossier",
-		EN:   "no Go file to build for Linux in this folder",
+		FR:   "aucun fichier Go à compiler pour Linux dans ce dossier, ni " + cFile,
+		EN:   "no Go file to build for Linux in this folder, nor " + cFile,
 	}
 }
 

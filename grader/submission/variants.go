@@ -46,6 +46,9 @@ func (b *Builder) BuildVariants(ctx context.Context, all []*Submission) (*Varian
 // Key names all that a driver of s alone would be built from. Two submissions
 // with one key do the same.
 func (b *Builder) Key(ctx context.Context, s *Submission) (string, error) {
+	if s.Language == C17 {
+		return "", errNotGo
+	}
 	b.once.Do(func() { b.toolErr = b.prepare(ctx) })
 	if b.toolErr != nil {
 		return "", b.toolErr

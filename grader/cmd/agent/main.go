@@ -1,6 +1,6 @@
 // Command agent is one small static binary with several faces, told apart by
-// the name it is called by: the agent beside the box, the box's init, and
-// the probe inside.
+// the name it is called by: the agent beside the box, the box's init, the
+// probe inside, and the jail in which C is compiled.
 package main
 
 import (
@@ -17,6 +17,7 @@ import (
 	"moulinette/grader/box"
 	"moulinette/grader/fault"
 	"moulinette/grader/probe"
+	"moulinette/grader/submission/jail"
 )
 
 // init keeps the main goroutine on the main thread, which only an init function
@@ -30,6 +31,8 @@ func main() {
 		os.Exit(box.InitMain(filter))
 	case box.FaceProc:
 		os.Exit(box.ProcMain())
+	case jail.Face:
+		os.Exit(jail.Main(os.Args))
 	case "probe":
 		os.Exit(probe.Main(os.Args))
 	}

@@ -213,7 +213,7 @@ func gccTool() symptom {
 	path, err := exec.LookPath("gcc")
 	if s.saw = path; err != nil {
 		s.level, s.saw = lacking, "-"
-		s.follows = spec.Text{FR: "pas de rendus en C17 (ils ne sont pas encore pris en charge)", EN: "no C17 submissions (they are not supported yet)"}
+		s.follows = spec.Text{FR: "pas de rendus en C17", EN: "no C17 submissions"}
 		s.cure = spec.Text{FR: "apt install gcc libc6-dev", EN: "apt install gcc libc6-dev"}
 	}
 	return s

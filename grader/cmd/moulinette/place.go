@@ -34,7 +34,7 @@ func (a *app) place(isolation string) (*place, error) {
 		return nil, &failure{exitHarness, err}
 	}
 	return &place{
-		builder: &submission.Builder{Cache: cache, Sources: grader.Sources()},
+		builder: &submission.Builder{Cache: cache, Sources: grader.Sources(), CC: os.Getenv("CC"), Jail: agent},
 		opener:  opener, close: remove,
 	}, nil
 }

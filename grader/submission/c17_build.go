@@ -1,0 +1,270 @@
+package submission
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"moulinette/grader/submission/jail"
+)
+
+// The flags of the exercise, as it says them: another level of optimization would
+// find other warnings. What follows them changes what is said, and not whether.
+var (
+	cFlags     = []string{"-Wall", "-Wextra", "-Werror", "-std=c17"}
+	cTellFlags = []string{"-g1"}
+	// Our own text is compiled as it is; what must hold is what the border says.
+	cShimFlags = []string{
+		"-std=gnu17", "-Werror=implicit-function-declaration", "-Werror=int-conversion", "-Werror=incompatible-pointer-types",
+	}
+)
+
+// cTimeout bounds one run of the compiler.
+const cTimeout = 30 * time.Second
+
+// cTool is the C compiler of this host.
+type cTool struct{ path, version string }
+
+// findC looks for the C compiler.
+func (b *Builder) findC(ctx context.Context) (t cTool, err error) {
+	names := []string{"gcc", "cc", "clang"}
+	if b.CC != "" {
+		names = []string{b.CC}
+	}
+	for _, name := range names {
+		if t.path, err = exec.LookPath(name); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		return t, fmt.Errorf("C compiler: none of %s is there; install gcc (Debian, Ubuntu: apt install gcc libc6-dev)", strings.Join(names, ", "))
+	}
+	cmd := exec.CommandContext(ctx, t.path, "--version")
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}
+	out, err := cmd.Output()
+	if err != nil {
+		return t, fmt.Errorf("C compiler: %s --version: %w", t.path, err)
+	}
+	t.version = t.path + " " + string(out)
+	return t, nil
+}
+
+// buildC compiles a submission in C with our shim.
+func (b *Builder) buildC(ctx context.Context, s *Submission) (*Driver, error) {
+	b.onceC.Do(func() {
+		if b.cErr = b.place(); b.cErr == nil {
+			b.cTool, b.cErr = b.findC(ctx)
+		}
+	})
+	if b.cErr != nil {
+		return nil, b.cErr
+	}
+	st, err := b.stageC(s)
+	if err != nil {
+		return nil, err
+	}
+	key := b.keyOfC(st)
+	if found, ok := b.cache.find(key); ok {
+		return &Driver{Path: found, Key: key, Cached: true}, nil
+	}
+	built, output, err := b.compileC(ctx, st, key, s.cLibraries())
+	if err != nil {
+		return nil, b.blameC(ctx, s, output, err)
+	}
+	return &Driver{Path: built, Key: key}, nil
+}
+
+func (b *Builder) keyOfC(st staged) string {
+	return st.key(fmt.Sprintf("%s %q %q %q", b.cTool.version, cFlags, cTellFlags, cShimFlags), runtime.GOARCH)
+}
+
+// cLibraries are those that a submission may use besides the C library, if it
+// asks for their headers.
+func (s *Submission) cLibraries() (flags []string) {
+	for _, lib := range []struct{ header, flag string }{{"sys/capability.h", "-lcap"}, {"seccomp.h", "-lseccomp"}} {
+		for _, text := range s.Files {
+			if bytes.Contains(text, []byte("<"+lib.header+">")) && !slices.Contains(flags, lib.flag) {
+				flags = append(flags, lib.flag)
+			}
+		}
+	}
+	return flags
+}
+
+// stageC puts the folder together: the submission's files and ours apart, so that
+// no header of theirs is taken for one of ours.
+func (b *Builder) stageC(s *Submission) (staged, error) {
+	entries, err := fs.ReadDir(b.Sources, "driver/c17")
+	if err != nil {
+		return nil, fmt.Errorf("stage: grader sources: %w", err)
+	}
+	st := staged{}
+	for _, e := range entries {
+		text, err := fs.ReadFile(b.Sources, path.Join("driver/c17", e.Name()))
+		if err != nil {
+			return nil, fmt.Errorf("stage: grader sources: %w", err)
+		}
+		if e.Name() == cHeader {
+			st["submission/"+cHeader] = text
+			st[undeclaredH] = undeclared(text, s.Files)
+			continue
+		}
+		st["driver/"+e.Name()] = text
+	}
+	for name, text := range s.Files {
+		st["submission/"+name] = text
+	}
+	return st, nil
+}
+
+// undeclaredH is written for each submission.
+const undeclaredH = "driver/undeclared.h"
+
+// prototype is how our header declares a function.
+var prototype = regexp.MustCompile(`(?m)^(?:int|bool) (\w+)\(.*\);$`)
+
+// undeclared has the prototypes of our header whose names the submission's do not
+// hold, and the names of propagations.
+func undeclared(ours []byte, files Files) []byte {
+	if _, ok := files[cHeader]; !ok {
+		return nil
+	}
+	known := map[string]bool{}
+	for name, text := range files {
+		if path.Ext(name) != ".h" {
+			continue
+		}
+		for _, t := range cTokens(text) {
+			known[t.text] = known[t.text] || t.kind == cWord
+		}
+	}
+	var out bytes.Buffer
+	for _, m := range prototype.FindAllSubmatch(ours, -1) {
+		if !known[string(m[1])] {
+			fmt.Fprintf(&out, "%s\n", m[0])
+		}
+	}
+	for i, name := range []string{"PRIVATE", "SHARED", "SLAVE", "UNBINDABLE"} {
+		if !known[name] {
+			fmt.Fprintf(&out, "enum { %s = %d };\n", name, i)
+		}
+	}
+	return out.Bytes()
+}
+
+// compileC compiles what is the submission's, and installs.
+func (b *Builder) compileC(ctx context.Context, st staged, key string, libraries []string) (built string, output []byte, err error) {
+	shim, err := b.shim(ctx, st)
+	if err != nil {
+		return "", nil, err
+	}
+	st = maps.Clone(st)
+	if st["shim.o"], err = os.ReadFile(shim); err != nil {
+		return "", nil, fmt.Errorf("cache: %w", err)
+	}
+	object := slices.Concat(cFlags, cTellFlags, []string{"-c", "submission/" + cFile, "-o", "submission.o"})
+	link := slices.Concat(cShimFlags, cTellFlags, []string{
+		"-Wl,-z,now", "-Wl,--as-needed", "-iquote", "submission", bridgeC, "shim.o", "submission.o",
+	}, libraries, []string{"-o", "made"})
+	return b.makeC(ctx, st, key, object, link)
+}
+
+// bridgeC is the one file of ours that is compiled with each submission's header.
+const bridgeC = "driver/bridge.c"
+
+// shim finds the rest of our shim as one object, or compiles it: it is the same
+// for all.
+func (b *Builder) shim(ctx context.Context, st staged) (string, error) {
+	ours := staged{}
+	args := slices.Concat(cShimFlags, []string{"-r", "-nostdlib", "-o", "made"})
+	for _, name := range slices.Sorted(maps.Keys(st)) {
+		if !strings.HasPrefix(name, "driver/") || name == bridgeC || name == undeclaredH {
+			continue
+		}
+		ours[name] = st[name]
+		if path.Ext(name) == ".c" {
+			args = append(args, name)
+		}
+	}
+	key := b.keyOfC(ours)
+	if found, ok := b.cache.find(key); ok {
+		return found, nil
+	}
+	built, output, err := b.makeC(ctx, ours, key, args)
+	if err != nil && ctx.Err() == nil {
+		return "", fmt.Errorf("no submission in C can be built on this host (is libc6-dev there?): %w: %s", err, bytes.TrimSpace(output))
+	}
+	return built, err
+}
+
+// makeC runs the compiler some times in a private folder, which is gone
+// afterwards, and installs what it has made.
+func (b *Builder) makeC(ctx context.Context, st staged, key string, runs ...[]string) (built string, output []byte, err error) {
+	dir, err := b.cache.temp()
+	if err != nil {
+		return "", nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	work := filepath.Join(dir, "work")
+	err = errors.Join(st.write(work), os.Mkdir(filepath.Join(dir, "root"), 0o700), os.Mkdir(filepath.Join(dir, "tmp"), 0o700))
+	if err != nil {
+		return "", nil, fmt.Errorf("stage: %w", err)
+	}
+	for _, args := range runs {
+		if output, err = b.runC(ctx, dir, args); err != nil {
+			return "", output, fmt.Errorf("%s: %w", filepath.Base(b.cTool.path), err)
+		}
+	}
+	made := filepath.Join(work, "made")
+	if info, err := os.Lstat(made); err != nil || !info.Mode().IsRegular() {
+		return "", output, errors.Join(errors.New("the compiler has made nothing"), err)
+	}
+	built, err = b.cache.install(made, key)
+	return built, output, err
+}
+
+// runC runs the compiler in dir/work: in the jail, if there is one.
+func (b *Builder) runC(ctx context.Context, dir string, args []string) ([]byte, error) {
+	timeout := cmp.Or(b.Timeout, cTimeout)
+	timed, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w %v", errTimeout, timeout))
+	defer cancel()
+	out := &bytes.Buffer{}
+	err := b.executeC(timed, dir, append([]string{b.cTool.path}, args...), out)
+	if err != nil && timed.Err() != nil {
+		err = context.Cause(timed)
+	}
+	return out.Bytes(), err
+}
+
+func (b *Builder) executeC(ctx context.Context, dir string, args []string, out *bytes.Buffer) error {
+	env := []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}
+	if b.Jail == "" {
+		return Here(ctx, Command{Args: args, Dir: filepath.Join(dir, "work"), Env: append(env, "TMPDIR="+filepath.Join(dir, "tmp")), Output: out})
+	}
+	cmd, err := jail.Command(ctx, b.Jail, jail.Plan{Dir: dir, Args: args, Env: append(env, "TMPDIR=/tmp")})
+	if err != nil {
+		return err
+	}
+	words := &bounded{buffer: out}
+	cmd.Stdout, cmd.Stderr = words, words
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	// The parent-death signal is about the thread that forked.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	return cmd.Run()
+}

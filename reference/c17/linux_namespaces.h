@@ -1,0 +1,139 @@
+/*
+ * linux_namespaces.h: a mini container runtime out of Linux namespaces.
+ *
+ * Every function answers 0 on success and -1 with errno set on failure, unless
+ * its comment says otherwise. A bad argument is EINVAL, a null pointer is a bad
+ * argument. What was half done when a step failed is undone.
+ */
+#ifndef LINUX_NAMESPACES_H
+#define LINUX_NAMESPACES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define CONTAINER_STACK_SIZE (1024 * 1024)
+#define NETNS_DIR "/var/run/netns"
+
+/* One kind of namespace; see namespaces(7). */
+typedef struct {
+	const char *name; /* as under /proc/PID/ns */
+	int flag;         /* CLONE_NEW* of clone(2) */
+	const char *proc_path;
+	const char *description;
+} NamespaceInfo;
+
+#define NAMESPACE_COUNT 7
+extern const NamespaceInfo namespace_types[NAMESPACE_COUNT];
+
+/* What happens to mounts made at one place and seen at another; see
+ * mount_namespaces(7). */
+typedef enum { PRIVATE, SHARED, SLAVE, UNBINDABLE } MountPropagation;
+
+/* The connection between a container's network namespace and its host. */
+typedef struct {
+	const char *name; /* pinned under NETNS_DIR */
+	int ns_fd;        /* for the implementation's own use; 0 or -1 when unset */
+	const char *veth_host;
+	const char *veth_container;
+	const char *ip_host; /* without prefix; a /24 is meant */
+	const char *ip_container;
+} NetNamespaceContext;
+
+typedef struct {
+	const char *rootfs;
+	const char *const *bind_mounts; /* "source:target" each, then NULL; or NULL */
+	MountPropagation propagation;
+} MountNamespaceContext;
+
+/* Who a container's user is outside. */
+typedef struct {
+	uid_t host_uid;
+	uid_t container_uid;
+	gid_t host_gid;
+	gid_t container_gid;
+	bool map_root; /* 0 inside, whatever container_uid and container_gid say */
+} UserNamespaceContext;
+
+/* A container and, once created, its state. */
+typedef struct {
+	const char *hostname;
+	const char *rootfs; /* NULL: the container keeps its caller's files */
+	char *const *cmd;   /* cmd[0] is a path inside rootfs; ends with NULL */
+	int clone_flags;    /* 0: PID, mount, UTS and IPC */
+	NetNamespaceContext *net;
+	MountNamespaceContext *mnt;
+	UserNamespaceContext *user; /* with CLONE_NEWUSER; NULL: 0 inside is the caller */
+
+	pid_t pid;        /* as the creator sees it */
+	int status;       /* a wait status, after container_wait or container_stop */
+	int sync_pipe[2]; /* 0 read end, 1 write end */
+
+	/* The implementation's own bookkeeping. */
+	bool created;
+	bool running;   /* created, and not reaped yet */
+	bool pinned;    /* its network namespace has a name */
+	int veth_index; /* of the host's end; 0: none */
+} ContainerConfig;
+
+/* Namespaces in general. The text is for a reader. */
+int print_namespace_info(void);
+
+/* PID namespaces. create_pid_namespace runs child_fn(arg) as PID 1 of a new one,
+ * waits for it and returns its exit status: 0 to 255, or -1 if it could not be
+ * started or did not exit by itself. */
+int create_pid_namespace(int (*child_fn)(void *), void *arg);
+bool is_container_init(void);
+int demonstrate_pid_isolation(void);
+
+/* Network namespaces. exec_in_netns returns the exit status of argv, as above. */
+int create_network_namespace(const char *name);
+int create_veth_pair(const char *a, const char *b);
+int move_interface_to_netns(const char *iface, const char *netns);
+int configure_interface(const char *iface, const char *ip, int prefix_len);
+int interface_up(const char *iface);
+int setup_container_network(NetNamespaceContext *ctx);
+int exec_in_netns(const char *netns, char *const argv[]);
+int demonstrate_network_isolation(void);
+
+/* Mount namespaces. */
+int setup_mount_namespace(MountNamespaceContext *ctx);
+int make_mount_private(const char *path);
+int make_mount_shared(const char *path);
+int make_mount_slave(const char *path);
+int make_mount_unbindable(const char *path);
+int pivot_root_setup(const char *new_root, const char *put_old);
+int mount_proc(const char *target);
+int mount_sysfs(const char *target);
+int mount_devfs(const char *target);
+int create_devices(const char *rootfs);
+int demonstrate_mount_propagation(void);
+
+/* User namespaces. pid is a process in a new one that has no maps yet. Bit n of
+ * keep_mask stands for capability n. */
+int write_uid_map(pid_t pid, const char *text);
+int write_gid_map(pid_t pid, const char *text);
+int setup_uid_map(pid_t pid, int inside, int outside, int count);
+int setup_gid_map(pid_t pid, int inside, int outside, int count);
+int deny_setgroups(pid_t pid);
+int drop_capabilities(uint64_t keep_mask);
+int demonstrate_user_namespace(void);
+
+/* Containers: create, then wait or stop, then clean up. container_wait returns
+ * the exit status, 128+n for a container killed by signal n, or -1.
+ * container_entry is the child's side and returns only if a step failed. */
+int container_init(ContainerConfig *config);
+int container_create(ContainerConfig *config);
+int container_start(ContainerConfig *config);
+int container_wait(ContainerConfig *config);
+int container_stop(ContainerConfig *config);
+int container_entry(void *arg);
+int container_print_status(const ContainerConfig *config);
+int container_cleanup(ContainerConfig *config);
+
+/* The bonus; see seccomp(2). allowed holds count system call numbers. */
+int setup_seccomp_filter(const int *allowed, size_t count);
+int container_create_secure(ContainerConfig *config);
+
+#endif
