@@ -7,8 +7,10 @@ moulinette=$1
 n=$2
 dir=$(mktemp -d)
 hogs=()
+job=
 
 clear() {
+	if [ -n "$job" ]; then kill "$job" 2>/dev/null || true; fi
 	if [ "${#hogs[@]}" -gt 0 ]; then kill "${hogs[@]}" 2>/dev/null || true; fi
 	rm -rf "$dir"
 }
@@ -49,7 +51,10 @@ greedy() {
 verify() {
 	local name=$1 code=0
 	shift
-	"$@" "$moulinette" verify --fresh --matrix rows --format json --report github="$dir/$name.errors" --timeout 30m >"$dir/$name.json" 2>"$dir/$name.err" || code=$?
+	"$@" "$moulinette" verify --fresh --matrix rows --format json --report github="$dir/$name.errors" --timeout 30m >"$dir/$name.json" 2>"$dir/$name.err" &
+	job=$! # waited for in the background, so that a signal is heard at once
+	wait "$job" || code=$?
+	job=
 	if [ "$code" -gt 1 ]; then
 		echo "stress: verification $name: exit code $code" >&2
 		cat "$dir/$name.err" >&2

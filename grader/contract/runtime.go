@@ -139,6 +139,8 @@ type Mount interface {
 	// folder below newRoot; pivot; chdir to "/"; unmount the old root with
 	// MNT_DETACH; remove its folder. Its parent mount must not be shared.
 	// Afterwards nothing of the old root can be reached.
+	// If a step up to the pivot fails, what was made before it (the bind
+	// mount, the folder) is taken away again.
 	PivotRootSetup(newRoot, putOld string) error
 
 	// MountProc mounts a proc of the caller's PID namespace on target, which
