@@ -50,7 +50,7 @@ func gradeReference(b *testing.B, cache string, args ...string) (wall, raw time.
 func BenchmarkGrade(b *testing.B) {
 	cache := b.TempDir()
 	gradeReference(b, cache) // builds
-	var one, two, raws, part, parts []float64
+	var one, two, raws, part []float64
 	var n, few int
 	for b.Loop() {
 		var wall, raw time.Duration
@@ -58,8 +58,8 @@ func BenchmarkGrade(b *testing.B) {
 		one, raws = append(one, wall.Seconds()), append(raws, raw.Seconds())
 		wall, _, _ = gradeReference(b, cache, "--jobs", "2")
 		two = append(two, wall.Seconds())
-		wall, raw, few = gradeReference(b, cache, "--jobs", "1", "--only", "pid_isolation", "--only", "network_namespace", "--only", "container_create")
-		part, parts = append(part, wall.Seconds()), append(parts, raw.Seconds())
+		wall, _, few = gradeReference(b, cache, "--jobs", "1", "--only", "pid_isolation", "--only", "network_namespace", "--only", "container_create")
+		part = append(part, wall.Seconds())
 	}
 	b.ReportMetric(middle(two), "grade-s")
 	b.ReportMetric(middle(one)/middle(raws), "wall/raw")

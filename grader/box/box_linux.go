@@ -192,7 +192,7 @@ func (b *Box) spawn(inside []*os.File) error {
 	}
 	// init has its own copy from the clone on, and we a way in; the template's
 	// copy goes.
-	defer unix.Unmount(scenario.WorkDir, unix.MNT_DETACH)
+	defer func() { _ = unix.Unmount(scenario.WorkDir, unix.MNT_DETACH) }()
 	var err error
 	if b.work, err = os.Open(scenario.WorkDir); err != nil {
 		return err

@@ -183,7 +183,7 @@ func (l *launcher) child() (launchStage, syscall.Errno) {
 		}
 	}
 	// What a submission creates does not depend on the grader's habits.
-	syscall.RawSyscall(unix.SYS_UMASK, 0o022, 0, 0)
+	_, _, _ = syscall.RawSyscall(unix.SYS_UMASK, 0o022, 0, 0)
 	for i := range l.limits {
 		r := &l.limits[i]
 		if _, _, e := syscall.RawSyscall6(unix.SYS_PRLIMIT64, 0, r.which, uintptr(unsafe.Pointer(&r.value)), 0, 0, 0); e != 0 {

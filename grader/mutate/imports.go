@@ -74,7 +74,7 @@ func localName(spec *ast.ImportSpec) string {
 // unresolved are the names that a file takes from elsewhere.
 func unresolved(file *ast.File) map[string]bool {
 	names := map[string]bool{}
-	for _, id := range file.Unresolved { //nolint:staticcheck // good enough for names of packages, and no type checker is at hand
+	for _, id := range file.Unresolved {
 		names[id.Name] = true
 	}
 	return names
@@ -87,7 +87,7 @@ func declared(name string, files submission.Files) bool {
 			continue
 		}
 		parsed, err := parser.ParseFile(token.NewFileSet(), file, text, 0)
-		if err == nil && parsed.Scope != nil && parsed.Scope.Lookup(name) != nil { //nolint:staticcheck // see unresolved
+		if err == nil && parsed.Scope != nil && parsed.Scope.Lookup(name) != nil {
 			return true
 		}
 	}

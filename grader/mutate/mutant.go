@@ -26,9 +26,9 @@
 // that occurs more than once takes nth: 2 (counted from 1), or all: true. Blanks
 // count, tabs too; a block (from: |) ends with a line break. An edit without
 // from makes a new file of to; one with func: NAME in from's place replaces that
-// whole function or method, its comment included. Imports take care of themselves: one that is no
-// longer used goes, and one of the standard library, or of those that submissions
-// may import, comes.
+// whole function or method, its comment included (to: "" removes it). Imports
+// take care of themselves: one that is no longer used goes, and one of the
+// standard library, or of those that submissions may import, comes.
 //
 // Rows of the bonus are named like others. A row that is not judged because one
 // that it requires fails is not named: it costs no second penalty. An exercise

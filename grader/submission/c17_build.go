@@ -51,13 +51,13 @@ func (b *Builder) findC(ctx context.Context) (t cTool, err error) {
 		}
 	}
 	if err != nil {
-		return t, fmt.Errorf("C compiler: none of %s is there; install gcc (Debian, Ubuntu: apt install gcc libc6-dev)", strings.Join(names, ", "))
+		return t, fmt.Errorf("compiler: none of %s is there; install gcc (Debian, Ubuntu: apt install gcc libc6-dev)", strings.Join(names, ", "))
 	}
 	cmd := exec.CommandContext(ctx, t.path, "--version")
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}
 	out, err := cmd.Output()
 	if err != nil {
-		return t, fmt.Errorf("C compiler: %s --version: %w", t.path, err)
+		return t, fmt.Errorf("compiler: %s --version: %w", t.path, err)
 	}
 	t.version = t.path + " " + string(out)
 	return t, nil
@@ -83,7 +83,7 @@ func (b *Builder) buildC(ctx context.Context, s *Submission) (*Driver, error) {
 	}
 	built, output, err := b.compileC(ctx, st, key, s.cLibraries())
 	if err != nil {
-		return nil, b.blameC(ctx, s, output, err)
+		return nil, b.blameC(ctx, output, err)
 	}
 	return &Driver{Path: built, Key: key}, nil
 }

@@ -16,7 +16,7 @@ import (
 // How a C compiler and a linker begin a line about a place.
 var (
 	cPosition = regexp.MustCompile(`^(submission|driver)/([^\s:]+):(\d+):(?:(\d+):)? (?:fatal )?(error|warning|note): (.*)$`)
-	linkPlace = regexp.MustCompile("(?:submission/([^\\s:]+):(\\d+): )?((?:multiple definition of|undefined reference to|duplicate symbol).*)$")
+	linkPlace = regexp.MustCompile(`(?:submission/([^\s:]+):(\d+): )?((?:multiple definition of|undefined reference to|duplicate symbol).*)$`)
 	asmError  = regexp.MustCompile(`^\S+\.s:\d+: Error: (.*)$`)
 	missingH  = regexp.MustCompile(`'?<?((?:sys/capability|seccomp|sys/seccomp)\.h)'?>?:? (?:No such file|file not found)`)
 )
@@ -29,7 +29,7 @@ var packages = map[string]string{
 
 // blameC finds out whose fault a failure is: the compiler's words say it, or else
 // a submission that does nothing does.
-func (b *Builder) blameC(ctx context.Context, s *Submission, output []byte, cause error) error {
+func (b *Builder) blameC(ctx context.Context, output []byte, cause error) error {
 	if ctx.Err() != nil || len(output) == 0 && !errors.Is(cause, errTimeout) {
 		return cause
 	}

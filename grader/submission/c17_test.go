@@ -255,7 +255,7 @@ func TestCHostFaults(t *testing.T) {
 	if build := (*BuildError)(nil); errors.As(err, &build) || err == nil || !strings.Contains(err.Error(), "install gcc") {
 		t.Errorf("got %v; want a word about gcc", err)
 	}
-	err = builder(t).blameC(context.Background(), s, []byte("submission/linux_namespaces.c:1:10: fatal error: sys/capability.h: No such file or directory\n"), errors.New("exit status 1"))
+	err = builder(t).blameC(context.Background(), []byte("submission/linux_namespaces.c:1:10: fatal error: sys/capability.h: No such file or directory\n"), errors.New("exit status 1"))
 	if build := (*BuildError)(nil); errors.As(err, &build) || !strings.Contains(err.Error(), "libcap-dev") {
 		t.Errorf("got %v; want a word about libcap-dev", err)
 	}

@@ -87,11 +87,12 @@ func (t *text) in(fr, en string) string { return spec.Text{FR: fr, EN: en}.In(t.
 
 // table is one line a mutant, one letter a scenario.
 func (t *text) table(mutants []*verify.Solution) {
-	head := strings.Repeat(" ", t.name)
+	var head strings.Builder
+	head.WriteString(strings.Repeat(" ", t.name))
 	for _, g := range t.groups {
-		head += fmt.Sprintf(" %-*s", len(g.ids), g.name)
+		fmt.Fprintf(&head, " %-*s", len(g.ids), g.name)
 	}
-	t.line("%s", strings.TrimRight(head, " "))
+	t.line("%s", strings.TrimRight(head.String(), " "))
 	for _, s := range mutants {
 		fmt.Fprintf(&t.out, "%-*s", t.name, s.ID)
 		for _, g := range t.groups {

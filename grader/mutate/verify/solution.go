@@ -103,8 +103,7 @@ func (v *verification) wanted(id string) bool { return len(v.Only) == 0 || slice
 // edited tells of edits that do not apply.
 func (v *verification) edited(id string, apply func(submission.Files) (submission.Files, error)) submission.Files {
 	files, err := apply(v.Reference.Submission.Files)
-	var problems spec.Problems
-	if errors.As(err, &problems) {
+	if problems, ok := errors.AsType[spec.Problems](err); ok {
 		for _, p := range problems {
 			v.report(Error{
 				Kind: EditFails, Subject: id, File: p.File, Line: p.Line, Column: p.Column,
