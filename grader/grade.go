@@ -60,6 +60,7 @@ func Collect(ctx context.Context, o Options) (*Kept, error) {
 	}
 	kept.describe(sub, o.Exercise.Norm)
 	driver, err := o.Builder.Build(ctx, sub)
+	kept.Grading.Environment["build"] = o.Builder.Boxed(sub.Language)
 	if kept.refused(err) {
 		return kept, nil
 	} else if err != nil {
