@@ -85,6 +85,10 @@ func (b *Builder) buildC(ctx context.Context, s *Submission) (*Driver, error) {
 		return &Driver{Path: found, Key: key, Cached: true}, nil
 	}
 	built, output, err := b.compileC(ctx, st, key, s.cLibraries())
+	if err != nil && ctx.Err() == nil && len(explainC(output)) == 0 {
+		// Whoever ended it, it has not said what it thinks: once more.
+		built, output, err = b.compileC(ctx, st, key, s.cLibraries())
+	}
 	if err != nil {
 		return nil, b.blameC(ctx, output, err)
 	}
