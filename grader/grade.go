@@ -53,6 +53,9 @@ func Grade(ctx context.Context, o Options) (*judge.Sheet, error) {
 func Collect(ctx context.Context, o Options) (*Kept, error) {
 	kept := newKept(o)
 	sub, err := submission.Open(o.Submission)
+	if sub != nil {
+		kept.Grading.Content = sub.Hash()
+	}
 	if kept.refused(err) {
 		return kept, nil
 	} else if err != nil {
