@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -86,8 +85,10 @@ func (b *Builder) place() error {
 		var dir string
 		if dir, b.cacheErr = filepath.Abs(b.Cache); b.cacheErr != nil {
 			b.cacheErr = fmt.Errorf("cache: %w", b.cacheErr)
+			return
 		}
 		b.cache = cache{dir}
+		b.cacheErr = b.cache.claim()
 	})
 	return b.cacheErr
 }
@@ -142,11 +143,11 @@ func (b *Builder) ownText(ctx context.Context, imports []string, args func(dir s
 	if err != nil {
 		return nil, err
 	}
-	dir, err := b.cache.temp()
+	dir, remove, err := b.cache.temp()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	defer remove()
 	return b.build(ctx, st, dir, true, args(dir)...)
 }
 
@@ -165,11 +166,11 @@ func nothing(imports []string) []byte {
 
 // compile builds in a private folder, which is gone afterwards, and installs.
 func (b *Builder) compile(ctx context.Context, st staged, key string) (path string, output []byte, err error) {
-	dir, err := b.cache.temp()
+	dir, remove, err := b.cache.temp()
 	if err != nil {
 		return "", nil, err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	defer remove()
 	driver := filepath.Join(dir, "driver")
 	if output, err = b.build(ctx, st, dir, false, "-o", driver, "."); err != nil {
 		return "", output, err

@@ -221,11 +221,11 @@ func (b *Builder) shim(ctx context.Context, st staged) (string, error) {
 // makeC runs the compiler some times in a private folder, which is gone
 // afterwards, and installs what it has made.
 func (b *Builder) makeC(ctx context.Context, st staged, key string, runs ...[]string) (built string, output []byte, err error) {
-	dir, err := b.cache.temp()
+	dir, remove, err := b.cache.temp()
 	if err != nil {
 		return "", nil, err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	defer remove()
 	work := filepath.Join(dir, "work")
 	err = errors.Join(st.write(work), os.Mkdir(filepath.Join(dir, "root"), 0o700), os.Mkdir(filepath.Join(dir, "tmp"), 0o700))
 	if err != nil {

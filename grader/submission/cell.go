@@ -48,11 +48,11 @@ func (b *Builder) findCell(ctx context.Context, args, shown []string) (cell, err
 	if err := b.place(); err != nil {
 		return cell{}, err
 	}
-	dir, err := b.cache.temp()
+	dir, remove, err := b.cache.temp()
 	if err != nil {
 		return cell{}, err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	defer remove()
 	folders := []jail.Folder{{Host: dir, Write: true}}
 	for _, s := range shown {
 		if _, err := os.Stat(s); err == nil {
