@@ -57,8 +57,7 @@ func FuzzCompilerOutput(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, output string) {
 		findings := explainC([]byte(output))
-		var build *BuildError
-		if errors.As(s.explain([]byte(output)), &build) {
+		if build, ok := errors.AsType[*BuildError](s.explain([]byte(output))); ok {
 			findings = append(findings, build.Findings...)
 		}
 		for _, x := range findings {
