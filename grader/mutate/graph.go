@@ -25,9 +25,17 @@ type Graph struct {
 
 // node is all that bears one name.
 type node struct {
-	text     []string
-	mentions map[string]bool
-	early    bool // executed before any call
+	text      []string
+	mentions  map[string]bool
+	early     bool                 // executed before any call
+	functions map[string]*function // those among text, by the type of the receiver
+}
+
+// function is a declaration with a body.
+type function struct {
+	file       string
+	at         int // where the body begins in the file
+	head, body string
 }
 
 // entry is the method that runs in a process which [entryCommand] prepares.
@@ -45,7 +53,7 @@ func NewGraph(files submission.Files) *Graph {
 			g.whole = true
 			return g
 		}
-		src := &reading{g: g, text: text, offset: func(p token.Pos) int { return fset.PositionFor(p, false).Offset }, methods: methods}
+		src := &reading{g: g, name: name, text: text, offset: func(p token.Pos) int { return fset.PositionFor(p, false).Offset }, methods: methods}
 		g.heads += name + "\n" + string(text[:src.offset(file.Package)])
 		for _, d := range file.Decls {
 			src.declaration(d)
@@ -136,6 +144,7 @@ func CallName(call string) string { return strings.ReplaceAll(call, "_", "") }
 // reading is one file being read.
 type reading struct {
 	g       *Graph
+	name    string
 	text    []byte
 	offset  func(token.Pos) int
 	methods map[string][]string
@@ -144,7 +153,7 @@ type reading struct {
 func (r *reading) declaration(d ast.Decl) {
 	switch d := d.(type) {
 	case *ast.FuncDecl:
-		r.add(d.Name.Name, d, d)
+		r.function(d, r.add(d.Name.Name, d, d))
 		if d.Recv != nil && len(d.Recv.List) == 1 {
 			receiver := receiver(d.Recv.List[0].Type)
 			r.methods[receiver] = append(r.methods[receiver], d.Name.Name)
@@ -154,6 +163,18 @@ func (r *reading) declaration(d ast.Decl) {
 			r.spec(d, spec)
 		}
 	}
+}
+
+func (r *reading) function(d *ast.FuncDecl, n *node) {
+	if d.Body == nil {
+		return
+	}
+	of := ""
+	if d.Recv != nil && len(d.Recv.List) == 1 {
+		of = receiver(d.Recv.List[0].Type)
+	}
+	from, at, to := r.offset(d.Pos()), r.offset(d.Body.Pos()), r.offset(d.End())
+	n.functions[of] = &function{file: r.name, at: at, head: string(r.text[from:at]), body: string(r.text[at:to])}
 }
 
 func (r *reading) spec(d *ast.GenDecl, spec ast.Spec) {
@@ -176,7 +197,7 @@ func (r *reading) spec(d *ast.GenDecl, spec ast.Spec) {
 func (r *reading) add(name string, text, uses ast.Node) *node {
 	n := r.g.nodes[name]
 	if n == nil {
-		n = &node{mentions: map[string]bool{}}
+		n = &node{mentions: map[string]bool{}, functions: map[string]*function{}}
 		r.g.nodes[name] = n
 	}
 	n.text = append(n.text, string(r.text[r.offset(text.Pos()):r.offset(text.End())]))

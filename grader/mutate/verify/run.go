@@ -76,10 +76,15 @@ func share(sc *spec.Scenario, seed uint64) (*shared, error) {
 			s.calls = append(s.calls, mutate.CallName(step.Call))
 		}
 	}
-	var err error
-	s.text, err = json.Marshal(s.Scenario)
-	return s, err
+	return s, s.write()
 }
+
+func (s *shared) write() (err error) {
+	s.text, err = json.Marshal(s.Scenario)
+	return err
+}
+
+func byPath(a, b scenario.File) int { return cmp.Compare(a.Path, b.Path) }
 
 // cell is a scenario to be run on a solution.
 type cell struct {
@@ -198,10 +203,7 @@ func (v *verification) cells(s, reference *Solution) (cells []cell) {
 			records[sc.ID], c.Inferred = v.records[reference][sc.ID], true
 		} else if rec := grader.Unavailable(sc.spec, v.Opener.Host(), v.Seed); rec != nil {
 			records[sc.ID] = rec
-		} else if rec := v.kept.find(s.key, sc.text); rec != nil {
-			rec.Given = sc.given
-			records[sc.ID], c.Reused = rec, true
-		} else {
+		} else if c.Reused = v.known(s, sc); !c.Reused {
 			cells = append(cells, cell{s, sc})
 		}
 		s.Cells[sc.ID] = c
@@ -216,15 +218,30 @@ func (v *verification) cells(s, reference *Solution) (cells []cell) {
 	return cells
 }
 
+// known takes the record of a scenario from an earlier verification.
+func (v *verification) known(s *Solution, sc *shared) bool {
+	rec := v.kept.find(s.key, sc.text)
+	if rec == nil {
+		return false
+	}
+	rec.Given = sc.given
+	v.records[s][sc.ID] = rec
+	return true
+}
+
 // differs tells of each scenario whether it could show s to be other than the
-// reference. It could not if no call of it comes to a changed declaration.
+// reference. It could not if it comes to nothing that was changed.
 func (v *verification) differs(s, reference *Solution) func(*shared) bool {
 	changed, known := reference.graph.Changed(s.graph)
 	if v.Matrix == All || s.Kind != Mutant || !known {
 		return func(*shared) bool { return true }
 	}
+	calls := func(sc *shared, names map[string]bool) bool {
+		return reference.graph.Reaches(sc.calls, names) || s.graph.Reaches(sc.calls, names)
+	}
+	d := reference.graph.Difference(s.graph)
 	return func(sc *shared) bool {
-		return reference.graph.Reaches(sc.calls, changed) || s.graph.Reaches(sc.calls, changed)
+		return calls(sc, changed) && (calls(sc, d.Names) || v.coverage.reaches(sc, d.Pieces))
 	}
 }
 

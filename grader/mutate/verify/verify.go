@@ -100,6 +100,7 @@ type verification struct {
 	Options
 	scenarios []*shared
 	kept      *records
+	coverage  *coverage // nil: not known
 	records   map[*Solution]map[string]*evidence.Record
 	judged    map[*evidence.Record]judge.Scenario
 	done      int // solutions judged
@@ -118,6 +119,7 @@ func Verify(ctx context.Context, o Options) (*Result, error) {
 	v.kept = openRecords(o, o.Opener.Host())
 	began := time.Now()
 	all := v.gather()
+	v.coverage = v.instrument()
 	if err := v.build(ctx, all); err != nil {
 		return nil, err
 	}
@@ -160,7 +162,7 @@ func (v *verification) forget(s *Solution) {
 func (v *verification) try(ctx context.Context, all []*Solution) error {
 	reference := all[:1]
 	groups := append([][]*Solution{reference}, slices.Collect(slices.Chunk(all[1:], atOnce))...)
-	for _, group := range groups {
+	for i, group := range groups {
 		built := slices.DeleteFunc(slices.Clone(group), func(s *Solution) bool { return s.driver == "" })
 		if err := v.runAll(ctx, built, reference[0]); err != nil {
 			return err
@@ -176,6 +178,11 @@ func (v *verification) try(ctx context.Context, all []*Solution) error {
 		if slices.ContainsFunc(v.result.Errors, func(e Error) bool { return e.Subject == mutate.Reference }) {
 			v.result.Partial = true
 			return nil
+		}
+		if i == 0 {
+			if err := v.explore(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
