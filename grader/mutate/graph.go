@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"moulinette/grader/submission"
 )
@@ -20,7 +21,8 @@ type Graph struct {
 	// reached is what was found by [Graph.Reaches], by calls: scenarios are many,
 	// their calls alike.
 	reached map[string]map[string]bool
-	whole   bool // nothing can be told: it does not parse, or executes itself in a way of its own
+	mu      sync.Mutex // guards reached
+	whole   bool       // nothing can be told: it does not parse, or executes itself in a way of its own
 }
 
 // node is all that bears one name.
@@ -101,18 +103,32 @@ func (g *Graph) Changed(other *Graph) (names map[string]bool, known bool) {
 // Reaches tells whether calls of the contract, in the form that [CallName] gives
 // them, may come to one of the names.
 func (g *Graph) Reaches(calls []string, names map[string]bool) bool {
-	key := strings.Join(calls, " ")
-	seen, known := g.reached[key]
-	if !known {
-		seen = g.from(calls)
-		g.reached[key] = seen
-	}
+	seen := g.all(calls)
 	for name := range names {
 		if seen[name] {
 			return true
 		}
 	}
 	return false
+}
+
+// all is [Graph.from], found once.
+func (g *Graph) all(calls []string) map[string]bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	key := strings.Join(calls, " ")
+	seen, known := g.reached[key]
+	if !known {
+		seen = g.from(calls)
+		g.reached[key] = seen
+	}
+	return seen
+}
+
+// Entered tells whether the process that [Graph]'s package prepares by its entry
+// may come to a name.
+func (g *Graph) Entered(name string) bool {
+	return g.Reaches([]string{strings.ToLower(entry)}, map[string]bool{name: true})
 }
 
 // from lists every name that calls may come to.

@@ -8,7 +8,6 @@ import (
 	"testing/fstest"
 
 	"moulinette/grader/evidence"
-	"moulinette/grader/judge"
 	"moulinette/grader/mutate"
 	"moulinette/grader/spec"
 	"moulinette/grader/submission"
@@ -63,7 +62,7 @@ func tried(t *testing.T, s *Solution, how ...string) *verification {
 	ex := small(t)
 	v := &verification{
 		Options: Options{Exercises: []*spec.Exercise{ex}, Catalog: &mutate.Catalog{}, Seed: 1},
-		records: map[*Solution]map[string]*evidence.Record{s: {}}, judged: map[*evidence.Record]judge.Scenario{}, result: &Result{},
+		records: map[*Solution]map[string]*evidence.Record{s: {}}, result: &Result{},
 	}
 	if err := v.union(); err != nil {
 		t.Fatal(err)

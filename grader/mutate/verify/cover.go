@@ -19,6 +19,7 @@ type coverage struct {
 	copy  *Solution
 	cover *mutate.Cover
 	files map[string]map[string]string // by scenario; none: not known
+	whole map[string]bool              // by scenario: a command was seen, so its container came to its end
 }
 
 // instrument makes the copy. A reference that cannot be copied so is no error:
@@ -33,7 +34,7 @@ func (v *verification) instrument() *coverage {
 	}
 	return &coverage{
 		copy:  &Solution{ID: coverID, Kind: Reference, File: v.Reference.Name, files: files, of: v.Reference.Submission.ImportPath},
-		cover: cover, files: map[string]map[string]string{},
+		cover: cover, files: map[string]map[string]string{}, whole: map[string]bool{},
 	}
 }
 
@@ -89,11 +90,19 @@ func (c *coverage) note(sc *shared, rec *evidence.Record) {
 		files[path] = rec.At["after"].Files[path].Content
 	}
 	c.files[sc.ID] = files
+	for _, p := range rec.Probes {
+		c.whole[sc.ID] = c.whole[sc.ID] || p.Seen
+	}
 }
 
 // reaches tells whether a scenario comes to one of the pieces; not known is yes.
-func (c *coverage) reaches(sc *shared, pieces []mutate.Piece) bool {
+// A container that its creator gives up may be killed sooner or later: how far it
+// came is not known.
+func (c *coverage) reaches(sc *shared, reference *mutate.Graph, pieces []mutate.Piece) bool {
 	if c == nil || c.files[sc.ID] == nil {
+		return true
+	}
+	if !c.whole[sc.ID] && slices.ContainsFunc(pieces, func(p mutate.Piece) bool { return reference.Entered(p.Name) }) {
 		return true
 	}
 	return c.cover.Reaches(c.files[sc.ID], pieces)
