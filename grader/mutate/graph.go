@@ -125,10 +125,10 @@ func (g *Graph) all(calls []string) map[string]bool {
 	return seen
 }
 
-// Entered tells whether the process that [Graph]'s package prepares by its entry
-// may come to a name.
-func (g *Graph) Entered(name string) bool {
-	return g.Reaches([]string{strings.ToLower(entry)}, map[string]bool{name: true})
+// Entered tells whether calls may prepare a process, by the contract's EntryCommand,
+// that comes to a name.
+func (g *Graph) Entered(calls []string, name string) bool {
+	return g.Reaches(calls, map[string]bool{entry: true}) && g.Reaches([]string{strings.ToLower(entry)}, map[string]bool{name: true})
 }
 
 // from lists every name that calls may come to.

@@ -102,7 +102,8 @@ func (c *coverage) reaches(sc *shared, reference *mutate.Graph, pieces []mutate.
 	if c == nil || c.files[sc.ID] == nil {
 		return true
 	}
-	if !c.whole[sc.ID] && slices.ContainsFunc(pieces, func(p mutate.Piece) bool { return reference.Entered(p.Name) }) {
+	enters := func(p mutate.Piece) bool { return reference.Entered(sc.calls, p.Name) }
+	if !c.whole[sc.ID] && slices.ContainsFunc(pieces, enters) {
 		return true
 	}
 	return c.cover.Reaches(c.files[sc.ID], pieces)
