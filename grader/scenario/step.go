@@ -1,5 +1,7 @@
 package scenario
 
+import "sync"
+
 // Step is one thing done. Exactly one of Call, Host, Probe, Observe and Kill
 // is set.
 type Step struct {
@@ -97,53 +99,56 @@ type Host struct {
 
 // Calls lists the calls of the contract and the arguments each takes.
 // It is not to be changed.
-func Calls() map[string]Signature { return calls }
+func Calls() map[string]Signature { return calls() }
 
-var calls = map[string]Signature{
-	"print_namespace_info": {},
-	"is_container_init":    {Args: []string{"flags", "process"}},
-	"create_pid_namespace": {Args: []string{"null"}, Starts: true, Blocks: true},
+// calls is not made before it is needed: the probe and the drivers start often.
+var calls = sync.OnceValue(func() map[string]Signature {
+	return map[string]Signature{
+		"print_namespace_info": {},
+		"is_container_init":    {Args: []string{"flags", "process"}},
+		"create_pid_namespace": {Args: []string{"null"}, Starts: true, Blocks: true},
 
-	"create_network_namespace": {Args: []string{"name"}},
-	"create_veth_pair":         {Args: []string{"a", "b"}},
-	"move_interface_to_netns":  {Args: []string{"iface", "netns"}},
-	"configure_interface":      {Args: []string{"iface", "ip", "prefix"}},
-	"interface_up":             {Args: []string{"iface"}},
-	"setup_container_network":  {Args: []string{"net", "null"}},
-	"exec_in_netns":            {Args: []string{"netns", "argv"}, Starts: true, Blocks: true},
+		"create_network_namespace": {Args: []string{"name"}},
+		"create_veth_pair":         {Args: []string{"a", "b"}},
+		"move_interface_to_netns":  {Args: []string{"iface", "netns"}},
+		"configure_interface":      {Args: []string{"iface", "ip", "prefix"}},
+		"interface_up":             {Args: []string{"iface"}},
+		"setup_container_network":  {Args: []string{"net", "null"}},
+		"exec_in_netns":            {Args: []string{"netns", "argv"}, Starts: true, Blocks: true},
 
-	"setup_mount_namespace": {Args: []string{"mnt", "null"}},
-	"make_mount_private":    {Args: []string{"path"}},
-	"make_mount_shared":     {Args: []string{"path"}},
-	"make_mount_slave":      {Args: []string{"path"}},
-	"make_mount_unbindable": {Args: []string{"path"}},
-	"pivot_root_setup":      {Args: []string{"new_root", "put_old"}},
-	"mount_proc":            {Args: []string{"target"}},
-	"mount_sysfs":           {Args: []string{"target"}},
-	"mount_devfs":           {Args: []string{"target"}},
-	"create_devices":        {Args: []string{"rootfs"}},
+		"setup_mount_namespace": {Args: []string{"mnt", "null"}},
+		"make_mount_private":    {Args: []string{"path"}},
+		"make_mount_shared":     {Args: []string{"path"}},
+		"make_mount_slave":      {Args: []string{"path"}},
+		"make_mount_unbindable": {Args: []string{"path"}},
+		"pivot_root_setup":      {Args: []string{"new_root", "put_old"}},
+		"mount_proc":            {Args: []string{"target"}},
+		"mount_sysfs":           {Args: []string{"target"}},
+		"mount_devfs":           {Args: []string{"target"}},
+		"create_devices":        {Args: []string{"rootfs"}},
 
-	"write_uid_map":     {Args: []string{"pid", "process", "text"}},
-	"write_gid_map":     {Args: []string{"pid", "process", "text"}},
-	"setup_uid_map":     {Args: []string{"pid", "process", "inside", "outside", "count"}},
-	"setup_gid_map":     {Args: []string{"pid", "process", "inside", "outside", "count"}},
-	"deny_setgroups":    {Args: []string{"pid", "process"}},
-	"drop_capabilities": {Args: []string{"keep", "inherit"}, Starts: true, Blocks: true},
+		"write_uid_map":     {Args: []string{"pid", "process", "text"}},
+		"write_gid_map":     {Args: []string{"pid", "process", "text"}},
+		"setup_uid_map":     {Args: []string{"pid", "process", "inside", "outside", "count"}},
+		"setup_gid_map":     {Args: []string{"pid", "process", "inside", "outside", "count"}},
+		"deny_setgroups":    {Args: []string{"pid", "process"}},
+		"drop_capabilities": {Args: []string{"keep", "inherit"}, Starts: true, Blocks: true},
 
-	"container_init":          {Args: []string{"container", "config", "null"}},
-	"container_create":        {Args: []string{"container", "config", "null"}, Starts: true},
-	"container_start":         {Args: []string{"container", "config", "null"}, Starts: true},
-	"container_wait":          {Args: []string{"container", "null"}},
-	"container_stop":          {Args: []string{"container", "null"}},
-	"container_print_status":  {Args: []string{"container", "null"}},
-	"container_cleanup":       {Args: []string{"container", "null"}},
-	"container_create_secure": {Args: []string{"container", "config", "null"}, Starts: true},
-	"setup_seccomp_filter":    {Args: []string{"allowed", "allowed_all_but"}, Starts: true, Blocks: true},
+		"container_init":          {Args: []string{"container", "config", "null"}},
+		"container_create":        {Args: []string{"container", "config", "null"}, Starts: true},
+		"container_start":         {Args: []string{"container", "config", "null"}, Starts: true},
+		"container_wait":          {Args: []string{"container", "null"}},
+		"container_stop":          {Args: []string{"container", "null"}},
+		"container_print_status":  {Args: []string{"container", "null"}},
+		"container_cleanup":       {Args: []string{"container", "null"}},
+		"container_create_secure": {Args: []string{"container", "config", "null"}, Starts: true},
+		"setup_seccomp_filter":    {Args: []string{"allowed", "allowed_all_but"}, Starts: true, Blocks: true},
 
-	// No calls of the contract: what the shim does by itself.
-	"demo":      {},
-	"run_probe": {Starts: true, Blocks: true}, // a plain child, to look around where earlier calls have led
-}
+		// No calls of the contract: what the shim does by itself.
+		"demo":      {},
+		"run_probe": {Starts: true, Blocks: true}, // a plain child, to look around where earlier calls have led
+	}
+})
 
 // Signature is how a call is written in a step.
 type Signature struct {
