@@ -103,6 +103,10 @@ func (b *Box) clone() error {
 		return err
 	}
 	defer closeAll(inside)
+	b.t.made++
+	if b.group, err = b.t.cg.make(b.t.made); err != nil {
+		return fmt.Errorf("cgroup: %w", err)
+	}
 	if err := b.t.on(func() error { return b.spawn(inside) }); err != nil {
 		return err
 	}
@@ -117,12 +121,7 @@ func (b *Box) clone() error {
 
 // furnish makes of a fresh box the one that a scenario asks for.
 func (b *Box) furnish(o Options) error {
-	b.t.made++
-	var err error
-	if b.group, err = b.t.cg.make(b.t.made, o.Limits); err != nil {
-		return fmt.Errorf("cgroup: %w", err)
-	}
-	if err := b.group.add(b.Init); err != nil {
+	if err := b.group.limit(o.Limits); err != nil {
 		return fmt.Errorf("cgroup: %w", err)
 	}
 	if err := b.makeRoots(o.World.Roots); err != nil {
@@ -202,7 +201,7 @@ func (b *Box) spawn(inside []*os.File) error {
 		Path: scenario.ProbePath, Args: []string{FaceInit}, Env: []string{"GOMAXPROCS=1"}, Dir: "/",
 		ExtraFiles: inside, SysProcAttr: b.t.initAttr(),
 	}
-	if err := b.cmd.Start(); err != nil {
+	if err := b.group.start(b.cmd.SysProcAttr, b.cmd.Start); err != nil {
 		return fmt.Errorf("clone: %w", err)
 	}
 	b.Init = b.cmd.Process.Pid
