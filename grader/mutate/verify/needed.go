@@ -13,9 +13,11 @@ import (
 	"moulinette/grader/spec"
 )
 
-// origins asks for a mutant of each origin of the seed list.
+// origins asks for a mutant of each origin of the seed list, where an exercise
+// expects known wrong solutions to fail.
 func (v *verification) origins() {
-	if v.result.Partial || len(v.Catalog.Mutants) == 0 {
+	seeded := slices.ContainsFunc(v.Exercises, func(ex *spec.Exercise) bool { return len(ex.Pack.Validation.ExpectedFail) > 0 })
+	if v.result.Partial || !seeded || len(v.Catalog.Mutants) == 0 {
 		return
 	}
 	for _, origin := range mutate.Origins() {
