@@ -66,9 +66,11 @@ func (v *verification) explore(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !v.known(c.copy, noting) {
-			cells = append(cells, cell{c.copy, noting})
+		if v.known(c.copy, noting) {
+			v.result.Reused++
+			continue
 		}
+		cells = append(cells, cell{c.copy, noting})
 	}
 	if err := v.run(ctx, cells); err != nil {
 		return err
