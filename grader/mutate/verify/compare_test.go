@@ -84,6 +84,7 @@ func tried(t *testing.T, s *Solution, how ...string) *verification {
 	}
 	v.result.Solutions = []*Solution{s}
 	v.judge(s)
+	v.compare(s)
 	return v
 }
 
