@@ -18,7 +18,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 RACE_PACKAGES := ./grader/report/... ./grader/run/... ./grader/sandbox/fake/...
 
 .DEFAULT_GOAL := help
-.PHONY: help grade demo build test check format lint vet race tidy tree bench soak fuzz clean verify stress
+.PHONY: help grade demo build test check format lint vet race tidy tree bench soak fuzz chaos clean verify stress
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -71,6 +71,9 @@ verify: build ## grade the grader: reference, alternatives, mutants, skeleton [A
 
 stress: build ## verify N=20 times under load: no verdict may change
 	@bash tests/stress.sh $(PREFIX)/moulinette $(N)
+
+chaos: ## kill our own processes N=300 times: right verdict or exit 3, nothing left
+	CHAOS=$(if $(filter command line environment,$(origin N)),$(N),300) $(GO) test -count=1 -timeout 0 -v -run '^TestChaos$$' ./tests
 
 fuzz: ## fuzz the reports for a minute
 	$(GO) test -run '^$$' -fuzz Fuzz -fuzztime 60s ./grader/report

@@ -84,7 +84,7 @@ func (a *agent) run(sc scenario.Scenario) (*evidence.Record, error) {
 		s.rec.End = evidence.End{Outcome: evidence.Unavailable, Missing: missing, Reason: "this host has no " + missing}
 		return s.rec, nil
 	}
-	err := s.play()
+	err := s.slain(s.play())
 	broken := s.finish()
 	var end *ended
 	switch {
@@ -98,6 +98,26 @@ func (a *agent) run(sc scenario.Scenario) (*evidence.Record, error) {
 		return nil, fmt.Errorf("scenario %s: %w", sc.ID, err)
 	}
 	return s.rec, nil
+}
+
+// slain corrects the end of a scenario in which the driver or the whole box was
+// killed: what was seen afterwards says nothing about the submission.
+func (s *session) slain(err error) error {
+	var end *ended
+	if s.driver == nil || err != nil && (!errors.As(err, &end) || end.Outcome == evidence.Exhausted || end.Outcome == evidence.Flooded) {
+		return err
+	}
+	select {
+	case <-s.box.Gone():
+	default:
+		if s.killed || alive(s.box.Driver) {
+			return err
+		}
+	}
+	if over := s.driver.over(); over != nil && over.Signal == int(unix.SIGKILL) {
+		return s.blame(&ended{*over})
+	}
+	return err
 }
 
 // missing names the feature without which the scenario cannot even be set up.

@@ -34,6 +34,7 @@ type Box struct {
 	launch  *net.UnixConn
 	answers chan answer
 	exit    chan Exit
+	gone    chan struct{} // closed when init has ended
 	group   *group
 	disk    int      // MiB
 	work    *os.File // the folder /work, as the agent reaches it
@@ -89,7 +90,7 @@ func (t *Template) Prepare() {
 
 // newBox clones a box's init and has it set up what all boxes have in common.
 func (t *Template) newBox(disk int) (*Box, error) {
-	b := &Box{t: t, disk: disk, answers: make(chan answer, 1), exit: make(chan Exit, 1)}
+	b := &Box{t: t, disk: disk, answers: make(chan answer, 1), exit: make(chan Exit, 1), gone: make(chan struct{})}
 	if err := b.clone(); err != nil {
 		b.Close()
 		return nil, err
@@ -263,6 +264,7 @@ func (b *Box) listen() {
 	for {
 		var a answer
 		if dec.Decode(&a) != nil {
+			close(b.gone)
 			close(b.answers)
 			return
 		}
@@ -304,6 +306,9 @@ func (b *Box) Host(h scenario.Host) error { return b.order("host", order{Host: &
 
 // Exit delivers how the driver ended, once.
 func (b *Box) Exit() <-chan Exit { return b.exit }
+
+// Gone is closed when init has ended, and every process of the box with it.
+func (b *Box) Gone() <-chan struct{} { return b.gone }
 
 // Exhausted tells which limit of the box's cgroup was hit, or "".
 func (b *Box) Exhausted() string { return b.group.exhausted() }
