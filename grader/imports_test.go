@@ -71,6 +71,7 @@ var house = map[string]place{
 	"grader/sandbox/fake":        {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox"}},
 	"grader/sandbox/ns":          {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox", "grader/agent", "grader/box"}},
 	"grader/sandbox/vm":          {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox", "grader/agent"}},
+	"grader/sandbox/vm/image":    {host, nil},
 	"grader/run":                 {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox", "grader/submission"}},
 	"grader": {host, []string{
 		"grader/scenario", "grader/evidence", "grader/sandbox", "grader/spec", "grader/judge", "grader/submission", "grader/run",
