@@ -146,15 +146,23 @@ func (s *store) host(root string) (*kernel, error) {
 
 // hostSources lists the kernels below root, newest release first.
 func hostSources(root string) (sources []*source) {
-	for _, pattern := range []string{"boot/vmlinuz-*", "lib/modules/*/vmlinuz", "usr/lib/modules/*/vmlinuz"} {
+	for _, pattern := range []string{"boot/vmlinuz-*", "usr/lib/modules/*/vmlinuz"} {
 		paths, _ := filepath.Glob(filepath.Join(root, pattern)) // the pattern is well formed
 		for _, path := range paths {
 			dirs := append(moduleFolders(root), filepath.Dir(path))
 			sources = append(sources, &source{kernel: path, modules: dirs, origin: path})
 		}
 	}
-	slices.SortStableFunc(sources, func(a, b *source) int { return compareReleases(b.kernel, a.kernel) })
+	slices.SortStableFunc(sources, func(a, b *source) int { return compareReleases(b.named(), a.named()) })
 	return sources
+}
+
+// named is the release by the name of the file or its folder.
+func (src *source) named() string {
+	if name, ok := strings.CutPrefix(filepath.Base(src.kernel), "vmlinuz-"); ok {
+		return name
+	}
+	return filepath.Base(filepath.Dir(src.kernel))
 }
 
 // compareReleases compares texts, numbers in them by value.
