@@ -196,7 +196,11 @@ func (s *store) image(k *kernel, agent []byte) (*Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cache: %w", err)
 	}
-	return made, s.publish(tmp, images, key)
+	if err := s.publish(tmp, images, key); err != nil {
+		return nil, err
+	}
+	_, _ = Prune(s.dir, DefaultLimits) // what cannot be removed now is tried again
+	return made, nil
 }
 
 func (k *kernel) modules() ([]*module, error) {
