@@ -40,6 +40,7 @@ type host struct {
 // Opener opens sandboxes of virtual machines.
 type Opener struct {
 	*host
+	image  *image.Image
 	base   *base
 	layers layers
 }
@@ -53,11 +54,11 @@ func New(ctx context.Context, o Options) (*Opener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vm: %w", err)
 	}
-	img, err := image.Build(ctx, image.Options{Kernel: o.Kernel, Modules: o.Modules, Cache: o.Cache, Agent: o.Agent})
+	img, err := image.Build(ctx, o.Image())
 	if err != nil {
 		return nil, fmt.Errorf("vm: %w", err)
 	}
-	op := &Opener{host: h}
+	op := &Opener{host: h, image: img}
 	if err := h.choose(ctx, o, img); err != nil {
 		return nil, fmt.Errorf("vm: %w", err)
 	}
@@ -160,6 +161,9 @@ func processor() string {
 
 // Host tells what the machines' boxes offer.
 func (o *Opener) Host() evidence.Host { return o.base.facts.Host }
+
+// Image is what the machines have booted.
+func (o *Opener) Image() *image.Image { return o.image }
 
 // Accel tells who executes the guests.
 func (o *Opener) Accel() Accel { return o.accel }

@@ -10,22 +10,32 @@
 // does on a host, so scenarios and records are the same.
 package vm
 
-import "moulinette/grader/evidence"
+import (
+	"moulinette/grader/evidence"
+	"moulinette/grader/sandbox/vm/image"
+)
 
 // Tier is what records of this sandbox call it.
 const Tier = "vm"
 
 // Options say how machines are made.
 type Options struct {
-	Agent   string // path of the agent's executable, which is also the guest's init
-	Cache   string // our folder, made if missing
-	Kernel  string // file; empty: found or fetched, see package image
-	Modules string // folder of its modules; empty: derived
-	QEMU    string // executable; empty: found in PATH
-	Accel   Accel  // empty: KVM where it has proved itself, else emulation
+	Agent  string // path of the agent's executable, which is also the guest's init
+	Cache  string // our folder, made if missing
+	Kernel string // file; empty: found or fetched, see package image
+	// KernelSHA256 is what Kernel has to be; empty: anything.
+	KernelSHA256 string
+	Modules      string // folder of its modules; empty: derived
+	QEMU         string // executable; empty: found in PATH
+	Accel        Accel  // empty: KVM where it has proved itself, else emulation
 	// Streamed keeps a machine's memory in its state instead of apart: what is
 	// done in any case where QEMU cannot keep it apart. It is slower.
 	Streamed bool
+}
+
+// Image says what machines boot.
+func (o Options) Image() image.Options {
+	return image.Options{Kernel: o.Kernel, SHA256: o.KernelSHA256, Modules: o.Modules, Cache: o.Cache, Agent: o.Agent}
 }
 
 // Accel says who executes the guest.

@@ -71,23 +71,30 @@ func Build(ctx context.Context, o Options) (*Image, error) {
 	return cache.image(k, agent)
 }
 
-// maxAgent is more than the agent ever weighs.
-const maxAgent = 64 << 20
+// maxProgram is more than a program for a guest ever weighs.
+const maxProgram = 64 << 20
 
-// readAgent reads the program that becomes /init: nothing else is in the guest,
-// so it has to be static.
+// readAgent reads the program that becomes /init.
 func readAgent(path string) ([]byte, error) {
-	data, err := readFile(path, maxAgent)
+	data, err := readStatic(path, "`make build` makes one")
 	if err != nil {
 		return nil, fmt.Errorf("agent: %w", err)
 	}
-	const cure = "`make build` makes one"
+	return data, nil
+}
+
+// readStatic reads a program for a guest, where there are no libraries.
+func readStatic(path, cure string) ([]byte, error) {
+	data, err := readFile(path, maxProgram)
+	if err != nil {
+		return nil, err
+	}
 	f, err := parseELF(data)
 	switch {
 	case err != nil:
 		return nil, &Unusable{path, "no executable: " + err.Error(), cure}
 	case f.Machine != elf.EM_X86_64:
-		return nil, &Unusable{path, "a program for " + f.Machine.String() + ", and guests are x86-64", "build it with GOARCH=amd64"}
+		return nil, &Unusable{path, "a program for " + f.Machine.String() + ", and guests are x86-64", cure}
 	}
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_INTERP {
