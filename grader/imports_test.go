@@ -91,6 +91,7 @@ var house = map[string]place{
 	// Wiring: it knows everybody.
 	"grader/cmd/moulinette": {host, []string{"*"}},
 	"grader/cmd/agent":      {kernel, []string{"grader/agent", "grader/box", "grader/fault", "grader/probe", "grader/submission/jail", "grader/sandbox/vm/guest"}},
+	"grader/cmd/autograder": {host, []string{"grader/sandbox/vm/image"}},
 }
 
 // TestImportsKeepToTheirRooms holds every package to its place. Tests may import
