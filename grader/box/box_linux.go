@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -88,6 +89,14 @@ func (t *Template) Prepare() {
 	}(t.spare)
 }
 
+// Prepared waits until the box that Prepare makes is there.
+func (t *Template) Prepared() {
+	if t.spare != nil {
+		s := <-t.spare
+		t.spare <- s
+	}
+}
+
 // newBox clones a box's init and has it set up what all boxes have in common.
 func (t *Template) newBox(disk int) (*Box, error) {
 	b := &Box{t: t, disk: disk, answers: make(chan answer, 1), exit: make(chan Exit, 1), gone: make(chan struct{})}
@@ -113,6 +122,9 @@ func (b *Box) clone() error {
 	}
 	if err := b.writeMaps(); err != nil {
 		return fmt.Errorf("maps: %w", err)
+	}
+	if err := b.expose(); err != nil {
+		return fmt.Errorf("oom score: %w", err)
 	}
 	go b.listen()
 	return b.order("set-up", order{Base: &base{
@@ -237,6 +249,16 @@ func AllCapabilities() []uintptr {
 		caps = append(caps, c)
 	}
 	return caps
+}
+
+// expose makes the box one that the kernel may kill when memory is full, where
+// the agent is one that it may not (proc(5), oom_score_adj).
+func (b *Box) expose() error {
+	own, err := os.ReadFile("/proc/self/oom_score_adj")
+	if err != nil || !strings.HasPrefix(string(own), "-") || b.t.first == 0 && b.t.cfg.Mode != Privileged {
+		return nil
+	}
+	return os.WriteFile("/proc/"+strconv.Itoa(b.Init)+"/oom_score_adj", []byte("0"), 0)
 }
 
 func (b *Box) writeMaps() error {
