@@ -18,7 +18,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 RACE_PACKAGES := ./grader/report/... ./grader/run/... ./grader/sandbox/fake/...
 
 .DEFAULT_GOAL := help
-.PHONY: help grade demo build test check format lint vet race tidy tree bench soak fuzz chaos clean verify stress vm gradescope
+.PHONY: help grade demo build test check format lint vet race tidy tree bench soak fuzz chaos clean verify stress vm gradescope endure
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -73,6 +73,9 @@ bench: build ## measure, as ratios
 
 soak: build ## grade the reference N=20 times in a row and 8 side by side
 	@bash tests/soak.sh $(PREFIX)/moulinette $(N)
+
+endure: ## open and close N boxes in one agent: nothing may be left in it
+	ENDURE=$(N) $(GO) test -count=1 -timeout 3h -run TestBoxesLeakNothing -v ./grader/sandbox/ns
 
 verify: build ## grade the grader: reference, alternatives, mutants, skeleton [ARGS=]
 	@$(PREFIX)/moulinette verify $(ARGS)
