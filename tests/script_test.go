@@ -25,6 +25,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, without(os.Args[1:]))
 		os.Exit(1)
 	}
+	if os.Getenv(confinedFace) != "" {
+		fmt.Fprintln(os.Stderr, confine(os.Args[1:]))
+		os.Exit(125)
+	}
 	flag.Parse()
 	os.Exit(build(m))
 }

@@ -24,7 +24,7 @@ type Options struct {
 
 // Text writes the report that a student reads.
 func Text(w io.Writer, sheet *judge.Sheet, o Options) error {
-	t := &text{paper: newPaper(o), words: wordsIn(o.Lang), lang: o.Lang, trace: o.Trace, taught: map[string]bool{}}
+	t := newText(o)
 	t.header(sheet)
 	t.faults(sheet)
 	t.build(sheet)
@@ -48,6 +48,10 @@ type text struct {
 	lang   string
 	trace  bool
 	taught map[string]bool // lessons written so far
+}
+
+func newText(o Options) *text {
+	return &text{paper: newPaper(o), words: wordsIn(o.Lang), lang: o.Lang, trace: o.Trace, taught: map[string]bool{}}
 }
 
 func (t *text) header(s *judge.Sheet) {

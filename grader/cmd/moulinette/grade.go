@@ -135,14 +135,20 @@ func (a *app) unusable(dir string, err error) error {
 	var wrong *submission.Unusable
 	switch {
 	case errors.As(err, &wrong) && a.lang == "fr":
-		return usage("%s : %s", dir, wrong.FR)
+		return &failure{exitUsage, unfit(dir + " : " + wrong.FR)}
 	case errors.As(err, &wrong):
-		return usage("%s: %s", dir, wrong.EN)
+		return &failure{exitUsage, unfit(dir + ": " + wrong.EN)}
 	case errors.Is(err, os.ErrNotExist) && err.Error() == "stat "+dir+": no such file or directory":
 		return usage("%s: no such folder", dir)
 	}
 	return &failure{exitHarness, err}
 }
+
+// unfit is an error about what was handed in.
+type unfit string
+
+// Error names the folder.
+func (u unfit) Error() string { return string(u) }
 
 // slug makes a file name of a folder's.
 func slug(dir string) string {

@@ -117,7 +117,11 @@ func (v *verification) edited(id string, apply func(submission.Files) (submissio
 // build compiles the solutions into as few drivers as possible.
 func (v *verification) build(ctx context.Context, all []*Solution) error {
 	var together []*submission.Submission
-	for _, s := range all {
+	tried := all
+	if v.coverage != nil {
+		tried = append(slices.Clone(all), v.coverage.copy)
+	}
+	for _, s := range tried {
 		if s.files == nil {
 			continue
 		}
@@ -140,7 +144,7 @@ func (v *verification) build(ctx context.Context, all []*Solution) error {
 		}
 		together = append(together, s.submitted)
 	}
-	return v.link(ctx, all, together)
+	return v.link(ctx, tried, together)
 }
 
 func (v *verification) link(ctx context.Context, all []*Solution, group []*submission.Submission) error {

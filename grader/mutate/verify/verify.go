@@ -10,10 +10,10 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"moulinette/grader/evidence"
-	"moulinette/grader/judge"
 	"moulinette/grader/mutate"
 	"moulinette/grader/run"
 	"moulinette/grader/sandbox"
@@ -37,7 +37,7 @@ type Options struct {
 	Records   string // folder where what was seen is kept for the next time; empty: nowhere
 	Agent     string // names the agent's content: what was seen by another does not count
 	Fresh     bool   // take nothing from Records
-	Matrix    Matrix // how much is run; empty means Full
+	Matrix    Matrix // how much is run; empty means Rows
 	Progress  Progress
 }
 
@@ -47,10 +47,10 @@ type Matrix string
 // Matrices.
 const (
 	// Rows runs what is needed to know of each mutant exactly which rows it
-	// loses: when a row is lost its other scenarios are left out.
+	// loses, and that every scenario is needed: when a row is lost its other
+	// scenarios are left out, unless one of them might be seen to be needed.
 	Rows Matrix = "rows"
-	// Full also tells by which scenarios it loses them, and so whether every
-	// scenario is needed.
+	// Full also tells by which scenarios it loses them.
 	Full Matrix = "full"
 	// All also runs the scenarios that cannot differ from the reference, as
 	// nothing that they call was changed.
@@ -100,17 +100,19 @@ type verification struct {
 	Options
 	scenarios []*shared
 	kept      *records
+	coverage  *coverage // nil: not known
 	records   map[*Solution]map[string]*evidence.Record
-	judged    map[*evidence.Record]judge.Scenario
-	done      int // solutions judged
+	judged    sync.Map // *evidence.Record: judge.Scenario
+	done      int      // solutions judged
 	result    *Result
 }
 
 // Verify verifies. The error is the host's, ours, or that ctx was cancelled.
 func Verify(ctx context.Context, o Options) (*Result, error) {
+	o.Matrix = cmp.Or(o.Matrix, Rows)
 	v := &verification{
-		Options: o, records: map[*Solution]map[string]*evidence.Record{}, judged: map[*evidence.Record]judge.Scenario{},
-		result: &Result{Exercises: o.Exercises, Catalog: o.Catalog, Partial: len(o.Only) > 0 || o.Matrix == Rows},
+		Options: o, records: map[*Solution]map[string]*evidence.Record{},
+		result: &Result{Exercises: o.Exercises, Catalog: o.Catalog, Partial: len(o.Only) > 0},
 	}
 	if err := v.union(); err != nil {
 		return nil, err
@@ -118,12 +120,16 @@ func Verify(ctx context.Context, o Options) (*Result, error) {
 	v.kept = openRecords(o, o.Opener.Host())
 	began := time.Now()
 	all := v.gather()
+	v.coverage = v.instrument()
 	if err := v.build(ctx, all); err != nil {
 		return nil, err
 	}
 	v.result.Solutions, v.result.Building = all, time.Since(began)
 	began = time.Now()
 	if err := v.try(ctx, all); err != nil {
+		return nil, err
+	}
+	if err := v.witness(ctx); err != nil {
 		return nil, err
 	}
 	v.result.Running = time.Since(began)
@@ -149,7 +155,7 @@ func (v *verification) forget(s *Solution) {
 	}
 	for id, rec := range v.records[s] {
 		if !s.Cells[id].Inferred {
-			delete(v.judged, rec)
+			v.judged.Delete(rec)
 		}
 	}
 	delete(v.records, s)
@@ -160,13 +166,14 @@ func (v *verification) forget(s *Solution) {
 func (v *verification) try(ctx context.Context, all []*Solution) error {
 	reference := all[:1]
 	groups := append([][]*Solution{reference}, slices.Collect(slices.Chunk(all[1:], atOnce))...)
-	for _, group := range groups {
+	for i, group := range groups {
 		built := slices.DeleteFunc(slices.Clone(group), func(s *Solution) bool { return s.driver == "" })
 		if err := v.runAll(ctx, built, reference[0]); err != nil {
 			return err
 		}
+		side(built, func(_ int, s *Solution) { v.judge(s) })
 		for _, s := range built {
-			v.judge(s)
+			v.compare(s)
 			v.forget(s)
 		}
 		v.done += len(group)
@@ -176,6 +183,11 @@ func (v *verification) try(ctx context.Context, all []*Solution) error {
 		if slices.ContainsFunc(v.result.Errors, func(e Error) bool { return e.Subject == mutate.Reference }) {
 			v.result.Partial = true
 			return nil
+		}
+		if i == 0 {
+			if err := v.explore(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
