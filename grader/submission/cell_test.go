@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"moulinette/grader/submission/jail"
@@ -93,6 +95,29 @@ func TestCellIsTight(t *testing.T) {
 				t.Errorf("our own text cannot write the build cache: %v: %s", err, out)
 			}
 		})
+	}
+}
+
+// TestCellOfAnOrdinaryUser is the same, for whom root's ways are closed.
+func TestCellOfAnOrdinaryUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("the user of the other tests is ordinary already")
+	}
+	home, err := os.MkdirTemp("", "ordinary-")
+	must(t, err)
+	defer func() { _ = os.RemoveAll(home) }()
+	must(t, os.Chown(home, 61234, 61234))
+	text, err := os.ReadFile(agentProgram(t))
+	must(t, err)
+	program := filepath.Join(home, "submission.test")
+	must(t, os.WriteFile(program, text, 0o755))
+	cmd := exec.Command(program, "-test.run", "^(TestCellIsTight|TestBestCellIsFound)$", "-test.v")
+	cmd.Dir = home
+	cmd.Env = []string{"HOME=" + home, "TMPDIR=" + home, "PATH=" + os.Getenv("PATH")}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 61234, Gid: 61234}}
+	out, err := cmd.CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("--- PASS: TestCellIsTight/landlock/write_the_build_cache")) {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 
