@@ -40,6 +40,12 @@ func (b *Builder) Boxed(l Language) string {
 	return string(kind)
 }
 
+// Look finds out what a compiler of Go would be kept in here, for [Builder.Boxed].
+func (b *Builder) Look(ctx context.Context) error {
+	b.once.Do(func() { b.toolErr = b.prepare(ctx) })
+	return b.toolErr
+}
+
 // findCell looks for the best cell in which a harmless command comes to its end.
 func (b *Builder) findCell(ctx context.Context, args, shown []string) (cell, error) {
 	if b.Jail == "" {
