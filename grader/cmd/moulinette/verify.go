@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -100,6 +101,7 @@ func (a *app) verify(ctx context.Context, f verifyFlags) error {
 	defer cancel()
 	progress := a.verifyProgress()
 	o.Progress = progress
+	debug.SetGCPercent(400) // records by the thousand come and go
 	result, err := verify.Verify(ctx, *o)
 	progress.end()
 	if err != nil {
