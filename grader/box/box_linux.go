@@ -115,6 +115,9 @@ func (b *Box) clone() error {
 	if err := b.t.on(func() error { return b.spawn(inside) }); err != nil {
 		return err
 	}
+	if err := b.confine(); err != nil {
+		return fmt.Errorf("cgroup: %w", err)
+	}
 	if err := b.writeMaps(); err != nil {
 		return fmt.Errorf("maps: %w", err)
 	}
@@ -129,12 +132,7 @@ func (b *Box) clone() error {
 
 // furnish makes of a fresh box the one that a scenario asks for.
 func (b *Box) furnish(o Options) error {
-	b.t.made++
-	var err error
-	if b.group, err = b.t.cg.make(b.t.made, o.Limits); err != nil {
-		return fmt.Errorf("cgroup: %w", err)
-	}
-	if err := b.group.add(b.Init); err != nil {
+	if err := b.group.limit(o.Limits); err != nil {
 		return fmt.Errorf("cgroup: %w", err)
 	}
 	if err := b.makeRoots(o.World.Roots); err != nil {
@@ -249,6 +247,15 @@ func AllCapabilities() []uintptr {
 		caps = append(caps, c)
 	}
 	return caps
+}
+
+// confine puts the box's init into a cgroup of its own, which has no limits yet.
+func (b *Box) confine() error {
+	var err error
+	if b.group, err = b.t.cg.make(int(b.t.made.Add(1))); err != nil {
+		return err
+	}
+	return b.group.add(b.Init)
 }
 
 // expose makes the box one that the kernel may kill when memory is full, where

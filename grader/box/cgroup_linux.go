@@ -144,7 +144,7 @@ type group struct {
 	unified            bool
 }
 
-func (c *cgroups) make(n int, l scenario.Limits) (*group, error) {
+func (c *cgroups) make(n int) (*group, error) {
 	name := fmt.Sprintf("%s%d-%d", cgroupPrefix, os.Getpid(), n)
 	g := &group{unified: c.unified}
 	if c.memory() {
@@ -158,14 +158,19 @@ func (c *cgroups) make(n int, l scenario.Limits) (*group, error) {
 			return g, err
 		}
 	}
+	return g, nil
+}
+
+// limit sets the limits of a scenario.
+func (g *group) limit(l scenario.Limits) error {
 	memory := "memory.limit_in_bytes"
-	if c.unified {
+	if g.unified {
 		memory = "memory.max"
 	}
 	if err := setLimit(g.memoryDir, memory, l.MemoryMiB<<20); err != nil {
-		return g, err
+		return err
 	}
-	return g, setLimit(g.pidsDir, "pids.max", l.Processes)
+	return setLimit(g.pidsDir, "pids.max", l.Processes)
 }
 
 func setLimit(dir, file string, value int) error {
