@@ -5,6 +5,7 @@ SPEC      ?= truman_container
 ISOLATION ?= auto
 ARGS      ?=
 N         ?= 20
+FUZZTIME  ?= 30s
 GO        ?= go
 PREFIX    := bin
 
@@ -86,8 +87,12 @@ stress: build ## verify N=20 times under load: no verdict may change
 chaos: ## kill our own processes N=300 times: right verdict or exit 3, nothing left
 	CHAOS=$(if $(filter command line environment,$(origin N)),$(N),300) $(GO) test -count=1 -timeout 0 -v -run '^TestChaos$$' ./tests
 
-fuzz: ## fuzz the reports for a minute
-	$(GO) test -run '^$$' -fuzz Fuzz -fuzztime 60s ./grader/report
+fuzz: ## run each fuzz test for FUZZTIME=30s
+	@grep -rlE '^func Fuzz' --include='*_test.go' grader | while read -r file; do \
+		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9]*)\(.*/\1/p' "$$file"); do \
+			echo "$$name ($$file)"; \
+			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" </dev/null || exit 1; \
+		done; done
 
 clean: ## remove what was built
 	rm -rf $(PREFIX)

@@ -30,6 +30,9 @@ func open(s Setup) (*agent, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := netlinkWorks(); err != nil {
+		return nil, err
+	}
 	a := &agent{setup: s, template: t}
 	a.host = evidence.Host{Tier: s.Tier, Kernel: kernel(), Features: t.Features()}
 	if fault.Supported() == nil {
@@ -41,6 +44,16 @@ func open(s Setup) (*agent, error) {
 		t.Prepared()
 	}
 	return a, nil
+}
+
+// netlinkWorks: where it does not, no submission can do its work, and it would
+// look like its own fault.
+func netlinkWorks() error {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+	if err != nil {
+		return fmt.Errorf("netlink: %w", err)
+	}
+	return unix.Close(fd)
 }
 
 func kernel() string {

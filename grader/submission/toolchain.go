@@ -139,7 +139,7 @@ func (b *Builder) goBuild(ctx context.Context, dir string, ownText bool, args ..
 		run = b.runGo
 	}
 	err = run(timed, command)
-	if err != nil && !ownText && !bytes.Contains(command.Output.Bytes(), []byte(compilerSpoke)) {
+	if err != nil && !bytes.Contains(command.Output.Bytes(), []byte(compilerSpoke)) {
 		command.Env, command.Output = append(env, withoutIndex), &bytes.Buffer{}
 		err = run(timed, command)
 	}
