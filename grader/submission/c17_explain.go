@@ -59,7 +59,7 @@ func (b *Builder) warmC(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, output, err := b.compileC(ctx, st, b.keyOfC(st), nil); err != nil {
+	if output, err := b.compileC(ctx, st, &Driver{Key: b.keyOfC(st)}, nil); err != nil {
 		return fmt.Errorf("no submission in C can be built on this host (is libc6-dev there?): %w: %s", err, bytes.TrimSpace(output))
 	}
 	return nil
@@ -126,6 +126,3 @@ func linkFinding(m []string) Finding {
 	}
 	return f
 }
-
-// errNotGo is the answer of what links Go submissions together.
-var errNotGo = errors.New("a submission in C has a driver of its own")
