@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -34,6 +35,7 @@ type Box struct {
 	launch  *net.UnixConn
 	answers chan answer
 	exit    chan Exit
+	gone    chan struct{} // closed when init has ended
 	group   *group
 	disk    int      // MiB
 	work    *os.File // the folder /work, as the agent reaches it
@@ -87,9 +89,17 @@ func (t *Template) Prepare() {
 	}(t.spare)
 }
 
+// Prepared waits until the box that Prepare makes is there.
+func (t *Template) Prepared() {
+	if t.spare != nil {
+		s := <-t.spare
+		t.spare <- s
+	}
+}
+
 // newBox clones a box's init and has it set up what all boxes have in common.
 func (t *Template) newBox(disk int) (*Box, error) {
-	b := &Box{t: t, disk: disk, answers: make(chan answer, 1), exit: make(chan Exit, 1)}
+	b := &Box{t: t, disk: disk, answers: make(chan answer, 1), exit: make(chan Exit, 1), gone: make(chan struct{})}
 	if err := b.clone(); err != nil {
 		b.Close()
 		return nil, err
@@ -112,6 +122,9 @@ func (b *Box) clone() error {
 	}
 	if err := b.writeMaps(); err != nil {
 		return fmt.Errorf("maps: %w", err)
+	}
+	if err := b.expose(); err != nil {
+		return fmt.Errorf("oom score: %w", err)
 	}
 	go b.listen()
 	return b.order("set-up", order{Base: &base{
@@ -238,6 +251,16 @@ func AllCapabilities() []uintptr {
 	return caps
 }
 
+// expose makes the box one that the kernel may kill when memory is full, where
+// the agent is one that it may not (proc(5), oom_score_adj).
+func (b *Box) expose() error {
+	own, err := os.ReadFile("/proc/self/oom_score_adj")
+	if err != nil || !strings.HasPrefix(string(own), "-") || b.t.first == 0 && b.t.cfg.Mode != Privileged {
+		return nil
+	}
+	return os.WriteFile("/proc/"+strconv.Itoa(b.Init)+"/oom_score_adj", []byte("0"), 0)
+}
+
 func (b *Box) writeMaps() error {
 	if b.t.cfg.Mode == Privileged {
 		return nil
@@ -263,6 +286,7 @@ func (b *Box) listen() {
 	for {
 		var a answer
 		if dec.Decode(&a) != nil {
+			close(b.gone)
 			close(b.answers)
 			return
 		}
@@ -304,6 +328,9 @@ func (b *Box) Host(h scenario.Host) error { return b.order("host", order{Host: &
 
 // Exit delivers how the driver ended, once.
 func (b *Box) Exit() <-chan Exit { return b.exit }
+
+// Gone is closed when init has ended, and every process of the box with it.
+func (b *Box) Gone() <-chan struct{} { return b.gone }
 
 // Exhausted tells which limit of the box's cgroup was hit, or "".
 func (b *Box) Exhausted() string { return b.group.exhausted() }

@@ -150,7 +150,7 @@ func sweep(dir string) {
 		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(g), cgroupPrefix), "-")
 		n, err := strconv.Atoi(pid)
 		if err == nil && errors.Is(unix.Kill(n, 0), unix.ESRCH) {
-			_ = unix.Rmdir(g)
+			_ = removeGroup(g, sweepTimeout)
 		}
 	}
 }
@@ -289,17 +289,25 @@ func (g *group) remove() error {
 		return nil
 	}
 	for _, dir := range g.dirs() {
-		deadline := time.Now().Add(openTimeout)
-		for {
-			err := unix.Rmdir(dir)
-			if err == nil || errors.Is(err, unix.ENOENT) {
-				break
-			}
-			if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
-				return fmt.Errorf("cgroup: rmdir %s: %w", dir, err)
-			}
-			<-time.After(time.Millisecond)
+		if err := removeGroup(dir, openTimeout); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// sweepTimeout is for groups whose processes are dead already.
+const sweepTimeout = 250 * time.Millisecond
+
+func removeGroup(dir string, timeout time.Duration) error {
+	for deadline := time.Now().Add(timeout); ; {
+		err := unix.Rmdir(dir)
+		if err == nil || errors.Is(err, unix.ENOENT) {
+			return nil
+		}
+		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
+			return fmt.Errorf("cgroup: rmdir %s: %w", dir, err)
+		}
+		<-time.After(time.Millisecond)
+	}
 }

@@ -16,7 +16,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"moulinette/grader/submission/jail"
@@ -37,7 +36,10 @@ var (
 const cTimeout = 30 * time.Second
 
 // cTool is the C compiler of this host.
-type cTool struct{ path, version string }
+type cTool struct {
+	path, version string
+	cell          cell
+}
 
 // findC looks for the C compiler.
 func (b *Builder) findC(ctx context.Context) (t cTool, err error) {
@@ -60,7 +62,8 @@ func (b *Builder) findC(ctx context.Context) (t cTool, err error) {
 		return t, fmt.Errorf("compiler: %s --version: %w", t.path, err)
 	}
 	t.version = t.path + " " + string(out)
-	return t, nil
+	t.cell, err = b.findCell(ctx, []string{t.path, "--version"}, nil)
+	return t, err
 }
 
 // buildC compiles a submission in C with our shim.
@@ -77,6 +80,10 @@ func (b *Builder) buildC(ctx context.Context, s *Submission) (*Driver, error) {
 		return d, nil
 	}
 	output, err := b.compileC(ctx, st, d, s.cLibraries())
+	if err != nil && ctx.Err() == nil && len(explainC(output)) == 0 {
+		// Whoever ended it, it has not said what it thinks: once more.
+		output, err = b.compileC(ctx, st, d, s.cLibraries())
+	}
 	if err != nil {
 		return nil, b.blameC(ctx, output, err)
 	}
@@ -241,11 +248,11 @@ func (b *Builder) shim(ctx context.Context, st staged) (string, error) {
 // makeC runs the compiler in a private folder, which is gone afterwards, and
 // installs what it has made.
 func (b *Builder) makeC(ctx context.Context, st staged, key string, args []string) (built string, output []byte, err error) {
-	dir, err := b.cache.temp()
+	dir, remove, err := b.cache.temp()
 	if err != nil {
 		return "", nil, err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	defer remove()
 	work := filepath.Join(dir, "work")
 	err = errors.Join(st.write(work), os.Mkdir(filepath.Join(dir, "root"), 0o700), os.Mkdir(filepath.Join(dir, "tmp"), 0o700))
 	if err != nil {
@@ -275,21 +282,21 @@ func (b *Builder) runC(ctx context.Context, dir string, args []string) ([]byte, 
 	return out.Bytes(), err
 }
 
+// cLimits are those of a compiler of C.
+var cLimits = jail.Limits{Address: 2 << 30, File: 64 << 20, Seconds: 30}
+
 func (b *Builder) executeC(ctx context.Context, dir string, args []string, out *bytes.Buffer) error {
 	env := []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}
-	if b.Jail == "" {
-		return Here(ctx, Command{Args: args, Dir: filepath.Join(dir, "work"), Env: append(env, "TMPDIR="+filepath.Join(dir, "tmp")), Output: out})
+	work, tmp := filepath.Join(dir, "work"), filepath.Join(dir, "tmp")
+	p := jail.Plan{Dir: work, Args: args, Env: append(env, "TMPDIR="+tmp), Limits: cLimits}
+	switch b.cTool.cell.kind {
+	case "":
+		return Here(ctx, Command{Args: args, Dir: work, Env: p.Env, Output: out})
+	case jail.Namespaces: // what is compiled does not depend on where that was
+		p.Dir, p.Env = "/work", append(env, "TMPDIR=/tmp")
+		p.Folders = []jail.Folder{{Host: work, Inside: p.Dir, Write: true}}
+	default:
+		p.Folders = []jail.Folder{{Host: work, Write: true}, {Host: tmp, Write: true}}
 	}
-	cmd, err := jail.Command(ctx, b.Jail, jail.Plan{Dir: dir, Args: args, Env: append(env, "TMPDIR=/tmp")})
-	if err != nil {
-		return err
-	}
-	words := &bounded{buffer: out}
-	cmd.Stdout, cmd.Stderr = words, words
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second
-	// The parent-death signal is about the thread that forked.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	return cmd.Run()
+	return b.cTool.cell.run(ctx, dir, p, out)
 }

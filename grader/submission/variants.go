@@ -76,6 +76,7 @@ func (b *Builder) together(ctx context.Context, all []*Submission, v *Variants) 
 		v.Driver = &Driver{Path: found, Key: key, Cached: true}
 		return nil, nil
 	}
+	b.ready(ctx, all...)
 	built, output, err := b.compile(ctx, st, key)
 	if err != nil {
 		return output, err

@@ -28,6 +28,7 @@ type gradeFlags struct {
 	seed      uint64
 	isolation string
 	keep      string
+	signKey   string
 	output    outputs
 }
 
@@ -55,6 +56,7 @@ func (a *app) gradeCommand() *cobra.Command {
 	flags.Uint64Var(&f.seed, "seed", 0, "seed of the random values (default random)")
 	flags.StringVar(&f.isolation, "isolation", "auto", "sandbox: auto, ns, privileged or vm")
 	flags.StringVar(&f.keep, "keep", "", "keep the records in this folder, for `moulinette judge`")
+	flags.StringVar(&f.signKey, "sign-key", "", "sign JSON reports with the secret in this file (see `verify-report`)")
 	f.output.flags(flags)
 	return cmd
 }
@@ -69,6 +71,10 @@ func folder(args []string) string {
 
 func (a *app) grade(ctx context.Context, dir string, f gradeFlags) error {
 	if err := f.check(); err != nil {
+		return err
+	}
+	var err error
+	if f.output.key, err = signKey(f.signKey, f.output); err != nil {
 		return err
 	}
 	ex, err := exercise(f.spec)
@@ -129,14 +135,20 @@ func (a *app) unusable(dir string, err error) error {
 	var wrong *submission.Unusable
 	switch {
 	case errors.As(err, &wrong) && a.lang == "fr":
-		return usage("%s : %s", dir, wrong.FR)
+		return &failure{exitUsage, unfit(dir + " : " + wrong.FR)}
 	case errors.As(err, &wrong):
-		return usage("%s: %s", dir, wrong.EN)
+		return &failure{exitUsage, unfit(dir + ": " + wrong.EN)}
 	case errors.Is(err, os.ErrNotExist) && err.Error() == "stat "+dir+": no such file or directory":
 		return usage("%s: no such folder", dir)
 	}
 	return &failure{exitHarness, err}
 }
+
+// unfit is an error about what was handed in.
+type unfit string
+
+// Error names the folder.
+func (u unfit) Error() string { return string(u) }
 
 // slug makes a file name of a folder's.
 func slug(dir string) string {

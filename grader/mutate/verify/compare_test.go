@@ -84,6 +84,7 @@ func tried(t *testing.T, s *Solution, how ...string) *verification {
 	}
 	v.result.Solutions = []*Solution{s}
 	v.judge(s)
+	v.compare(s)
 	return v
 }
 
@@ -176,10 +177,15 @@ func TestEveryScenarioIsNeeded(t *testing.T) {
 }
 
 func TestOriginsAreCovered(t *testing.T) {
-	v := &verification{Options: Options{Catalog: &mutate.Catalog{}}, result: &Result{}}
+	ex := small(t)
+	v := &verification{Options: Options{Exercises: []*spec.Exercise{ex}, Catalog: &mutate.Catalog{}}, result: &Result{}}
 	for _, origin := range mutate.Origins()[1:] {
 		v.Catalog.Mutants = append(v.Catalog.Mutants, &mutate.Mutant{File: "mutants/pid/x.yaml", Origin: mutate.Words{origin}})
 	}
+	if v.origins(); len(v.result.Errors) > 0 {
+		t.Errorf("got %+v; want nothing asked of an exercise without a list", v.result.Errors)
+	}
+	ex.Pack.Validation.ExpectedFail = []string{"mutant_a"}
 	v.origins()
 	if len(v.result.Errors) != 1 || v.result.Errors[0].Subject != "mutant A" || v.result.Errors[0].Kind != Uncovered {
 		t.Errorf("got %+v; want mutant A alone", v.result.Errors)

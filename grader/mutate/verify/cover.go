@@ -9,6 +9,7 @@ import (
 	"moulinette/grader/judge"
 	"moulinette/grader/mutate"
 	"moulinette/grader/scenario"
+	"moulinette/grader/submission"
 )
 
 // coverID is the name of the copy of the reference that notes what is executed.
@@ -25,7 +26,7 @@ type coverage struct {
 // instrument makes the copy. A reference that cannot be copied so is no error:
 // more scenarios are run then.
 func (v *verification) instrument() *coverage {
-	if v.Matrix == All {
+	if v.Matrix == All || !slices.ContainsFunc(v.families(), func(f family) bool { return f.language == submission.Go }) {
 		return nil
 	}
 	files, cover, err := mutate.Instrument(v.Reference.Submission.Files)
@@ -66,9 +67,11 @@ func (v *verification) explore(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !v.known(c.copy, noting) {
-			cells = append(cells, cell{c.copy, noting})
+		if v.known(c.copy, noting) {
+			v.result.Reused++
+			continue
 		}
+		cells = append(cells, cell{c.copy, noting})
 	}
 	if err := v.run(ctx, cells); err != nil {
 		return err
