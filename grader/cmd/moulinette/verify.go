@@ -157,14 +157,21 @@ func (f verifyFlags) load() (*verify.Options, error) {
 			return nil, err
 		}
 	}
+	if err := f.inC(o); err != nil {
+		return nil, err
+	}
 	if f.alternatives == "" {
 		f.alternatives = filepath.Join(f.reference, "alternatives")
 	}
 	if _, err := os.Stat(f.mutants); err != nil {
 		return nil, usage("--mutants %s: no such folder", f.mutants)
 	}
+	reference := o.Reference.Submission.Files
+	if c := o.ReferenceC.Submission; c != nil {
+		reference = mutate.WithC17(reference, c.Files)
+	}
 	o.Catalog, err = mutate.Load(mutate.Source{
-		Reference: o.Reference.Submission.Files, Exercises: known,
+		Reference: reference, Exercises: known,
 		Mutants:      mutate.Place{FS: os.DirFS(f.mutants), Name: f.mutants},
 		Alternatives: mutate.Place{FS: os.DirFS(f.alternatives), Name: f.alternatives},
 	})
@@ -172,6 +179,23 @@ func (f verifyFlags) load() (*verify.Options, error) {
 		return nil, err
 	}
 	return o, f.choose(o)
+}
+
+// inC reads the reference and the skeleton in C, if there are any.
+func (f verifyFlags) inC(o *verify.Options) (err error) {
+	for _, place := range []struct {
+		dir  string
+		into *verify.Folder
+	}{{f.reference, &o.ReferenceC}, {f.student, &o.SkeletonC}} {
+		dir := filepath.Join(place.dir, mutate.C17Folder)
+		if _, missing := os.Stat(dir); place.dir == "" || missing != nil {
+			continue
+		}
+		if *place.into, err = opened(dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // concerned leaves, of what is wrong in a catalog, what is about the chosen: who
