@@ -113,8 +113,7 @@ func (b *Box) clone() error {
 		return err
 	}
 	defer closeAll(inside)
-	b.t.made++
-	if b.group, err = b.t.cg.make(b.t.made); err != nil {
+	if b.group, err = b.t.cg.make(int(b.t.made.Add(1))); err != nil {
 		return fmt.Errorf("cgroup: %w", err)
 	}
 	if err := b.t.on(func() error { return b.spawn(inside) }); err != nil {

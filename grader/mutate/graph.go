@@ -43,10 +43,11 @@ type function struct {
 // entry is the method that runs in a process which [entryCommand] prepares.
 const entry, entryCommand = "ContainerEntry", "EntryCommand"
 
-// NewGraph reads the package of files.
+// NewGraph reads the package, or the C text, of files.
 func NewGraph(files submission.Files) *Graph {
 	g := &Graph{nodes: map[string]*node{}, reached: map[string]map[string]bool{}}
 	methods := map[string][]string{} // by type
+	g.readC(files)
 	for _, name := range sortedFiles(files) {
 		text := files[name]
 		fset := token.NewFileSet()
@@ -135,7 +136,7 @@ func (g *Graph) Entered(calls []string, name string) bool {
 func (g *Graph) from(calls []string) map[string]bool {
 	queue := []string{"New", "init", "_"}
 	for name, n := range g.nodes {
-		if n.early || slices.Contains(calls, "demo") || slices.Contains(calls, strings.ToLower(name)) {
+		if n.early || slices.Contains(calls, "demo") || slices.Contains(calls, CallName(strings.ToLower(name))) {
 			queue = append(queue, name)
 		}
 	}

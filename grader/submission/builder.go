@@ -42,6 +42,7 @@ type Driver struct {
 	Path   string // in the cache; stays for at least an hour
 	Key    string // of all that it was built from
 	Cached bool   // it had been built before
+	Object string // of a submission in C: what was compiled of it alone
 }
 
 // Build compiles a submission with our shim. The error is a [*BuildError] if the

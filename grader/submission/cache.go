@@ -18,7 +18,7 @@ import (
 // What the cache keeps: the newest drivers, and every one used of late, because
 // somebody may be about to run it.
 const (
-	keepDrivers = 200
+	keepDrivers = 400
 	keepBytes   = 2 << 30
 	keepFor     = time.Hour
 )

@@ -9,6 +9,7 @@ import (
 	"moulinette/grader/judge"
 	"moulinette/grader/mutate"
 	"moulinette/grader/scenario"
+	"moulinette/grader/submission"
 )
 
 // coverID is the name of the copy of the reference that notes what is executed.
@@ -25,7 +26,7 @@ type coverage struct {
 // instrument makes the copy. A reference that cannot be copied so is no error:
 // more scenarios are run then.
 func (v *verification) instrument() *coverage {
-	if v.Matrix == All {
+	if v.Matrix == All || !slices.ContainsFunc(v.families(), func(f family) bool { return f.language == submission.Go }) {
 		return nil
 	}
 	files, cover, err := mutate.Instrument(v.Reference.Submission.Files)

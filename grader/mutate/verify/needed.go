@@ -13,20 +13,27 @@ import (
 	"moulinette/grader/spec"
 )
 
-// origins asks for a mutant of each origin of the seed list, where an exercise
-// expects known wrong solutions to fail.
+// origins asks for a mutant of each origin of the seed list, in each language,
+// where an exercise expects known wrong solutions to fail.
 func (v *verification) origins() {
 	seeded := slices.ContainsFunc(v.Exercises, func(ex *spec.Exercise) bool { return len(ex.Pack.Validation.ExpectedFail) > 0 })
 	if v.result.Partial || !seeded || len(v.Catalog.Mutants) == 0 {
 		return
 	}
-	for _, origin := range mutate.Origins() {
-		covered := slices.ContainsFunc(v.Catalog.Mutants, func(m *mutate.Mutant) bool { return slices.Contains(m.Origin, origin) })
-		if !covered && origin != "ours" {
-			v.report(Error{
-				Kind: Uncovered, Subject: origin, File: v.folder(),
-				Text: spec.Text{FR: fmt.Sprintf("aucun mutant ne vient de « %s »", origin), EN: fmt.Sprintf("no mutant comes from %q", origin)},
+	for _, f := range v.families() {
+		for _, origin := range mutate.Origins() {
+			covered := slices.ContainsFunc(v.Catalog.Mutants, func(m *mutate.Mutant) bool {
+				return m.Language() == f.language && slices.Contains(m.Origin, origin)
 			})
+			if !covered && origin != "ours" {
+				v.report(Error{
+					Kind: Uncovered, Subject: origin, File: v.folder(),
+					Text: spec.Text{
+						FR: fmt.Sprintf("aucun mutant (%s) ne vient de « %s »", f.language, origin),
+						EN: fmt.Sprintf("no mutant (%s) comes from %q", f.language, origin),
+					},
+				})
+			}
 		}
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"moulinette/grader/run"
 	"moulinette/grader/scenario"
 	"moulinette/grader/spec"
+	"moulinette/grader/submission"
 )
 
 // shared is a scenario of one exercise or several.
@@ -97,12 +98,12 @@ type cell struct {
 // runAll fills the records of a group of solutions. Where only the rows are
 // asked for, what a mutant names is run first, and of the rest what can still
 // change a row.
-func (v *verification) runAll(ctx context.Context, group []*Solution, reference *Solution) error {
+func (v *verification) runAll(ctx context.Context, group []*Solution) error {
 	planned := make([][]cell, len(group))
 	for _, s := range group {
 		v.records[s] = map[string]*evidence.Record{}
 	}
-	side(group, func(i int, s *Solution) { planned[i] = v.cells(s, reference) })
+	side(group, func(i int, s *Solution) { planned[i] = v.cells(s) })
 	var first, later []cell
 	for _, c := range slices.Concat(planned...) {
 		if v.Matrix == Rows && c.solution.Kind == Mutant && !c.solution.Cells[c.scenario.ID].Named {
@@ -216,14 +217,14 @@ func (v *verification) count() {
 
 // cells are the scenarios that have to be run on s, those it names first. The
 // others get their record from elsewhere.
-func (v *verification) cells(s, reference *Solution) (cells []cell) {
+func (v *verification) cells(s *Solution) (cells []cell) {
 	records := v.records[s]
 	s.Cells = map[string]Cell{}
-	differs := v.differs(s, reference)
+	differs := v.differs(s)
 	for _, sc := range v.scenarios {
 		c := Cell{Named: s.Mutant != nil && slices.Contains(s.Mutant.Kills, sc.ID)}
 		if !differs(sc) {
-			records[sc.ID], c.Inferred = v.records[reference][sc.ID], true
+			records[sc.ID], c.Inferred = v.records[s.base][sc.ID], true
 		} else if rec := grader.Unavailable(sc.spec, v.Opener.Host(), v.Seed); rec != nil {
 			records[sc.ID] = rec
 		} else if c.Reused = v.known(s, sc); !c.Reused {
@@ -254,17 +255,25 @@ func (v *verification) known(s *Solution, sc *shared) bool {
 
 // differs tells of each scenario whether it could show s to be other than the
 // reference. It could not if it comes to nothing that was changed.
-func (v *verification) differs(s, reference *Solution) func(*shared) bool {
-	changed, known := reference.graph.Changed(s.graph)
-	if v.Matrix == All || s.Kind != Mutant || !known {
-		return func(*shared) bool { return true }
+func (v *verification) differs(s *Solution) func(*shared) bool {
+	always := func(*shared) bool { return true }
+	if v.Matrix == All || s.Kind != Mutant {
+		return always
+	}
+	base := s.base.graph
+	changed, known := base.Changed(s.graph)
+	if !known {
+		return always
 	}
 	calls := func(sc *shared, names map[string]bool) bool {
-		return reference.graph.Reaches(sc.calls, names) || s.graph.Reaches(sc.calls, names)
+		return base.Reaches(sc.calls, names) || s.graph.Reaches(sc.calls, names)
 	}
-	d := reference.graph.Difference(s.graph)
+	if s.submitted.Language == submission.C17 { // what is executed of it is not noted
+		return func(sc *shared) bool { return calls(sc, changed) }
+	}
+	d := base.Difference(s.graph)
 	return func(sc *shared) bool {
-		return calls(sc, changed) && (calls(sc, d.Names) || v.coverage.reaches(sc, reference.graph, d.Pieces))
+		return calls(sc, changed) && (calls(sc, d.Names) || v.coverage.reaches(sc, base, d.Pieces))
 	}
 }
 

@@ -27,18 +27,20 @@ type Options struct {
 	Folders   map[string]string // by exercise: the folder that its files are named from
 	Catalog   *mutate.Catalog
 	Reference Folder
-	Skeleton  Folder                            // its Submission may be nil: none is tried
-	Packages  map[string]*submission.Submission // alternatives that are whole packages, by id
-	Only      []string                          // ids of mutants and alternatives; empty means all
-	Builder   *submission.Builder
-	Opener    sandbox.Opener
-	Seed      uint64
-	Jobs      int    // sandboxes that work side by side; 0 means one for each CPU
-	Records   string // folder where what was seen is kept for the next time; empty: nowhere
-	Agent     string // names the agent's content: what was seen by another does not count
-	Fresh     bool   // take nothing from Records
-	Matrix    Matrix // how much is run; empty means Rows
-	Progress  Progress
+	Skeleton  Folder // its Submission may be nil: none is tried
+	// ReferenceC and SkeletonC are those in C17; a Submission may be nil.
+	ReferenceC, SkeletonC Folder
+	Packages              map[string]*submission.Submission // alternatives that are whole packages, by id
+	Only                  []string                          // ids of mutants and alternatives; empty means all
+	Builder               *submission.Builder
+	Opener                sandbox.Opener
+	Seed                  uint64
+	Jobs                  int    // sandboxes that work side by side; 0 means one for each CPU
+	Records               string // folder where what was seen is kept for the next time; empty: nowhere
+	Agent                 string // names the agent's content: what was seen by another does not count
+	Fresh                 bool   // take nothing from Records
+	Matrix                Matrix // how much is run; empty means Rows
+	Progress              Progress
 }
 
 // Matrix says which cells, mutants by scenarios, are run.
@@ -81,6 +83,7 @@ type Result struct {
 	Reused    int      // seen by an earlier verification
 	Inferred  int      // that cannot differ from the reference
 	Skipped   int      // that could not change a row
+	Absent    []string // alternatives that this host cannot build, and why
 	Building  time.Duration
 	Running   time.Duration
 }
@@ -161,14 +164,19 @@ func (v *verification) forget(s *Solution) {
 	delete(v.records, s)
 }
 
-// try runs and judges: the reference first, for if it does not hold nothing that
-// is made of it tells anything.
+func isReference(id string) bool { return id == mutate.Reference || id == mutate.ReferenceC }
+
+// try runs and judges: the references first, for if one does not hold nothing
+// that is made of it tells anything.
 func (v *verification) try(ctx context.Context, all []*Solution) error {
-	reference := all[:1]
-	groups := append([][]*Solution{reference}, slices.Collect(slices.Chunk(all[1:], atOnce))...)
+	n := slices.IndexFunc(all, func(s *Solution) bool { return s.Kind != Reference })
+	if n < 0 {
+		n = len(all)
+	}
+	groups := append([][]*Solution{all[:n]}, slices.Collect(slices.Chunk(all[n:], atOnce))...)
 	for i, group := range groups {
 		built := slices.DeleteFunc(slices.Clone(group), func(s *Solution) bool { return s.driver == "" })
-		if err := v.runAll(ctx, built, reference[0]); err != nil {
+		if err := v.runAll(ctx, built); err != nil {
 			return err
 		}
 		side(built, func(_ int, s *Solution) { v.judge(s) })
@@ -180,7 +188,7 @@ func (v *verification) try(ctx context.Context, all []*Solution) error {
 		if len(v.result.Faults) > 0 {
 			return nil
 		}
-		if slices.ContainsFunc(v.result.Errors, func(e Error) bool { return e.Subject == mutate.Reference }) {
+		if slices.ContainsFunc(v.result.Errors, func(e Error) bool { return isReference(e.Subject) }) {
 			v.result.Partial = true
 			return nil
 		}

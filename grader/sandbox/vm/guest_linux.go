@@ -142,8 +142,11 @@ func bounded(ctx context.Context, conn *net.UnixConn) (stop func() bool, err err
 	return context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }), nil
 }
 
-// wake gives the guest the time and randomness of its own.
+// wake lets the guest run and gives it the time, and randomness of its own.
 func (m *machine) wake(ctx context.Context) error {
+	if err := m.Resume(ctx); err != nil {
+		return err
+	}
 	random := make([]byte, guest.RandomBytes)
 	_, _ = rand.Read(random) // never fails
 	_, err := m.obey(ctx, guest.Order{Wake: &guest.Wake{Now: time.Now(), Random: random}}, nil)

@@ -65,6 +65,7 @@ func (s *Sandbox) Run(ctx context.Context, sc scenario.Scenario) (*evidence.Reco
 	if err != nil {
 		return nil, s.fault(ctx, fmt.Errorf("%w%s", err, m.lastWords()))
 	}
+	s.prepare()
 	if answer.Begun {
 		answer, err = m.finish(ctx, sc.Limits.WithDefaults())
 	}
@@ -91,9 +92,27 @@ func (s *Sandbox) fault(ctx context.Context, err error) error {
 	return fmt.Errorf("sandbox: %w", err)
 }
 
-// machine gives a fresh machine.
+// machine gives a fresh machine: the one made ahead, if there is one.
 func (s *Sandbox) machine(ctx context.Context) (*machine, error) {
-	return s.host.clone(ctx, &s.layer.snapshot)
+	if s.spare == nil {
+		return s.host.clone(ctx, &s.layer.snapshot)
+	}
+	ahead := <-s.spare
+	s.spare = nil
+	if ahead.err != nil {
+		return s.host.clone(ctx, &s.layer.snapshot)
+	}
+	return ahead.machine, nil
+}
+
+// prepare makes the next scenario's machine while this one runs: it is restored,
+// and stands still until it is woken.
+func (s *Sandbox) prepare() {
+	s.spare = make(chan spareMachine, 1)
+	go func(done chan<- spareMachine) {
+		m, err := s.host.clone(s.life, &s.layer.snapshot)
+		done <- spareMachine{m, err}
+	}(s.spare)
 }
 
 // begin wakes a fresh machine and lets a scenario begin there: when it answers
@@ -200,6 +219,12 @@ func (s *Sandbox) Close() error {
 	s.end()
 	s.run.Lock()
 	defer s.run.Unlock()
+	if s.spare != nil {
+		if ahead := <-s.spare; ahead.err == nil {
+			ahead.machine.kill()
+		}
+		s.spare = nil
+	}
 	s.release()
 	return nil
 }
