@@ -199,7 +199,7 @@ func (b *Box) spawn(inside []*os.File) error {
 	}
 	b.cmd = &exec.Cmd{
 		// One thread is enough for an init, and makes its start and end cheaper.
-		Path: scenario.ProbePath, Args: []string{FaceInit}, Env: []string{"GOMAXPROCS=1"}, Dir: "/",
+		Path: initPath, Args: []string{FaceInit}, Env: []string{"GOMAXPROCS=1"}, Dir: "/",
 		ExtraFiles: inside, SysProcAttr: b.t.initAttr(),
 	}
 	if err := b.cmd.Start(); err != nil {
@@ -302,6 +302,12 @@ func (b *Box) order(what string, o order) error {
 
 // Host does something in the peer's namespaces.
 func (b *Box) Host(h scenario.Host) error { return b.order("host", order{Host: &h}) }
+
+// CanClone has init start a process in new namespaces, which ends at once: does
+// the host let it, whatever the driver says?
+func (b *Box) CanClone(flags []string) error {
+	return b.order("clone", order{Clone: append([]string{}, flags...)})
+}
 
 // Exit delivers how the driver ended, once.
 func (b *Box) Exit() <-chan Exit { return b.exit }

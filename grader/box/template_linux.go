@@ -29,7 +29,12 @@ type Config struct {
 // Places in the template.
 const (
 	driverPath = scenario.ProbeDir + "/driver"
-	baseRoot   = "/tmp" // any folder that exists: only the staging tmpfs covers it, in our own namespace
+	// initPath is a copy of our binary that can be executed and not read. Of such
+	// a program the kernel keeps the memory, and all that /proc shows of it, from
+	// whoever has no power over the file (would_dump in fs/exec.c): root in the box
+	// can neither trace init nor take its descriptors.
+	initPath = scenario.ProbeDir + "/init"
+	baseRoot = "/tmp" // any folder that exists: only the staging tmpfs covers it, in our own namespace
 )
 
 // Template is the prepared root from which boxes are cloned, and the thread
@@ -148,7 +153,7 @@ func sameContent(path string, want *os.File) (bool, error) {
 // build runs once, on the template's thread.
 func (t *Template) build() error {
 	// Files of the host are opened before its mounts are left behind.
-	sources := map[string]string{scenario.ProbePath: t.cfg.Self, driverPath: t.cfg.Driver}
+	sources := map[string]string{scenario.ProbePath: t.cfg.Self, initPath: t.cfg.Self, driverPath: t.cfg.Driver}
 	opened := map[string]*os.File{}
 	for target, source := range sources {
 		f, err := os.Open(source)
@@ -354,7 +359,7 @@ func (t *Template) copyPrograms(opened map[string]*os.File) error {
 			return err
 		}
 	}
-	return nil
+	return os.Chmod("."+initPath, 0o111)
 }
 
 func copyProgram(target string, source io.Reader) error {
