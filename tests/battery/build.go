@@ -13,7 +13,8 @@ const Honest = "honest"
 
 // Built are the drivers of programs.
 type Built struct {
-	drivers map[string]string // by program
+	drivers     map[string]string // by program
+	Submissions map[string]*submission.Submission
 }
 
 // Build compiles programs: those in Go that can share a driver together with the
@@ -31,7 +32,7 @@ func Build(ctx context.Context, b *submission.Builder, root string, programs []*
 	if err != nil {
 		return nil, err
 	}
-	built := &Built{drivers: map[string]string{}}
+	built := &Built{drivers: map[string]string{}, Submissions: map[string]*submission.Submission{}}
 	together := []*submission.Submission{honest}
 	for _, p := range programs {
 		files, err := p.staged(reference.Files, referenceC.Files)
@@ -39,6 +40,7 @@ func Build(ctx context.Context, b *submission.Builder, root string, programs []*
 			return nil, fmt.Errorf("%s: %w", p.Name, err)
 		}
 		s, err := submission.FromFiles(importPath(p.Name), files)
+		built.Submissions[p.Name] = s
 		switch {
 		case err != nil:
 		case p.C():

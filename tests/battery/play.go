@@ -5,6 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 
 	"moulinette/grader/evidence"
@@ -28,6 +32,12 @@ type Outcome struct {
 	Tries  int              `json:"tries"`
 }
 
+// Answer is what a player tells.
+type Answer struct {
+	Outcomes [][]Outcome  `json:"outcomes"` // of each turn
+	Agents   map[int]bool `json:"agents"`   // pids of the agents that it had started
+}
+
 // Job is a scenario of a program.
 func (d *Built) Job(program string, sc scenario.Scenario) run.Job {
 	sc.Variant = program
@@ -49,14 +59,15 @@ func Player(ctx context.Context, in io.Reader, out io.Writer) error {
 	return json.NewEncoder(out).Encode(p.play(ctx, opener))
 }
 
-func (p *Plan) play(ctx context.Context, opener *ns.Opener) [][]Outcome {
+func (p *Plan) play(ctx context.Context, opener *ns.Opener) Answer {
 	outcomes := make([][]Outcome, len(p.Turns))
+	w := &watch{agents: map[int]bool{}}
 	next := make(chan int)
 	var players sync.WaitGroup
 	for range max(p.Wide, 1) {
 		players.Go(func() {
 			for i := range next {
-				for _, r := range run.Scenarios(ctx, p.Turns[i], run.Options{Opener: opener, Jobs: 1}) {
+				for _, r := range run.Scenarios(ctx, p.Turns[i], run.Options{Opener: opener, Jobs: 1, Progress: w}) {
 					outcomes[i] = append(outcomes[i], outcome(r))
 				}
 			}
@@ -67,7 +78,28 @@ func (p *Plan) play(ctx context.Context, opener *ns.Opener) [][]Outcome {
 	}
 	close(next)
 	players.Wait()
-	return outcomes
+	return Answer{outcomes, w.agents}
+}
+
+// watch notes the agents while they are at work: they are our only children.
+type watch struct {
+	mu     sync.Mutex
+	agents map[int]bool
+}
+
+// Done is called while the agent of a scenario still lives.
+func (w *watch) Done(int, run.Result) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	tasks, _ := filepath.Glob("/proc/self/task/*/children")
+	for _, name := range tasks {
+		text, _ := os.ReadFile(name) // a thread may just have ended
+		for pid := range strings.FieldsSeq(string(text)) {
+			if n, err := strconv.Atoi(pid); err == nil {
+				w.agents[n] = true
+			}
+		}
+	}
 }
 
 func outcome(r run.Result) Outcome {

@@ -36,8 +36,9 @@ type Program struct {
 	Early  bool `yaml:"early"` // it acts before main, so it shares its driver with nobody
 
 	// Of a cheat.
+	Spec   string         `yaml:"spec"`   // the exercise; empty: truman_container
 	Earns  map[string]int `yaml:"earns"`  // points by row; rows that are not named earn nothing
-	Passes []string       `yaml:"passes"` // scenarios that its real behaviour passes
+	Blocks string         `yaml:"blocks"` // the rule of the norm that takes even what it earns
 	Reason string         `yaml:"reason"` // a pattern: why, in the words of the report
 
 	// Of a hostile program.
@@ -104,7 +105,7 @@ func (p *Program) check() error {
 
 // What runs before main, and the same with our guard as its first statement.
 var (
-	early   = regexp.MustCompile(`func init\(\)|__attribute__\(\(constructor`)
+	early   = regexp.MustCompile(`func init\(\)|(?m:^var \w+ = \w+\()|__attribute__\(\(constructor`)
 	guarded = regexp.MustCompile(`(?:func init\(\)|__attribute__\(\(constructor[^{]*)\s*\{\s*(?:inABox|in_a_box)\(\)`)
 )
 
@@ -186,18 +187,17 @@ func rename(files submission.Files, name, from, to string) error {
 // definitions finds the functions that a C file exports.
 var definitions = regexp.MustCompile(`(?m)^(?:int|void|bool|pid_t) \*?([a-z_0-9]+)\(`)
 
-// honestC is the reference in C as a header, with its functions renamed.
+// honestC is the reference in C as a header, with its functions renamed. It is to
+// be included first: it brings linux_namespaces.h along.
 func honestC(reference submission.Files) []byte {
-	text := string(reference["linux_namespaces.c"])
-	var names []string
-	for _, m := range definitions.FindAllStringSubmatch(text, -1) {
-		if !slices.Contains(names, m[1]) {
-			names = append(names, m[1])
+	var define, undefine strings.Builder
+	known := map[string]bool{}
+	for _, m := range definitions.FindAllSubmatch(reference["linux_namespaces.c"], -1) {
+		if name := string(m[1]); !known[name] {
+			known[name] = true
+			fmt.Fprintf(&define, "#define %s honest_%s\n", name, name)
+			fmt.Fprintf(&undefine, "#undef %s\n", name)
 		}
 	}
-	for _, name := range names {
-		text = regexp.MustCompile(`\b`+name+`\b`).ReplaceAllString(text, "honest_"+name)
-	}
-	text = strings.ReplaceAll(text, "honest_linux_namespaces", "linux_namespaces")
-	return []byte(text)
+	return slices.Concat([]byte(define.String()), reference["linux_namespaces.c"], []byte(undefine.String()))
 }

@@ -5,7 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,6 +38,7 @@ type Stage struct {
 	Builder *submission.Builder
 
 	canary *exec.Cmd
+	agents map[int]bool // of all that was played since the fingerprint was taken
 	before *fingerprint.Print
 }
 
@@ -139,11 +140,12 @@ func (s *Stage) Play(ctx context.Context, as User, p Plan) ([][]Outcome, error) 
 	if err := cmd.Run(); err != nil {
 		return nil, fmt.Errorf("the grader did not live: %w: %s", err, &said)
 	}
-	var outcomes [][]Outcome
-	if err := json.NewDecoder(&out).Decode(&outcomes); err != nil && err != io.EOF {
+	var a Answer
+	if err := json.NewDecoder(&out).Decode(&a); err != nil {
 		return nil, fmt.Errorf("the player's answer: %w", err)
 	}
-	return outcomes, nil
+	maps.Copy(s.agents, a.Agents)
+	return a.Outcomes, nil
 }
 
 // share lets everybody read the drivers.
@@ -162,9 +164,18 @@ func (s *Stage) Remember() (err error) {
 	if err := s.share(); err != nil {
 		return err
 	}
+	s.agents = map[int]bool{}
 	s.before, err = fingerprint.Take(fingerprint.Place{Repository: s.Root, Scratch: []string{s.Dir}, Living: []int{s.canary.Process.Pid}})
 	return err
 }
 
 // Harm lists what is no longer as it was remembered.
-func (s *Stage) Harm(ctx context.Context) ([]string, error) { return s.before.Differs(ctx) }
+func (s *Stage) Harm(ctx context.Context) ([]string, error) {
+	found, err := s.before.Differs(ctx)
+	for agent := range s.agents {
+		for _, group := range fingerprint.Groups(agent) {
+			found = append(found, "cgroups: "+group+" was left")
+		}
+	}
+	return found, err
+}

@@ -119,21 +119,17 @@ func Reaper() error {
 	return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 }
 
-// cgroups are the groups and what each allows. Those of a grading that is under
-// way elsewhere on the machine, which their names tell, are left out.
+// cgroups are the groups and what each allows. Those of gradings are left out: on
+// a busy machine there are others beside us. [Groups] tells of our own.
 func cgroups(Place) (map[string]string, error) {
-	table, err := readProcesses()
-	if err != nil {
-		return nil, err
-	}
 	facts := map[string]string{}
-	err = filepath.WalkDir("/sys/fs/cgroup", func(path string, e os.DirEntry, err error) error {
+	err := filepath.WalkDir("/sys/fs/cgroup", func(path string, e os.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return nil // it has just been removed
 		case !e.IsDir():
 			return nil
-		case elsewhere(e.Name(), table):
+		case strings.HasPrefix(e.Name(), groupPrefix):
 			return filepath.SkipDir
 		}
 		facts[path] = limits(path)
@@ -142,14 +138,15 @@ func cgroups(Place) (map[string]string, error) {
 	return facts, err
 }
 
-// elsewhere tells of a group whether it belongs to an agent that lives and is
-// not ours.
-func elsewhere(name string, table map[int]process) bool {
-	rest, ok := strings.CutPrefix(name, "moulinette-")
-	id, _, _ := strings.Cut(rest, "-")
-	pid, err := strconv.Atoi(id)
-	p, lives := table[pid]
-	return ok && err == nil && lives && !p.descendsFrom(os.Getpid(), table)
+const groupPrefix = "moulinette-"
+
+// Groups lists the cgroups that an agent, which is dead by now, has left.
+func Groups(agent int) (left []string) {
+	for _, depth := range []string{"", "*/", "*/*/", "*/*/*/"} {
+		found, _ := filepath.Glob(fmt.Sprintf("/sys/fs/cgroup/%s%s%d-*", depth, groupPrefix, agent))
+		left = append(left, found...)
+	}
+	return left
 }
 
 // limits are the settings of a group that a submission would like to change.
