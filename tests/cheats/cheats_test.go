@@ -97,7 +97,9 @@ func TestCheats(t *testing.T) {
 	sheets := tr.grade(t, battery.Root)
 	for i, p := range tr.programs {
 		t.Run(p.Name, func(t *testing.T) {
-			if err := holds(p, sheets[i]); err != nil {
+			reasons := reasons(sheets[i])
+			t.Log(reasons)
+			if err := holds(p, sheets[i], reasons); err != nil {
 				t.Error(err)
 			}
 		})
@@ -136,7 +138,7 @@ func (tr *trial) harmless(t *testing.T) {
 // grade has all programs played, and judges what was seen.
 func (tr *trial) grade(t *testing.T, as battery.User) []judge.Sheet {
 	t.Helper()
-	plan := battery.Plan{Wide: 4}
+	plan := battery.Plan{Wide: 8}
 	for _, p := range tr.programs {
 		plan.Turns = append(plan.Turns, tr.turn(p))
 	}
@@ -170,17 +172,12 @@ func (tr *trial) judge(p *battery.Program, jobs []run.Job, outcomes []battery.Ou
 }
 
 // holds tells how a sheet differs from what the program says of itself.
-func holds(p *battery.Program, sheet judge.Sheet) error {
+func holds(p *battery.Program, sheet judge.Sheet, reasons string) error {
 	var wrong []string
-	reasons := ""
 	for _, row := range slices.Concat(sheet.Rows, sheet.Bonus) {
 		if row.Earned != p.Earns[row.ID] || row.Open {
 			wrong = append(wrong, fmt.Sprintf("%s earns %d (%s %s); want %d", row.ID, row.Earned, row.Verdict, row.Reason.EN, p.Earns[row.ID]))
 		}
-		reasons += told(row)
-	}
-	for _, f := range sheet.Norm.Findings {
-		reasons += f.Rule + ": " + f.Message.EN + "\n"
 	}
 	if len(sheet.Faults) > 0 {
 		wrong = append(wrong, fmt.Sprintf("harness faults %q", sheet.Faults))
@@ -198,15 +195,20 @@ func holds(p *battery.Program, sheet judge.Sheet) error {
 	return fmt.Errorf("%s; the reasons are:\n%s", strings.Join(wrong, "; "), reasons)
 }
 
-// told is what the report says of a row that is not earned.
-func told(row judge.Row) (text string) {
-	for _, s := range row.Scenarios {
-		text += fmt.Sprintf("%s %s %s\n", s.ID, s.Verdict, s.Reason.EN)
-		for _, e := range s.Expectations {
-			if e.Judged && !e.OK {
-				text += "  " + e.Hint.EN + " (" + e.Got + ")\n"
+// reasons is what the report says of a sheet.
+func reasons(sheet judge.Sheet) (text string) {
+	for _, row := range slices.Concat(sheet.Rows, sheet.Bonus) {
+		for _, s := range row.Scenarios {
+			text += fmt.Sprintf("%s %s %s\n", s.ID, s.Verdict, s.Reason.EN)
+			for _, e := range s.Expectations {
+				if e.Judged && !e.OK {
+					text += "  " + e.Hint.EN + " (" + e.Got + ")\n"
+				}
 			}
 		}
+	}
+	for _, f := range sheet.Norm.Findings {
+		text += f.Rule + ": " + f.Message.EN + "\n"
 	}
 	return text
 }

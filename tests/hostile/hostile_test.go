@@ -86,7 +86,7 @@ func (th *theatre) scenario(p *battery.Program) scenario.Scenario {
 // play has programs played, and holds what came of each against what it should.
 func (th *theatre) play(t *testing.T, as battery.User, programs []*battery.Program) {
 	t.Helper()
-	plan := battery.Plan{Wide: 6}
+	plan := battery.Plan{Wide: 8}
 	for _, p := range programs {
 		plan.Turns = append(plan.Turns, th.turn(p))
 	}
