@@ -128,7 +128,7 @@ func (p *probes) receive(conn *net.UnixConn) {
 		return
 	}
 	_ = conn.SetDeadline(time.Time{})
-	if why := p.s.suspect(pid, pidfd); why != "" {
+	if why := p.s.suspect(pid, pidfd, hello.Name); why != "" {
 		p.s.impostor(hello.Name, why)
 		pidfd.Close()
 		conn.Close()
@@ -174,8 +174,9 @@ func peer(conn *net.UnixConn) (int, *os.File, error) {
 }
 
 // suspect tells why the process is not our probe, or "".
-func (s *session) suspect(pid int, pidfd *os.File) string {
-	why, err := s.box.Ours(pid)
+func (s *session) suspect(pid int, pidfd *os.File, name string) string {
+	target := slices.ContainsFunc(s.sc.World.Targets, func(t scenario.Target) bool { return t.Name == name })
+	why, err := s.box.Ours(pid, target)
 	if err != nil {
 		return "it was gone before it could be looked at"
 	}

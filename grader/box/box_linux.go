@@ -199,7 +199,7 @@ func (b *Box) spawn(inside []*os.File) error {
 	}
 	b.cmd = &exec.Cmd{
 		// One thread is enough for an init, and makes its start and end cheaper.
-		Path: initPath, Args: []string{FaceInit}, Env: []string{"GOMAXPROCS=1"}, Dir: "/",
+		Path: scenario.ProbePath, Args: []string{FaceInit}, Env: []string{"GOMAXPROCS=1"}, Dir: "/",
 		ExtraFiles: inside, SysProcAttr: b.t.initAttr(),
 	}
 	if err := b.cmd.Start(); err != nil {

@@ -126,7 +126,7 @@ func (p *initProcess) becomeRoot() error {
 		return err
 	}
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		return err // see initPath
+		return err // see unreadable
 	}
 	return disinherit()
 }

@@ -86,6 +86,9 @@ func (b *Box) equip(root string) error {
 	if err := copyProgram(root+scenario.ProbePath, io.NewSectionReader(b.t.self, 0, 1<<40)); err != nil {
 		return err
 	}
+	if err := os.Chmod(root+scenario.ProbePath, unreadable); err != nil {
+		return err
+	}
 	inode, err := inodeOf(root + scenario.ProbePath)
 	if err != nil {
 		return err

@@ -26,14 +26,16 @@ type Config struct {
 	Hide   []string `json:"hide"`   // folders of the host that must not be seen even below /usr
 }
 
+// unreadable is the mode of a program that may be executed and not read. Of such
+// a program the kernel keeps the memory, and most of what /proc shows of it, from
+// whoever has no power over the file (would_dump in fs/exec.c): root in the box
+// can neither trace our init and our probe, nor write to them, nor take their
+// descriptors.
+const unreadable = 0o111
+
 // Places in the template.
 const (
 	driverPath = scenario.ProbeDir + "/driver"
-	// initPath is a copy of our binary that can be executed and not read. Of such
-	// a program the kernel keeps the memory, and all that /proc shows of it, from
-	// whoever has no power over the file (would_dump in fs/exec.c): root in the box
-	// can neither trace init nor take its descriptors.
-	initPath = scenario.ProbeDir + "/init"
 	baseRoot = "/tmp" // any folder that exists: only the staging tmpfs covers it, in our own namespace
 )
 
@@ -46,6 +48,7 @@ type Template struct {
 	cg    *cgroups
 	self  *os.File // our binary inside the template, opened for reading
 	probe Inode    // of the same, for telling who checks in
+	guest Inode    // of its readable copy, which targets run
 	sock  *net.UnixListener
 	made  int
 	spare chan spareBox // a box being made ahead; nil if none is
@@ -114,14 +117,15 @@ func inodeOf(path string) (Inode, error) {
 	return Inode{st.Dev, st.Ino}, nil
 }
 
-// Ours reports why the program that process pid runs is not our probe, or "".
-func (b *Box) Ours(pid int) (string, error) {
+// Ours reports why the program that process pid runs is not our probe, or that of
+// a target, or "".
+func (b *Box) Ours(pid int, target bool) (string, error) {
 	exe := fmt.Sprintf("/proc/%d/exe", pid)
 	inode, err := inodeOf(exe)
 	if err != nil {
 		return "", err
 	}
-	if inode != b.t.probe && !slices.Contains(b.Copies, inode) {
+	if target && inode != b.t.guest || !target && inode != b.t.probe && !slices.Contains(b.Copies, inode) {
 		return "it runs another program than the probe", nil
 	}
 	if b.t.cfg.Mode != Single {
@@ -153,7 +157,7 @@ func sameContent(path string, want *os.File) (bool, error) {
 // build runs once, on the template's thread.
 func (t *Template) build() error {
 	// Files of the host are opened before its mounts are left behind.
-	sources := map[string]string{scenario.ProbePath: t.cfg.Self, initPath: t.cfg.Self, driverPath: t.cfg.Driver}
+	sources := map[string]string{scenario.ProbePath: t.cfg.Self, scenario.TargetPath: t.cfg.Self, driverPath: t.cfg.Driver}
 	opened := map[string]*os.File{}
 	for target, source := range sources {
 		f, err := os.Open(source)
@@ -192,6 +196,9 @@ func (t *Template) build() error {
 	}
 	var err error
 	if t.probe, err = inodeOf(scenario.ProbePath); err != nil {
+		return err
+	}
+	if t.guest, err = inodeOf(scenario.TargetPath); err != nil {
 		return err
 	}
 	t.self, err = os.Open(scenario.ProbePath)
@@ -359,7 +366,7 @@ func (t *Template) copyPrograms(opened map[string]*os.File) error {
 			return err
 		}
 	}
-	return os.Chmod("."+initPath, 0o111)
+	return os.Chmod("."+scenario.ProbePath, unreadable)
 }
 
 func copyProgram(target string, source io.Reader) error {

@@ -17,6 +17,7 @@ import (
 	"moulinette/grader/box"
 	"moulinette/grader/fault"
 	"moulinette/grader/probe"
+	"moulinette/grader/scenario"
 	"moulinette/grader/submission/jail"
 )
 
@@ -33,7 +34,7 @@ func main() {
 		os.Exit(box.ProcMain())
 	case jail.Face:
 		os.Exit(jail.Main(os.Args))
-	case "probe":
+	case filepath.Base(scenario.ProbePath), filepath.Base(scenario.TargetPath):
 		os.Exit(probe.Main(os.Args))
 	}
 	if err := serve(); err != nil {
