@@ -70,8 +70,14 @@ var house = map[string]place{
 	"grader/sandbox/conformance": {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox"}},
 	"grader/sandbox/fake":        {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox"}},
 	"grader/sandbox/ns":          {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox", "grader/agent", "grader/box"}},
-	"grader/sandbox/vm":          {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox", "grader/agent"}},
-	"grader/run":                 {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox", "grader/submission"}},
+	"grader/sandbox/vm/image":    {host, nil},
+	"grader/sandbox/vm/guest":    {kernel, nil},
+	"grader/sandbox/vm/qemu":     {host, nil},
+	"grader/sandbox/vm": {host, []string{
+		"grader/scenario", "grader/evidence", "grader/sandbox", "grader/agent", "grader/box",
+		"grader/sandbox/vm/image", "grader/sandbox/vm/guest", "grader/sandbox/vm/qemu",
+	}},
+	"grader/run": {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox", "grader/submission"}},
 	"grader": {host, []string{
 		"grader/scenario", "grader/evidence", "grader/sandbox", "grader/spec", "grader/judge", "grader/submission", "grader/run",
 	}},
@@ -84,7 +90,8 @@ var house = map[string]place{
 
 	// Wiring: it knows everybody.
 	"grader/cmd/moulinette": {host, []string{"*"}},
-	"grader/cmd/agent":      {kernel, []string{"grader/agent", "grader/box", "grader/fault", "grader/probe", "grader/scenario", "grader/submission/jail"}},
+	"grader/cmd/agent":      {kernel, []string{"grader/agent", "grader/box", "grader/fault", "grader/probe", "grader/scenario", "grader/submission/jail", "grader/sandbox/vm/guest"}},
+	"grader/cmd/autograder": {host, []string{"grader/sandbox/vm/image"}},
 }
 
 // TestImportsKeepToTheirRooms holds every package to its place. Tests may import

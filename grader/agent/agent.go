@@ -22,11 +22,19 @@ import (
 type Setup struct {
 	Box  box.Config `json:"box"`
 	Tier string     `json:"tier"` // for the records: ns, privileged, vm
+	// Slow is how many times longer everything takes here than on the host for
+	// which limits are written; 0 means as long.
+	Slow float64 `json:"slow,omitempty"`
+	// Once says that one scenario will come: its box is made before the Setup
+	// is answered, and none after it.
+	Once bool `json:"once,omitempty"`
 }
 
 // Job asks for one scenario.
 type Job struct {
 	Scenario scenario.Scenario `json:"scenario"`
+	// Tell asks for an Answer with Begun, before the one with the record.
+	Tell bool `json:"tell,omitempty"`
 }
 
 // Answer is the answer to a Setup (Host) or a Job (Record).
@@ -34,6 +42,7 @@ type Answer struct {
 	Error  string           `json:"error,omitempty"` // a fault of the harness or the host
 	Host   *evidence.Host   `json:"host,omitempty"`
 	Record *evidence.Record `json:"record,omitempty"`
+	Begun  bool             `json:"begun,omitempty"` // the submission is about to run
 }
 
 // Serve answers messages on conn until it is closed.
@@ -58,7 +67,11 @@ func Serve(conn io.ReadWriter) error {
 			return fmt.Errorf("agent: job: %w", err)
 		}
 		answer := Answer{}
-		if answer.Record, err = a.run(j.Scenario); err != nil {
+		begun := func() error { return nil }
+		if j.Tell {
+			begun = func() error { return enc.Encode(Answer{Begun: true}) }
+		}
+		if answer.Record, err = a.run(j.Scenario, begun); err != nil {
 			answer = Answer{Error: err.Error()}
 		}
 		if err := enc.Encode(answer); err != nil {

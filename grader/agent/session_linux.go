@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -29,13 +30,30 @@ func open(s Setup) (*agent, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := netlinkWorks(); err != nil {
+		return nil, err
+	}
 	a := &agent{setup: s, template: t}
 	a.host = evidence.Host{Tier: s.Tier, Kernel: kernel(), Features: t.Features()}
 	if fault.Supported() == nil {
 		a.host.Features = append(a.host.Features, box.FeatureFaults)
 	}
 	slices.Sort(a.host.Features)
+	if s.Once {
+		t.Prepare()
+		t.Prepared()
+	}
 	return a, nil
+}
+
+// netlinkWorks: where it does not, no submission can do its work, and it would
+// look like its own fault.
+func netlinkWorks() error {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+	if err != nil {
+		return fmt.Errorf("netlink: %w", err)
+	}
+	return unix.Close(fd)
 }
 
 func kernel() string {
@@ -65,7 +83,8 @@ type session struct {
 	supervisor *fault.Supervisor
 	driver     *driver
 	probes     *probes
-	start      time.Time // the driver was let go
+	begun      func() error // to be told that the driver is let go
+	start      time.Time    // when it was
 
 	mu       sync.Mutex // guards observer and the probes' evidence
 	observer *observe.Observer
@@ -74,8 +93,8 @@ type session struct {
 
 // run runs one scenario. The error is the harness's; whatever the submission
 // did is in the record.
-func (a *agent) run(sc scenario.Scenario) (*evidence.Record, error) {
-	s := &session{agent: a, sc: sc, limits: sc.Limits.WithDefaults(), rec: &evidence.Record{
+func (a *agent) run(sc scenario.Scenario, begun func() error) (*evidence.Record, error) {
+	s := &session{agent: a, sc: sc, limits: a.limits(sc), begun: begun, rec: &evidence.Record{
 		Version: evidence.Version, Scenario: sc.ID, Seed: sc.Seed, Host: a.host,
 		Calls: map[string]evidence.Call{}, Order: []string{}, Probes: map[string]evidence.Probe{},
 		At: map[string]evidence.Snapshot{},
@@ -84,7 +103,7 @@ func (a *agent) run(sc scenario.Scenario) (*evidence.Record, error) {
 		s.rec.End = evidence.End{Outcome: evidence.Unavailable, Missing: missing, Reason: "this host has no " + missing}
 		return s.rec, nil
 	}
-	err := s.play()
+	err := s.slain(s.play())
 	broken := s.finish()
 	var end *ended
 	switch {
@@ -99,6 +118,47 @@ func (a *agent) run(sc scenario.Scenario) (*evidence.Record, error) {
 	}
 	return s.rec, nil
 }
+
+// slain corrects the end of a scenario in which the driver or the whole box was
+// killed: what was seen afterwards says nothing about the submission.
+func (s *session) slain(err error) error {
+	var end *ended
+	if s.driver == nil || err != nil && (!errors.As(err, &end) || end.Outcome == evidence.Exhausted || end.Outcome == evidence.Flooded) {
+		return err
+	}
+	select {
+	case <-s.box.Gone():
+	default:
+		if s.killed || alive(s.box.Driver) {
+			return err
+		}
+	}
+	if over := s.driver.over(); over != nil && over.Signal == int(unix.SIGKILL) {
+		return s.blame(&ended{*over})
+	}
+	return err
+}
+
+// limits are the scenario's, with more time where everything takes longer.
+func (a *agent) limits(sc scenario.Scenario) scenario.Limits {
+	l := sc.Limits.WithDefaults()
+	l.StepMS, l.ScenarioMS = a.longer(l.StepMS), a.longer(l.ScenarioMS)
+	return l
+}
+
+// faults are the scenario's: what is held is held for longer, too, or the other
+// side would never be too early.
+func (a *agent) faults(sc scenario.Scenario) []scenario.Fault {
+	faults := slices.Clone(sc.Faults)
+	for i, f := range faults {
+		if f.Hold {
+			faults[i].HoldMS = a.longer(cmp.Or(f.HoldMS, scenario.HoldMS))
+		}
+	}
+	return faults
+}
+
+func (a *agent) longer(ms int) int { return int(float64(ms) * max(1, a.setup.Slow)) }
 
 // missing names the feature without which the scenario cannot even be set up.
 func (a *agent) missing(sc scenario.Scenario) string {
@@ -162,7 +222,9 @@ func (s *session) open() error {
 	if err := b.Launch(s.arm); err != nil {
 		return err
 	}
-	s.agent.template.Prepare()
+	if !s.agent.setup.Once {
+		s.agent.template.Prepare()
+	}
 	return nil
 }
 
@@ -174,13 +236,16 @@ func (s *session) arm(listener *os.File) error {
 		return err
 	}
 	s.observer = o
+	if err := s.begun(); err != nil {
+		return err
+	}
 	s.start = time.Now()
 	if listener == nil {
 		return nil
 	}
 	root := s.agent.setup.Box.Mode == box.Root
 	s.supervisor = fault.Supervise(listener, fault.Options{
-		Faults:   s.sc.Faults,
+		Faults:   s.agent.faults(s.sc),
 		Grant:    fault.Grants{Devices: root, Proc: root},
 		Withhold: !root && s.agent.setup.Box.Mode != box.Privileged,
 		Start:    s.start, ProbePath: scenario.ProbePath, BoxInit: s.box.Init,

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -34,6 +35,7 @@ type Box struct {
 	launch  *net.UnixConn
 	answers chan answer
 	exit    chan Exit
+	gone    chan struct{} // closed when init has ended
 	group   *group
 	disk    int      // MiB
 	work    *os.File // the folder /work, as the agent reaches it
@@ -87,9 +89,17 @@ func (t *Template) Prepare() {
 	}(t.spare)
 }
 
+// Prepared waits until the box that Prepare makes is there.
+func (t *Template) Prepared() {
+	if t.spare != nil {
+		s := <-t.spare
+		t.spare <- s
+	}
+}
+
 // newBox clones a box's init and has it set up what all boxes have in common.
 func (t *Template) newBox(disk int) (*Box, error) {
-	b := &Box{t: t, disk: disk, answers: make(chan answer, 1), exit: make(chan Exit, 1)}
+	b := &Box{t: t, disk: disk, answers: make(chan answer, 1), exit: make(chan Exit, 1), gone: make(chan struct{})}
 	if err := b.clone(); err != nil {
 		b.Close()
 		return nil, err
@@ -103,11 +113,17 @@ func (b *Box) clone() error {
 		return err
 	}
 	defer closeAll(inside)
+	if b.group, err = b.t.cg.make(int(b.t.made.Add(1))); err != nil {
+		return fmt.Errorf("cgroup: %w", err)
+	}
 	if err := b.t.on(func() error { return b.spawn(inside) }); err != nil {
 		return err
 	}
 	if err := b.writeMaps(); err != nil {
 		return fmt.Errorf("maps: %w", err)
+	}
+	if err := b.expose(); err != nil {
+		return fmt.Errorf("oom score: %w", err)
 	}
 	go b.listen()
 	return b.order("set-up", order{Base: &base{
@@ -117,12 +133,7 @@ func (b *Box) clone() error {
 
 // furnish makes of a fresh box the one that a scenario asks for.
 func (b *Box) furnish(o Options) error {
-	b.t.made++
-	var err error
-	if b.group, err = b.t.cg.make(b.t.made, o.Limits); err != nil {
-		return fmt.Errorf("cgroup: %w", err)
-	}
-	if err := b.group.add(b.Init); err != nil {
+	if err := b.group.limit(o.Limits); err != nil {
 		return fmt.Errorf("cgroup: %w", err)
 	}
 	if err := b.makeRoots(o.World.Roots); err != nil {
@@ -202,7 +213,7 @@ func (b *Box) spawn(inside []*os.File) error {
 		Path: scenario.ProbePath, Args: []string{FaceInit}, Env: []string{"GOMAXPROCS=1"}, Dir: "/",
 		ExtraFiles: inside, SysProcAttr: b.t.initAttr(),
 	}
-	if err := b.cmd.Start(); err != nil {
+	if err := b.group.start(b.cmd.SysProcAttr, b.cmd.Start); err != nil {
 		return fmt.Errorf("clone: %w", err)
 	}
 	b.Init = b.cmd.Process.Pid
@@ -239,6 +250,16 @@ func AllCapabilities() []uintptr {
 	return caps
 }
 
+// expose makes the box one that the kernel may kill when memory is full, where
+// the agent is one that it may not (proc(5), oom_score_adj).
+func (b *Box) expose() error {
+	own, err := os.ReadFile("/proc/self/oom_score_adj")
+	if err != nil || !strings.HasPrefix(string(own), "-") || b.t.first == 0 && b.t.cfg.Mode != Privileged {
+		return nil
+	}
+	return os.WriteFile("/proc/"+strconv.Itoa(b.Init)+"/oom_score_adj", []byte("0"), 0)
+}
+
 func (b *Box) writeMaps() error {
 	if b.t.cfg.Mode == Privileged {
 		return nil
@@ -264,6 +285,7 @@ func (b *Box) listen() {
 	for {
 		var a answer
 		if dec.Decode(&a) != nil {
+			close(b.gone)
 			close(b.answers)
 			return
 		}
@@ -311,6 +333,9 @@ func (b *Box) CanClone(flags []string) error {
 
 // Exit delivers how the driver ended, once.
 func (b *Box) Exit() <-chan Exit { return b.exit }
+
+// Gone is closed when init has ended, and every process of the box with it.
+func (b *Box) Gone() <-chan struct{} { return b.gone }
 
 // Exhausted tells which limit of the box's cgroup was hit, or "".
 func (b *Box) Exhausted() string { return b.group.exhausted() }

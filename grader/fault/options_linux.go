@@ -36,7 +36,7 @@ type Result struct {
 
 const (
 	defaultMaxEvents = 2000
-	defaultHold      = 200 * time.Millisecond
+	defaultHold      = scenario.HoldMS * time.Millisecond
 	maxWithheld      = 64
 )
 

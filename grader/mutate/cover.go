@@ -202,7 +202,7 @@ func (c *Cover) at(p Piece) (ids []int) {
 		}
 	}
 	if len(ids) == 0 { // an empty list: what it is part of
-		return c.at(Piece{p.File, in.from - 1, in.to + 1})
+		return c.at(Piece{File: p.File, From: in.from - 1, To: in.to + 1})
 	}
 	return ids
 }

@@ -17,6 +17,7 @@ type Difference struct {
 // Piece is a text of a file, by byte offsets; an empty one is a place where
 // something was put in.
 type Piece struct {
+	Name     string // of the function
 	File     string
 	From, To int
 }
@@ -63,7 +64,10 @@ func (g *Graph) pieces(other *Graph, name string) (pieces []Piece, ok bool) {
 		if !ok {
 			return nil, false
 		}
-		pieces = append(pieces, Piece{f.file, f.at + from, f.at + to})
+		if to < 0 {
+			continue // nothing but a comment
+		}
+		pieces = append(pieces, Piece{name, f.file, f.at + from, f.at + to})
 	}
 	return pieces, true
 }
@@ -99,7 +103,8 @@ func (n *node) isFunction(text string) bool {
 	return false
 }
 
-// apart finds the piece of a that stands otherwise in b. It fails if no such
+// apart finds the piece of a that stands otherwise in b; to is -1 if only
+// comments do. It fails if no such
 // piece keeps to the block that it stands in: then what follows it may belong to
 // another block in b.
 func apart(a, b string) (from, to int, ok bool) {
@@ -111,6 +116,9 @@ func apart(a, b string) (from, to int, ok bool) {
 	head := 0
 	for head < min(len(x), len(y)) && x[head].same(y[head]) {
 		head++
+	}
+	if head == len(x) && head == len(y) {
+		return 0, -1, true
 	}
 	m, n := len(x), len(y)
 	for m > head && n > head && x[m-1].same(y[n-1]) {
@@ -165,17 +173,16 @@ func scan(text string) (words []word, ok bool) {
 func whole(words []word) bool {
 	depth := 0
 	for _, w := range words {
-		switch w.tok {
-		case token.LBRACE:
+		switch {
+		case w.tok == token.LBRACE:
 			depth++
-		case token.RBRACE:
-			if depth--; depth < 0 {
-				return false
-			}
-		case token.CASE, token.DEFAULT:
-			if depth == 0 {
-				return false
-			}
+		case w.tok == token.RBRACE:
+			depth--
+		case depth == 0 && (w.tok == token.CASE || w.tok == token.DEFAULT):
+			return false
+		}
+		if depth < 0 {
+			return false
 		}
 	}
 	return depth == 0

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"moulinette/grader/submission"
 )
@@ -20,7 +21,8 @@ type Graph struct {
 	// reached is what was found by [Graph.Reaches], by calls: scenarios are many,
 	// their calls alike.
 	reached map[string]map[string]bool
-	whole   bool // nothing can be told: it does not parse, or executes itself in a way of its own
+	mu      sync.Mutex // guards reached
+	whole   bool       // nothing can be told: it does not parse, or executes itself in a way of its own
 }
 
 // node is all that bears one name.
@@ -41,10 +43,11 @@ type function struct {
 // entry is the method that runs in a process which [entryCommand] prepares.
 const entry, entryCommand = "ContainerEntry", "EntryCommand"
 
-// NewGraph reads the package of files.
+// NewGraph reads the package, or the C text, of files.
 func NewGraph(files submission.Files) *Graph {
 	g := &Graph{nodes: map[string]*node{}, reached: map[string]map[string]bool{}}
 	methods := map[string][]string{} // by type
+	g.readC(files)
 	for _, name := range sortedFiles(files) {
 		text := files[name]
 		fset := token.NewFileSet()
@@ -101,12 +104,7 @@ func (g *Graph) Changed(other *Graph) (names map[string]bool, known bool) {
 // Reaches tells whether calls of the contract, in the form that [CallName] gives
 // them, may come to one of the names.
 func (g *Graph) Reaches(calls []string, names map[string]bool) bool {
-	key := strings.Join(calls, " ")
-	seen, known := g.reached[key]
-	if !known {
-		seen = g.from(calls)
-		g.reached[key] = seen
-	}
+	seen := g.all(calls)
 	for name := range names {
 		if seen[name] {
 			return true
@@ -115,11 +113,30 @@ func (g *Graph) Reaches(calls []string, names map[string]bool) bool {
 	return false
 }
 
+// all is [Graph.from], found once.
+func (g *Graph) all(calls []string) map[string]bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	key := strings.Join(calls, " ")
+	seen, known := g.reached[key]
+	if !known {
+		seen = g.from(calls)
+		g.reached[key] = seen
+	}
+	return seen
+}
+
+// Entered tells whether calls may prepare a process, by the contract's EntryCommand,
+// that comes to a name.
+func (g *Graph) Entered(calls []string, name string) bool {
+	return g.Reaches(calls, map[string]bool{entry: true}) && g.Reaches([]string{strings.ToLower(entry)}, map[string]bool{name: true})
+}
+
 // from lists every name that calls may come to.
 func (g *Graph) from(calls []string) map[string]bool {
 	queue := []string{"New", "init", "_"}
 	for name, n := range g.nodes {
-		if n.early || slices.Contains(calls, "demo") || slices.Contains(calls, strings.ToLower(name)) {
+		if n.early || slices.Contains(calls, "demo") || slices.Contains(calls, CallName(strings.ToLower(name))) {
 			queue = append(queue, name)
 		}
 	}

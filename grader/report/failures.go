@@ -38,6 +38,11 @@ func (t *text) failedRow(r judge.Row) {
 	t.line("")
 	t.line(t.ink(disarm(in(r.Title, t.lang)), color.Bold, color.FgRed) + "  " + ratio(r.Earned, r.Points) +
 		"  " + t.ink("["+clean(r.ID)+"]", color.Faint))
+	t.explain(r)
+}
+
+// explain tells why a row failed.
+func (t *text) explain(r judge.Row) {
 	told := slices.ContainsFunc(r.Scenarios, func(s judge.Scenario) bool { return s.Reason == r.Reason })
 	if !r.Reason.IsZero() && !told {
 		t.reason("  ", r.Reason)

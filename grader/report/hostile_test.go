@@ -51,6 +51,7 @@ func FuzzReportsStayWhole(f *testing.F) {
 		checkText(t, sheet)
 		checkJSON(t, sheet)
 		checkJUnit(t, sheet)
+		checkGradescope(t, sheet)
 	})
 }
 
@@ -77,6 +78,34 @@ func checkText(t *testing.T, sheet *judge.Sheet) {
 		}
 		if out.Len() > 200_000 {
 			t.Errorf("%s text of %d bytes", lang, out.Len())
+		}
+	}
+}
+
+func checkGradescope(t *testing.T, sheet *judge.Sheet) {
+	t.Helper()
+	var out bytes.Buffer
+	if err := report.Gradescope(&out, sheet, report.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	var results struct {
+		Score  *int
+		Output string
+		Tests  []struct{ Name, Output string }
+	}
+	if err := json.Unmarshal(out.Bytes(), &results); err != nil {
+		t.Fatalf("Gradescope report: %v", err)
+	}
+	if results.Score == nil || *results.Score != sheet.Score || len(results.Tests) != len(sheet.Rows)+len(sheet.Bonus) {
+		t.Errorf("Gradescope report says %v in %d tests; want %d", results.Score, len(results.Tests), sheet.Score)
+	}
+	texts := results.Output
+	for _, test := range results.Tests {
+		texts += "\n" + test.Name + "\n" + test.Output
+	}
+	for _, r := range texts {
+		if r != '\n' && r != '\u00a0' && r != '\u202f' && !unicode.IsPrint(r) {
+			t.Fatalf("Gradescope report holds %U", r)
 		}
 	}
 }

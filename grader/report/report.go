@@ -1,6 +1,6 @@
 // Package report writes a sheet for its readers: text for a student's terminal,
-// JSON for programs, JUnit for CI servers. It decides nothing: every verdict,
-// score and sentence is in the sheet already.
+// JSON for programs, JUnit for CI servers, and what Gradescope reads. It decides
+// nothing: every verdict, score and sentence is in the sheet already.
 //
 // A sheet holds text that a submission chose (panics, compiler output, file
 // names, what the kernel showed). All of it passes through [clean], so that no
@@ -15,7 +15,7 @@ import (
 )
 
 // Formats are the names that [Write] takes.
-func Formats() []string { return []string{"text", "json", "junit"} }
+func Formats() []string { return []string{"text", "json", "junit", "gradescope"} }
 
 // Write writes the sheet in the named format.
 func Write(w io.Writer, format string, sheet *judge.Sheet, o Options) error {
@@ -23,9 +23,14 @@ func Write(w io.Writer, format string, sheet *judge.Sheet, o Options) error {
 	case "text":
 		return Text(w, sheet, o)
 	case "json":
+		if len(o.Key) > 0 {
+			return SignedJSON(w, sheet, o.Lang, o.Key)
+		}
 		return JSON(w, sheet, o.Lang)
 	case "junit":
 		return JUnit(w, sheet, o.Lang)
+	case "gradescope":
+		return Gradescope(w, sheet, o)
 	}
 	return fmt.Errorf("report: no format %q; there are %q", format, Formats())
 }

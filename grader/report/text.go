@@ -19,11 +19,12 @@ type Options struct {
 	Color bool   // text: ANSI colours
 	Width int    // text: columns of the page; 0 means 80
 	Trace bool   // text: show the traced system calls of failed scenarios
+	Key   []byte // json: sign the report with it
 }
 
 // Text writes the report that a student reads.
 func Text(w io.Writer, sheet *judge.Sheet, o Options) error {
-	t := &text{paper: newPaper(o), words: wordsIn(o.Lang), lang: o.Lang, trace: o.Trace, taught: map[string]bool{}}
+	t := newText(o)
 	t.header(sheet)
 	t.faults(sheet)
 	t.build(sheet)
@@ -47,6 +48,10 @@ type text struct {
 	lang   string
 	trace  bool
 	taught map[string]bool // lessons written so far
+}
+
+func newText(o Options) *text {
+	return &text{paper: newPaper(o), words: wordsIn(o.Lang), lang: o.Lang, trace: o.Trace, taught: map[string]bool{}}
 }
 
 func (t *text) header(s *judge.Sheet) {

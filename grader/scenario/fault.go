@@ -7,10 +7,13 @@ type Fault struct {
 	Nth    int    `json:"nth,omitempty" yaml:"nth"`         // the nth matching call, counted over the whole box; 0: every one
 	Errno  string `json:"errno,omitempty" yaml:"errno"`     // the call fails with it, without being made
 	Hold   bool   `json:"hold,omitempty" yaml:"hold"`       // instead: hold the call until a probe has checked in and been observed, or HoldMS have passed
-	HoldMS int    `json:"hold_ms,omitempty" yaml:"hold_ms"` // 0 means 200
+	HoldMS int    `json:"hold_ms,omitempty" yaml:"hold_ms"` // 0 means [HoldMS]
 	Spare  bool   `json:"spare,omitempty" yaml:"spare"`     // a right solution may do without such a call: it is no fault then
 	Path   string `json:"path,omitempty" yaml:"path"`       // only calls on this path (mount target, opened file); a hint for rendezvous, see package fault
 }
+
+// HoldMS is how long a call is held if the fault does not say.
+const HoldMS = 200
 
 // Effects tells what each effect is.
 func Effects() map[string]string {

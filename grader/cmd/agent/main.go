@@ -6,7 +6,6 @@ package main
 import (
 	"fmt"
 	"math"
-	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -17,6 +16,7 @@ import (
 	"moulinette/grader/box"
 	"moulinette/grader/fault"
 	"moulinette/grader/probe"
+	"moulinette/grader/sandbox/vm/guest"
 	"moulinette/grader/scenario"
 	"moulinette/grader/submission/jail"
 )
@@ -34,6 +34,12 @@ func main() {
 		os.Exit(box.ProcMain())
 	case jail.Face:
 		os.Exit(jail.Main(os.Args))
+	case guest.FaceNothing:
+		return
+	case guest.Face:
+		if os.Getpid() == 1 {
+			guest.Main()
+		}
 	case filepath.Base(scenario.ProbePath), filepath.Base(scenario.TargetPath):
 		os.Exit(probe.Main(os.Args))
 	}
@@ -65,12 +71,11 @@ func serve() error {
 	if err := agent.BecomeRoot(os.Getenv(agent.MapsPending)); err != nil {
 		return err
 	}
-	f := os.NewFile(agent.ConnFD, "grader")
-	conn, err := net.FileConn(f)
-	if err != nil {
+	// A socket, or in a guest a virtio port.
+	conn := os.NewFile(agent.ConnFD, "grader")
+	if _, err := conn.Stat(); err != nil {
 		return fmt.Errorf("this program is started by moulinette, not by hand: %w", err)
 	}
-	f.Close()
 	defer conn.Close()
 	return agent.Serve(conn)
 }

@@ -26,8 +26,9 @@ type gradeFlags struct {
 	jobs      int
 	timeout   time.Duration
 	seed      uint64
-	isolation string
+	isolation isolation
 	keep      string
+	signKey   string
 	output    outputs
 }
 
@@ -53,8 +54,9 @@ func (a *app) gradeCommand() *cobra.Command {
 	flags.IntVar(&f.jobs, "jobs", 0, "scenarios side by side (default one for each CPU)")
 	flags.DurationVar(&f.timeout, "timeout", 15*time.Minute, "limit on the whole grading")
 	flags.Uint64Var(&f.seed, "seed", 0, "seed of the random values (default random)")
-	flags.StringVar(&f.isolation, "isolation", "auto", "sandbox: auto, ns, privileged or vm")
+	f.isolation.flags(flags)
 	flags.StringVar(&f.keep, "keep", "", "keep the records in this folder, for `moulinette judge`")
+	flags.StringVar(&f.signKey, "sign-key", "", "sign JSON reports with the secret in this file (see `verify-report`)")
 	f.output.flags(flags)
 	return cmd
 }
@@ -71,6 +73,10 @@ func (a *app) grade(ctx context.Context, dir string, f gradeFlags) error {
 	if err := f.check(); err != nil {
 		return err
 	}
+	var err error
+	if f.output.key, err = signKey(f.signKey, f.output); err != nil {
+		return err
+	}
 	ex, err := exercise(f.spec)
 	if err != nil {
 		return err
@@ -81,7 +87,7 @@ func (a *app) grade(ctx context.Context, dir string, f gradeFlags) error {
 	if _, err := os.Stat(dir); err != nil {
 		return a.unusable(dir, err)
 	}
-	place, err := a.place(f.isolation)
+	place, err := a.place(ctx, f.isolation)
 	if err != nil {
 		return err
 	}
@@ -109,10 +115,7 @@ func (a *app) grade(ctx context.Context, dir string, f gradeFlags) error {
 
 // check refuses flags that make no sense before anything is done.
 func (f gradeFlags) check() error {
-	if f.isolation == "vm" {
-		return usage("--isolation vm: virtual machines are not built yet; there are auto, ns and privileged")
-	}
-	if err := oneOf("isolation", f.isolation, []string{"auto", "ns", "privileged", "vm"}); err != nil {
+	if err := f.isolation.check(); err != nil {
 		return err
 	}
 	if f.jobs < 0 {
@@ -129,14 +132,20 @@ func (a *app) unusable(dir string, err error) error {
 	var wrong *submission.Unusable
 	switch {
 	case errors.As(err, &wrong) && a.lang == "fr":
-		return usage("%s : %s", dir, wrong.FR)
+		return &failure{exitUsage, unfit(dir + " : " + wrong.FR)}
 	case errors.As(err, &wrong):
-		return usage("%s: %s", dir, wrong.EN)
+		return &failure{exitUsage, unfit(dir + ": " + wrong.EN)}
 	case errors.Is(err, os.ErrNotExist) && err.Error() == "stat "+dir+": no such file or directory":
 		return usage("%s: no such folder", dir)
 	}
 	return &failure{exitHarness, err}
 }
+
+// unfit is an error about what was handed in.
+type unfit string
+
+// Error names the folder.
+func (u unfit) Error() string { return string(u) }
 
 // slug makes a file name of a folder's.
 func slug(dir string) string {

@@ -9,6 +9,7 @@ import (
 	"moulinette/grader/judge"
 	"moulinette/grader/mutate"
 	"moulinette/grader/scenario"
+	"moulinette/grader/submission"
 )
 
 // coverID is the name of the copy of the reference that notes what is executed.
@@ -19,12 +20,13 @@ type coverage struct {
 	copy  *Solution
 	cover *mutate.Cover
 	files map[string]map[string]string // by scenario; none: not known
+	whole map[string]bool              // by scenario: a command was seen, so its container came to its end
 }
 
 // instrument makes the copy. A reference that cannot be copied so is no error:
 // more scenarios are run then.
 func (v *verification) instrument() *coverage {
-	if v.Matrix == All {
+	if v.Matrix == All || !slices.ContainsFunc(v.families(), func(f family) bool { return f.language == submission.Go }) {
 		return nil
 	}
 	files, cover, err := mutate.Instrument(v.Reference.Submission.Files)
@@ -33,7 +35,7 @@ func (v *verification) instrument() *coverage {
 	}
 	return &coverage{
 		copy:  &Solution{ID: coverID, Kind: Reference, File: v.Reference.Name, files: files, of: v.Reference.Submission.ImportPath},
-		cover: cover, files: map[string]map[string]string{},
+		cover: cover, files: map[string]map[string]string{}, whole: map[string]bool{},
 	}
 }
 
@@ -65,9 +67,11 @@ func (v *verification) explore(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !v.known(c.copy, noting) {
-			cells = append(cells, cell{c.copy, noting})
+		if v.known(c.copy, noting) {
+			v.result.Reused++
+			continue
 		}
+		cells = append(cells, cell{c.copy, noting})
 	}
 	if err := v.run(ctx, cells); err != nil {
 		return err
@@ -89,11 +93,20 @@ func (c *coverage) note(sc *shared, rec *evidence.Record) {
 		files[path] = rec.At["after"].Files[path].Content
 	}
 	c.files[sc.ID] = files
+	for _, p := range rec.Probes {
+		c.whole[sc.ID] = c.whole[sc.ID] || p.Seen
+	}
 }
 
 // reaches tells whether a scenario comes to one of the pieces; not known is yes.
-func (c *coverage) reaches(sc *shared, pieces []mutate.Piece) bool {
+// A container that its creator gives up may be killed sooner or later: how far it
+// came is not known.
+func (c *coverage) reaches(sc *shared, reference *mutate.Graph, pieces []mutate.Piece) bool {
 	if c == nil || c.files[sc.ID] == nil {
+		return true
+	}
+	enters := func(p mutate.Piece) bool { return reference.Entered(sc.calls, p.Name) }
+	if !c.whole[sc.ID] && slices.ContainsFunc(pieces, enters) {
 		return true
 	}
 	return c.cover.Reaches(c.files[sc.ID], pieces)

@@ -1,0 +1,223 @@
+package vm
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"moulinette/grader/agent"
+	"moulinette/grader/sandbox/vm/guest"
+	"moulinette/grader/sandbox/vm/qemu"
+)
+
+// machine is a running QEMU and our two connections into its guest. Nothing that
+// comes over them is believed to be well-formed, short, or to come at all.
+type machine struct {
+	*qemu.Machine
+	control, agent *net.UnixConn
+	orders         *json.Encoder
+	replies        chan guest.Reply // closed when the guest says no more
+	why            error            // of that, set before
+	answers        *bufio.Reader
+	readers        sync.WaitGroup
+}
+
+// launch starts a machine with both ports.
+func launch(c qemu.Config) (*machine, error) {
+	m := &machine{replies: make(chan guest.Reply, 1)}
+	for _, p := range []struct {
+		name string
+		conn **net.UnixConn
+	}{{guest.ControlPort, &m.control}, {guest.AgentPort, &m.agent}} {
+		conn, file, err := qemu.Stream()
+		if err != nil {
+			m.disconnect()
+			return nil, err
+		}
+		defer file.Close()
+		*p.conn = conn
+		c.Ports = append(c.Ports, qemu.Port{Name: p.name, File: file})
+	}
+	var err error
+	if m.Machine, err = qemu.Start(c); err != nil {
+		m.disconnect()
+		return nil, err
+	}
+	m.orders, m.answers = json.NewEncoder(m.control), bufio.NewReaderSize(m.agent, 64<<10)
+	m.readers.Go(m.listen)
+	return m, nil
+}
+
+func (m *machine) disconnect() {
+	for _, c := range []*net.UnixConn{m.control, m.agent} {
+		if c != nil {
+			c.Close()
+		}
+	}
+}
+
+// kill ends the machine; nothing of it is left.
+func (m *machine) kill() {
+	m.Machine.Kill()
+	m.disconnect()
+	m.readers.Wait()
+}
+
+// listen takes the guest's replies until it says no more.
+func (m *machine) listen() {
+	defer close(m.replies)
+	lines := bufio.NewScanner(m.control)
+	lines.Buffer(make([]byte, 0, 4096), guest.MaxLine)
+	for lines.Scan() {
+		var r guest.Reply
+		if m.why = json.Unmarshal(lines.Bytes(), &r); m.why != nil {
+			return
+		}
+		if r.Gone != "" {
+			m.why = errors.New(r.Gone)
+			return
+		}
+		select {
+		case m.replies <- r:
+		default:
+			m.why = errors.New("a reply that nobody asked for")
+			return
+		}
+	}
+	if m.why = lines.Err(); m.why == nil {
+		m.why = errors.New("the machine has ended")
+	}
+}
+
+// reply waits for the guest's next reply.
+func (m *machine) reply(ctx context.Context) (guest.Reply, error) {
+	select {
+	case r, ok := <-m.replies:
+		if !ok {
+			return r, m.why
+		}
+		if r.Error != "" {
+			return r, errors.New(r.Error)
+		}
+		return r, nil
+	case <-ctx.Done():
+		return guest.Reply{}, ctx.Err()
+	}
+}
+
+// obey gives an order, with the content of a file if it brings one.
+func (m *machine) obey(ctx context.Context, o guest.Order, content io.Reader) (guest.Reply, error) {
+	stop, err := bounded(ctx, m.control)
+	if err != nil {
+		return guest.Reply{}, err
+	}
+	defer stop()
+	if err := m.orders.Encode(o); err != nil {
+		return guest.Reply{}, err
+	}
+	if content != nil {
+		if _, err := io.Copy(m.control, content); err != nil {
+			return guest.Reply{}, err
+		}
+	}
+	return m.reply(ctx)
+}
+
+// bounded makes every wait on conn end with ctx.
+func bounded(ctx context.Context, conn *net.UnixConn) (stop func() bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := conn.SetDeadline(time.Time{}); err != nil {
+		return nil, err
+	}
+	return context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }), nil
+}
+
+// wake lets the guest run and gives it the time, and randomness of its own.
+func (m *machine) wake(ctx context.Context) error {
+	if err := m.Resume(ctx); err != nil {
+		return err
+	}
+	random := make([]byte, guest.RandomBytes)
+	_, _ = rand.Read(random) // never fails
+	_, err := m.obey(ctx, guest.Order{Wake: &guest.Wake{Now: time.Now(), Random: random}}, nil)
+	return wrap("wake", err)
+}
+
+// put puts one file into the guest.
+func (m *machine) put(ctx context.Context, f guest.File, from string) error {
+	if f.Link != "" {
+		_, err := m.obey(ctx, guest.Order{Put: &f}, nil)
+		return wrap("put "+f.Path, err)
+	}
+	file, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	f.Size, f.Mode = info.Size(), 0o755
+	_, err = m.obey(ctx, guest.Order{Put: &f}, io.LimitReader(file, f.Size))
+	return wrap("put "+f.Path, err)
+}
+
+// maxAnswer bounds an answer of the agent: a record is a fraction of a MiB.
+const maxAnswer = 64 << 20
+
+// errNonsense is an answer that is none.
+var errNonsense = errors.New("nonsense on the agent's channel")
+
+// say sends the agent a message.
+func (m *machine) say(ctx context.Context, message any) error {
+	stop, err := bounded(ctx, m.agent)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	return json.NewEncoder(m.agent).Encode(message)
+}
+
+// hear waits for the agent's next answer.
+func (m *machine) hear(ctx context.Context) (agent.Answer, error) {
+	var answer agent.Answer
+	stop, err := bounded(ctx, m.agent)
+	if err != nil {
+		return answer, err
+	}
+	defer stop()
+	var line []byte
+	for {
+		part, err := m.answers.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case err == nil:
+			if json.Unmarshal(line, &answer) != nil {
+				return answer, errNonsense
+			}
+			return answer, nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return answer, err
+		case len(line) > maxAnswer:
+			return answer, fmt.Errorf("%w: more than %d bytes", errNonsense, maxAnswer)
+		}
+	}
+}
+
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}

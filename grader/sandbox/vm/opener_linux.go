@@ -1,0 +1,180 @@
+package vm
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"moulinette/grader/evidence"
+	"moulinette/grader/sandbox"
+	"moulinette/grader/sandbox/vm/guest"
+	"moulinette/grader/sandbox/vm/image"
+)
+
+// ErrNoQEMU says that there is no QEMU on this host.
+var ErrNoQEMU = errors.New("no qemu-system-x86_64 in PATH; apt install qemu-system-x86")
+
+// host is what all machines of an opener have in common.
+type host struct {
+	qemu     string
+	accel    Accel
+	agent    string
+	streamed bool
+	programs []program
+	pace     func() (time.Duration, error) // of this host; see guest.Pace
+	users    atomic.Int64
+}
+
+// Opener opens sandboxes of virtual machines.
+type Opener struct {
+	*host
+	image  *image.Image
+	base   *base
+	layers layers
+}
+
+var _ sandbox.Opener = (*Opener)(nil)
+
+// New finds what machines are made of, and boots one if no earlier run has left
+// its snapshot. The error says what to install where something lacks.
+func New(ctx context.Context, o Options) (*Opener, error) {
+	h, err := newHost(o)
+	if err != nil {
+		return nil, fmt.Errorf("vm: %w", err)
+	}
+	img, err := image.Build(ctx, o.Image())
+	if err != nil {
+		return nil, fmt.Errorf("vm: %w", err)
+	}
+	op := &Opener{host: h, image: img}
+	if err := h.choose(ctx, o, img); err != nil {
+		return nil, fmt.Errorf("vm: %w", err)
+	}
+	if op.base, err = h.openBase(ctx, filepath.Join(o.Cache, basesDir, h.key(img)), img); err != nil {
+		return nil, fmt.Errorf("vm: %w", err)
+	}
+	return op, nil
+}
+
+// basesDir is where bases are kept below the cache.
+const basesDir = "bases"
+
+func newHost(o Options) (*host, error) {
+	if runtime.GOARCH != "amd64" {
+		return nil, fmt.Errorf("machines are x86-64, and this is %s", runtime.GOARCH)
+	}
+	h := &host{qemu: o.QEMU, agent: o.Agent, streamed: o.Streamed}
+	if h.qemu == "" {
+		var err error
+		if h.qemu, err = exec.LookPath("qemu-system-x86_64"); err != nil {
+			return nil, ErrNoQEMU
+		}
+	}
+	h.programs = findPrograms()
+	h.pace = sync.OnceValues(func() (time.Duration, error) { return guest.Pace(h.agent) })
+	return h, nil
+}
+
+func (h *host) has(path string) bool {
+	return slices.ContainsFunc(h.programs, func(p program) bool { return p.Path == path })
+}
+
+// firstUser is the first of the ids that QEMU runs as where we are root: ids
+// that nobody has, a range for each grader, so that no two machines share one.
+const (
+	firstUser  = 1 << 29
+	userRanges = 1 << 14
+	usersEach  = 1 << 10
+)
+
+func (h *host) nextUser() int {
+	return firstUser + os.Getpid()%userRanges*usersEach + int(h.users.Add(1))%usersEach
+}
+
+// formatVersion is part of every key: a change of what a snapshot holds makes
+// old ones unknown.
+const formatVersion = 1
+
+// key names a base by everything that it depends on: what boots, what runs it,
+// how, and where. A snapshot does not move to another processor: its clock
+// counts that one's ticks.
+func (h *host) key(img *image.Image) string {
+	command, err := json.Marshal(h.config(nil))
+	if err != nil {
+		panic(err) // plain data
+	}
+	sum := sha256.New()
+	for _, part := range []string{
+		fmt.Sprint(formatVersion), img.Key, cmdline, string(command), fmt.Sprint(h.accel, h.streamed),
+		fingerprint(h.qemu), bootID(), processor(),
+	} {
+		fmt.Fprintf(sum, "%d:%s\n", len(part), part)
+	}
+	for _, p := range h.programs {
+		fmt.Fprintf(sum, "%s %s %s\n", p.Path, p.Link, fingerprint(p.from))
+	}
+	return hex.EncodeToString(sum.Sum(nil))[:32]
+}
+
+// fingerprint tells one version of an installed file from another.
+func fingerprint(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%s %d %d", path, info.Size(), info.ModTime().UnixNano())
+}
+
+func bootID() string {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(id))
+}
+
+// processor is the model of the first one.
+func processor() string {
+	text, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "model name") {
+			return line
+		}
+	}
+	return ""
+}
+
+// Host tells what the machines' boxes offer.
+func (o *Opener) Host() evidence.Host { return o.base.facts.Host }
+
+// Image is what the machines have booted.
+func (o *Opener) Image() *image.Image { return o.image }
+
+// Accel tells who executes the guests.
+func (o *Opener) Accel() Accel { return o.accel }
+
+// Open makes a layer for the driver, or shares that of another sandbox.
+func (o *Opener) Open(ctx context.Context, driver string, _ int) (sandbox.Sandbox, error) {
+	l, release, err := o.layers.take(ctx, fingerprint(driver), func() (*layer, error) {
+		return o.makeLayer(context.WithoutCancel(ctx), o.base, driver)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: %w", err)
+	}
+	return newSandbox(o.host, l, release), nil
+}
