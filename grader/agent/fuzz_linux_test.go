@@ -105,7 +105,7 @@ func FuzzProbeLines(f *testing.F) {
 // TestLineWithoutEnd: a line is bounded.
 func TestLineWithoutEnd(t *testing.T) {
 	r := bufio.NewReaderSize(endless{}, 4096)
-	if line, err := readLine(r); err == nil || line != nil {
+	if line, err := readLine(r, maxLine); err == nil || line != nil {
 		t.Errorf("got %d bytes, %v; want an error", len(line), err)
 	}
 }
