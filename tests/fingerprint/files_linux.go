@@ -13,10 +13,14 @@ import (
 )
 
 // system are folders that no test writes to.
-var system = []string{"/etc", "/boot", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/libexec", "/usr/local/bin", "/usr/local/sbin", "/usr/include"}
+var system = []string{"/etc", "/boot", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/libexec", "/usr/local/bin", "/usr/local/sbin"}
 
 // shallow are folders of which the entries count, and not what is below.
 var shallow = []string{"/", "/usr", "/usr/local", "/var", "/run", "/opt", "/srv", "/mnt", "/media", "/home", "/lib/modules"}
+
+// deepest bounds how far below the root a folder may lie: what a program is made
+// of lies above, and documentation, headers and debug data by the thousand below.
+const deepest = 5
 
 // systemFiles takes what changes whenever a file does: its size, its inode and
 // the time of its last change, which nobody but the kernel sets. One fact stands
@@ -27,6 +31,9 @@ func systemFiles(Place) (map[string]string, error) {
 		err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
 			if err != nil || !e.IsDir() {
 				return nil // /boot need not exist
+			}
+			if strings.Count(path, "/") > deepest {
+				return fs.SkipDir
 			}
 			facts[path], err = folder(path, true)
 			return err
