@@ -62,7 +62,7 @@ func Serve(conn io.ReadWriter) error {
 	for {
 		var j Job
 		if err := dec.Decode(&j); errors.Is(err, io.EOF) {
-			return nil
+			return a.template.Discard()
 		} else if err != nil {
 			return fmt.Errorf("agent: job: %w", err)
 		}

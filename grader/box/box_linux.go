@@ -97,6 +97,20 @@ func (t *Template) Prepared() {
 	}
 }
 
+// Discard makes the box that Prepare has made go away, with its cgroup, which
+// would outlive us.
+func (t *Template) Discard() error {
+	if t.spare == nil {
+		return nil
+	}
+	s := <-t.spare
+	t.spare = nil
+	if s.err != nil {
+		return nil // nobody asked for it, and it has cleared up
+	}
+	return s.box.Close()
+}
+
 // newBox clones a box's init and has it set up what all boxes have in common.
 func (t *Template) newBox(disk int) (*Box, error) {
 	b := &Box{t: t, disk: disk, answers: make(chan answer, 1), exit: make(chan Exit, 1), gone: make(chan struct{})}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -112,6 +113,21 @@ func (p *process) kill() string {
 		return ": " + said
 	}
 	return ""
+}
+
+// parting is how long an agent that has nothing to do may take to end.
+const parting = 5 * time.Second
+
+// leave lets an agent that has nothing to do clear up behind itself and end, which
+// it does when its connection is closed. It is killed if it does not.
+func (p *process) leave() {
+	timer := time.NewTimer(parting)
+	defer timer.Stop()
+	select {
+	case <-p.died:
+	case <-timer.C:
+	}
+	p.kill()
 }
 
 func (o *Opener) writeMaps(pid int) error {
