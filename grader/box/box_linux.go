@@ -97,15 +97,16 @@ func (t *Template) Prepared() {
 	}
 }
 
-// Close closes the box made ahead, which has a cgroup already.
-func (t *Template) Close() error {
+// Discard makes the box that Prepare has made go away, with its cgroup, which
+// would outlive us.
+func (t *Template) Discard() error {
 	if t.spare == nil {
 		return nil
 	}
 	s := <-t.spare
 	t.spare = nil
 	if s.err != nil {
-		return nil // there is none
+		return nil // nobody asked for it, and it has cleared up
 	}
 	return s.box.Close()
 }
@@ -337,6 +338,12 @@ func (b *Box) order(what string, o order) error {
 
 // Host does something in the peer's namespaces.
 func (b *Box) Host(h scenario.Host) error { return b.order("host", order{Host: &h}) }
+
+// CanClone has init start a process in new namespaces, which ends at once: does
+// the host let it, whatever the driver says?
+func (b *Box) CanClone(flags []string) error {
+	return b.order("clone", order{Clone: append([]string{}, flags...)})
+}
 
 // Exit delivers how the driver ended, once.
 func (b *Box) Exit() <-chan Exit { return b.exit }
