@@ -46,7 +46,7 @@ build: ## build bin/moulinette and bin/moulinette-agent
 test: ## run every test
 	$(GO) test -count=1 ./...
 
-check: format lint vet test race tidy tree ## all that CI checks
+check: format lint vet test race tidy verify tree ## all that CI checks
 
 format: ## show what gofumpt and goimports would change
 	$(GO) run $(GOLANGCI) fmt --diff
