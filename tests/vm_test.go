@@ -92,3 +92,58 @@ func TestTiersAgree(t *testing.T) {
 		}
 	}
 }
+
+// Where the kernel refuses namespaces, and as a user without any capability,
+// auto grades in machines.
+func TestLockedUserGradesInMachines(t *testing.T) {
+	needsQEMU(t)
+	o := newOrdinary(t)
+	if !o.root {
+		t.Skip("needs root, to become another user")
+	}
+	must(t, exec.Command("go", "build", "-o", filepath.Join(o.dir, "bin", "locked"), "./testdata/locked"))
+	cache := filepath.Join(o.dir, "cache")
+	build := exec.Command(filepath.Join(bin, "moulinette"), "vm", "build")
+	build.Env = append(os.Environ(), "XDG_CACHE_HOME="+cache)
+	must(t, build)
+	// The kernel may be root's; the machine is the user's own.
+	must(t, exec.Command("rm", "-r", filepath.Join(cache, "moulinette", "vm", "bases")))
+	must(t, exec.Command("chown", "-R", fmt.Sprint(ordinaryID), o.dir))
+
+	id := fmt.Sprint(ordinaryID)
+	lock := []string{"--reuid=" + id, "--regid=" + id, "--clear-groups", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", filepath.Join(o.dir, "bin", "locked")}
+	run := func(args ...string) (sheet, error) {
+		var s sheet
+		cmd := exec.Command("setpriv", append(lock, args...)...)
+		cmd.Dir, cmd.Stderr = o.dir, os.Stderr
+		cmd.Env = append(os.Environ(), "HOME="+o.dir, "XDG_CACHE_HOME="+cache)
+		out, err := cmd.Output()
+		if err == nil {
+			err = json.Unmarshal(out, &s)
+		}
+		return s, err
+	}
+	if _, err := run("unshare", "-U", "true"); err == nil {
+		t.Fatal("a user namespace was made; want it refused")
+	}
+	args := []string{filepath.Join(o.dir, "bin", "moulinette"), "grade", "./reference", "--format", "json"}
+	whole := os.Getenv("MOULINETTE_WHOLE") != ""
+	if !whole {
+		args = append(args, "--only", "pid_isolation", "--only", "uid_mapping")
+	}
+	s, err := run(args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Isolation != "vm" || len(s.Faults) > 0 || s.Unjudged > 0 {
+		t.Errorf("%+v; want all judged, in machines", s)
+	}
+	for _, r := range s.Rows {
+		if r.Verdict != "pass" {
+			t.Errorf("row %s: %s %s", r.ID, r.Verdict, r.Reason)
+		}
+	}
+	if whole && (s.Score != 100 || s.Bonus.Earned != s.Bonus.Max) {
+		t.Errorf("%d/100, bonus %d/%d", s.Score, s.Bonus.Earned, s.Bonus.Max)
+	}
+}
