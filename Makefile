@@ -5,6 +5,7 @@ SPEC      ?= truman_container
 ISOLATION ?= auto
 ARGS      ?=
 N         ?= 20
+FUZZTIME  ?= 30s
 GO        ?= go
 PREFIX    := bin
 
@@ -18,7 +19,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 RACE_PACKAGES := ./grader/report/... ./grader/run/... ./grader/sandbox/fake/...
 
 .DEFAULT_GOAL := help
-.PHONY: help grade demo build test check format lint vet race tidy tree bench soak fuzz clean verify stress vm gradescope
+.PHONY: help grade demo build test check format lint vet race tidy tree bench soak fuzz chaos clean verify stress vm gradescope endure
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -74,14 +75,24 @@ bench: build ## measure, as ratios
 soak: build ## grade the reference N=20 times in a row and 8 side by side
 	@bash tests/soak.sh $(PREFIX)/moulinette $(N)
 
+endure: ## open and close N boxes in one agent: nothing may be left in it
+	ENDURE=$(N) $(GO) test -count=1 -timeout 3h -run TestBoxesLeakNothing -v ./grader/sandbox/ns
+
 verify: build ## grade the grader: reference, alternatives, mutants, skeleton [ARGS=]
 	@$(PREFIX)/moulinette verify $(ARGS)
 
 stress: build ## verify N=20 times under load: no verdict may change
 	@bash tests/stress.sh $(PREFIX)/moulinette $(N)
 
-fuzz: ## fuzz the reports for a minute
-	$(GO) test -run '^$$' -fuzz Fuzz -fuzztime 60s ./grader/report
+chaos: ## kill our own processes N=300 times: right verdict or exit 3, nothing left
+	CHAOS=$(if $(filter command line environment,$(origin N)),$(N),300) $(GO) test -count=1 -timeout 0 -v -run '^TestChaos$$' ./tests
+
+fuzz: ## run each fuzz test for FUZZTIME=30s
+	@grep -rlE '^func Fuzz' --include='*_test.go' grader | while read -r file; do \
+		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9]*)\(.*/\1/p' "$$file"); do \
+			echo "$$name ($$file)"; \
+			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" </dev/null || exit 1; \
+		done; done
 
 clean: ## remove what was built
 	rm -rf $(PREFIX)

@@ -53,6 +53,9 @@ func Grade(ctx context.Context, o Options) (*judge.Sheet, error) {
 func Collect(ctx context.Context, o Options) (*Kept, error) {
 	kept := newKept(o)
 	sub, err := submission.Open(o.Submission)
+	if sub != nil {
+		kept.Grading.Content = sub.Hash()
+	}
 	if kept.refused(err) {
 		return kept, nil
 	} else if err != nil {
@@ -60,6 +63,7 @@ func Collect(ctx context.Context, o Options) (*Kept, error) {
 	}
 	kept.describe(sub, o.Exercise.Norm)
 	driver, err := o.Builder.Build(ctx, sub)
+	kept.Grading.Environment["build"] = o.Builder.Boxed(sub.Language)
 	if kept.refused(err) {
 		return kept, nil
 	} else if err != nil {

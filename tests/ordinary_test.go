@@ -23,6 +23,7 @@ type sheet struct {
 	Bonus     struct{ Earned, Max int }
 	Rows      []struct {
 		ID      string `json:"id"`
+		Points  int    `json:"points"`
 		Verdict string `json:"verdict"`
 		Reason  string `json:"reason"`
 	} `json:"rows"`

@@ -220,10 +220,7 @@ func (d *driver) gone(label string) error {
 // over tells how the driver ended, nil if it lives.
 func (d *driver) over() *evidence.End {
 	if d.exit == nil {
-		select {
-		case e := <-d.box.Exit():
-			d.exit = &e
-		case <-time.After(patience):
+		if d.exit = d.awaitExit(); d.exit == nil {
 			return nil
 		}
 	}
@@ -234,6 +231,26 @@ func (d *driver) over() *evidence.End {
 		end.Reason = fmt.Sprintf("exited with status %d", end.Exit)
 	}
 	return end
+}
+
+// awaitExit waits for the news of the driver's end; nil if it lives. Without
+// init nobody is left to bring it, and the driver was killed with the rest.
+func (d *driver) awaitExit() *box.Exit {
+	select {
+	case e := <-d.box.Exit():
+		return &e
+	case <-time.After(patience):
+		return nil
+	case <-d.box.Gone():
+	}
+	select {
+	case e := <-d.box.Exit():
+		if e.Signal == 0 { // it ended before
+			return &e
+		}
+	default:
+	}
+	return &box.Exit{Signal: int(syscall.SIGKILL)}
 }
 
 // close waits for the readers; the box is closed by then.

@@ -30,6 +30,9 @@ func open(s Setup) (*agent, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := netlinkWorks(); err != nil {
+		return nil, err
+	}
 	a := &agent{setup: s, template: t}
 	a.host = evidence.Host{Tier: s.Tier, Kernel: kernel(), Features: t.Features()}
 	if fault.Supported() == nil {
@@ -41,6 +44,16 @@ func open(s Setup) (*agent, error) {
 		t.Prepared()
 	}
 	return a, nil
+}
+
+// netlinkWorks: where it does not, no submission can do its work, and it would
+// look like its own fault.
+func netlinkWorks() error {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+	if err != nil {
+		return fmt.Errorf("netlink: %w", err)
+	}
+	return unix.Close(fd)
 }
 
 func kernel() string {
@@ -90,7 +103,7 @@ func (a *agent) run(sc scenario.Scenario, begun func() error) (*evidence.Record,
 		s.rec.End = evidence.End{Outcome: evidence.Unavailable, Missing: missing, Reason: "this host has no " + missing}
 		return s.rec, nil
 	}
-	err := s.play()
+	err := s.slain(s.play())
 	broken := s.finish()
 	var end *ended
 	switch {
@@ -104,6 +117,26 @@ func (a *agent) run(sc scenario.Scenario, begun func() error) (*evidence.Record,
 		return nil, fmt.Errorf("scenario %s: %w", sc.ID, err)
 	}
 	return s.rec, nil
+}
+
+// slain corrects the end of a scenario in which the driver or the whole box was
+// killed: what was seen afterwards says nothing about the submission.
+func (s *session) slain(err error) error {
+	var end *ended
+	if s.driver == nil || err != nil && (!errors.As(err, &end) || end.Outcome == evidence.Exhausted || end.Outcome == evidence.Flooded) {
+		return err
+	}
+	select {
+	case <-s.box.Gone():
+	default:
+		if s.killed || alive(s.box.Driver) {
+			return err
+		}
+	}
+	if over := s.driver.over(); over != nil && over.Signal == int(unix.SIGKILL) {
+		return s.blame(&ended{*over})
+	}
+	return err
 }
 
 // limits are the scenario's, with more time where everything takes longer.

@@ -35,6 +35,7 @@ type Box struct {
 	launch  *net.UnixConn
 	answers chan answer
 	exit    chan Exit
+	gone    chan struct{} // closed when init has ended
 	group   *group
 	disk    int      // MiB
 	work    *os.File // the folder /work, as the agent reaches it
@@ -98,7 +99,7 @@ func (t *Template) Prepared() {
 
 // newBox clones a box's init and has it set up what all boxes have in common.
 func (t *Template) newBox(disk int) (*Box, error) {
-	b := &Box{t: t, disk: disk, answers: make(chan answer, 1), exit: make(chan Exit, 1)}
+	b := &Box{t: t, disk: disk, answers: make(chan answer, 1), exit: make(chan Exit, 1), gone: make(chan struct{})}
 	if err := b.clone(); err != nil {
 		b.Close()
 		return nil, err
@@ -112,11 +113,11 @@ func (b *Box) clone() error {
 		return err
 	}
 	defer closeAll(inside)
+	if b.group, err = b.t.cg.make(int(b.t.made.Add(1))); err != nil {
+		return fmt.Errorf("cgroup: %w", err)
+	}
 	if err := b.t.on(func() error { return b.spawn(inside) }); err != nil {
 		return err
-	}
-	if err := b.confine(); err != nil {
-		return fmt.Errorf("cgroup: %w", err)
 	}
 	if err := b.writeMaps(); err != nil {
 		return fmt.Errorf("maps: %w", err)
@@ -212,7 +213,7 @@ func (b *Box) spawn(inside []*os.File) error {
 		Path: scenario.ProbePath, Args: []string{FaceInit}, Env: []string{"GOMAXPROCS=1"}, Dir: "/",
 		ExtraFiles: inside, SysProcAttr: b.t.initAttr(),
 	}
-	if err := b.cmd.Start(); err != nil {
+	if err := b.group.start(b.cmd.SysProcAttr, b.cmd.Start); err != nil {
 		return fmt.Errorf("clone: %w", err)
 	}
 	b.Init = b.cmd.Process.Pid
@@ -247,15 +248,6 @@ func AllCapabilities() []uintptr {
 		caps = append(caps, c)
 	}
 	return caps
-}
-
-// confine puts the box's init into a cgroup of its own, which has no limits yet.
-func (b *Box) confine() error {
-	var err error
-	if b.group, err = b.t.cg.make(int(b.t.made.Add(1))); err != nil {
-		return err
-	}
-	return b.group.add(b.Init)
 }
 
 // expose makes the box one that the kernel may kill when memory is full, where
@@ -293,6 +285,7 @@ func (b *Box) listen() {
 	for {
 		var a answer
 		if dec.Decode(&a) != nil {
+			close(b.gone)
 			close(b.answers)
 			return
 		}
@@ -334,6 +327,9 @@ func (b *Box) Host(h scenario.Host) error { return b.order("host", order{Host: &
 
 // Exit delivers how the driver ended, once.
 func (b *Box) Exit() <-chan Exit { return b.exit }
+
+// Gone is closed when init has ended, and every process of the box with it.
+func (b *Box) Gone() <-chan struct{} { return b.gone }
 
 // Exhausted tells which limit of the box's cgroup was hit, or "".
 func (b *Box) Exhausted() string { return b.group.exhausted() }

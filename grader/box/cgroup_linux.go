@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,7 +25,8 @@ const cgroupPrefix = "moulinette-"
 type cgroups struct {
 	memoryDir string // parent of our groups in the hierarchy that has the controller; empty: no limit
 	pidsDir   string
-	unified   bool // version 2: both are the same folder
+	unified   bool       // version 2: both are the same folder
+	own       []*os.File // lists of threads of the groups that the agent itself is in
 }
 
 // findCgroups looks for hierarchies in which a group can be made and limited.
@@ -44,9 +46,24 @@ func findCgroups(m Mode) *cgroups {
 	}
 	c.memoryDir = usable(v1["memory"])
 	c.pidsDir = usable(v1["pids"])
+	for _, list := range different(threads(c.memoryDir, own["memory"]), threads(c.pidsDir, own["pids"])) {
+		f, err := os.OpenFile(list, os.O_WRONLY, 0)
+		if err != nil {
+			return &cgroups{}
+		}
+		c.own = append(c.own, f)
+	}
 	sweep(c.memoryDir)
 	sweep(c.pidsDir)
 	return c
+}
+
+// threads is the list of threads of a group of version 1.
+func threads(dir, group string) string {
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(dir, group, "tasks")
 }
 
 func (c *cgroups) memory() bool { return c.memoryDir != "" }
@@ -133,7 +150,7 @@ func sweep(dir string) {
 		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(g), cgroupPrefix), "-")
 		n, err := strconv.Atoi(pid)
 		if err == nil && errors.Is(unix.Kill(n, 0), unix.ESRCH) {
-			_ = unix.Rmdir(g)
+			_ = removeGroup(g, sweepTimeout)
 		}
 	}
 }
@@ -142,11 +159,14 @@ func sweep(dir string) {
 type group struct {
 	memoryDir, pidsDir string
 	unified            bool
+	entry              []*os.File // open until a child was started: lists of threads, or the folder
+	own                []*os.File
 }
 
+// make makes the n-th group. It has no limits yet.
 func (c *cgroups) make(n int) (*group, error) {
 	name := fmt.Sprintf("%s%d-%d", cgroupPrefix, os.Getpid(), n)
-	g := &group{unified: c.unified}
+	g := &group{unified: c.unified, own: c.own}
 	if c.memory() {
 		g.memoryDir = filepath.Join(c.memoryDir, name)
 	}
@@ -157,11 +177,20 @@ func (c *cgroups) make(n int) (*group, error) {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return g, err
 		}
+		entry, flags := threads(dir, ""), os.O_WRONLY
+		if g.unified {
+			entry, flags = dir, os.O_RDONLY
+		}
+		f, err := os.OpenFile(entry, flags, 0)
+		if err != nil {
+			return g, err
+		}
+		g.entry = append(g.entry, f)
 	}
 	return g, nil
 }
 
-// limit sets the limits of a scenario.
+// limit sets what all processes of the group may use together.
 func (g *group) limit(l scenario.Limits) error {
 	memory := "memory.limit_in_bytes"
 	if g.unified {
@@ -173,6 +202,33 @@ func (g *group) limit(l scenario.Limits) error {
 	return setLimit(g.pidsDir, "pids.max", l.Processes)
 }
 
+// start has a child start in the group. To move it there afterwards would be to
+// stop every fork of the machine for an RCU grace period, some 10 ms. The calling
+// thread, which must be locked, goes into groups of version 1 itself, which it may
+// without that (cgroups(7), tasks), and comes back; version 2 has CLONE_INTO_CGROUP
+// (clone(2), Linux 5.7).
+func (g *group) start(attr *syscall.SysProcAttr, start func() error) error {
+	defer func() { closeAll(g.entry); g.entry = nil }()
+	if g.unified {
+		attr.UseCgroupFD, attr.CgroupFD = true, int(g.entry[0].Fd())
+		return start()
+	}
+	if err := enter(g.entry); err != nil {
+		return fmt.Errorf("cgroup: %w", err)
+	}
+	return errors.Join(start(), enter(g.own))
+}
+
+// enter moves the calling thread into groups of version 1, by their lists.
+func enter(tasks []*os.File) error {
+	for _, list := range tasks {
+		if _, err := list.WriteString("0"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func setLimit(dir, file string, value int) error {
 	if dir == "" {
 		return nil
@@ -180,24 +236,17 @@ func setLimit(dir, file string, value int) error {
 	return os.WriteFile(filepath.Join(dir, file), []byte(strconv.Itoa(value)), 0)
 }
 
-func (g *group) dirs() []string {
-	var dirs []string
-	if g.memoryDir != "" {
-		dirs = append(dirs, g.memoryDir)
+func (g *group) dirs() []string { return different(g.memoryDir, g.pidsDir) }
+
+// different lists two folders, each once, as far as there are any.
+func different(memory, pids string) (dirs []string) {
+	if memory != "" {
+		dirs = append(dirs, memory)
 	}
-	if g.pidsDir != "" && g.pidsDir != g.memoryDir {
-		dirs = append(dirs, g.pidsDir)
+	if pids != "" && pids != memory {
+		dirs = append(dirs, pids)
 	}
 	return dirs
-}
-
-func (g *group) add(pid int) error {
-	for _, dir := range g.dirs() {
-		if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // exhausted says which limit was hit.
@@ -240,17 +289,25 @@ func (g *group) remove() error {
 		return nil
 	}
 	for _, dir := range g.dirs() {
-		deadline := time.Now().Add(openTimeout)
-		for {
-			err := unix.Rmdir(dir)
-			if err == nil || errors.Is(err, unix.ENOENT) {
-				break
-			}
-			if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
-				return fmt.Errorf("cgroup: rmdir %s: %w", dir, err)
-			}
-			<-time.After(time.Millisecond)
+		if err := removeGroup(dir, openTimeout); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// sweepTimeout is for groups whose processes are dead already.
+const sweepTimeout = 250 * time.Millisecond
+
+func removeGroup(dir string, timeout time.Duration) error {
+	for deadline := time.Now().Add(timeout); ; {
+		err := unix.Rmdir(dir)
+		if err == nil || errors.Is(err, unix.ENOENT) {
+			return nil
+		}
+		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
+			return fmt.Errorf("cgroup: rmdir %s: %w", dir, err)
+		}
+		<-time.After(time.Millisecond)
+	}
 }

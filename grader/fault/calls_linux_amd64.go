@@ -16,3 +16,8 @@ func legacyRules() []rule {
 		{unix.SYS_EVENTFD, "eventfd", when{}, decodePipe},
 	}
 }
+
+// legacyDenied are calls to be denied that only this architecture has.
+func legacyDenied() []uintptr {
+	return []uintptr{unix.SYS_IOPL, unix.SYS_IOPERM, unix.SYS_MODIFY_LDT, unix.SYS_USELIB, unix.SYS_USTAT, unix.SYS_SYSFS, unix.SYS__SYSCTL}
+}

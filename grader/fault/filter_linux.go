@@ -24,7 +24,13 @@ type when struct {
 	any   uint32   // some of these bits are set
 	none  uint32   // or none of these is, where plain forks are notified
 	equal []uint32 // or it is one of these
+	only  []uint32 // what else may be asked for, if not everything: the rest is EAFNOSUPPORT
 }
+
+// families of sockets that an exercise can want. The others reach past a network
+// namespace (vsock: to the machine that this one is a guest of), or into a part
+// of the kernel that nobody here needs.
+var families = []uint32{unix.AF_UNIX, unix.AF_INET, unix.AF_INET6, unix.AF_PACKET}
 
 // newNamespaces are the bits of clone(2) that ask for a namespace.
 const newNamespaces = unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC |
@@ -58,7 +64,7 @@ func rules() []rule {
 		{unix.SYS_PIPE2, "pipe2", when{}, decodePipe},
 		{unix.SYS_SOCKETPAIR, "socketpair", when{}, decodePipe},
 		{unix.SYS_EVENTFD2, "eventfd2", when{}, decodePipe},
-		{unix.SYS_SOCKET, "socket", when{equal: []uint32{unix.AF_NETLINK}}, decodeSocket},
+		{unix.SYS_SOCKET, "socket", when{equal: []uint32{unix.AF_NETLINK}, only: families}, decodeSocket},
 
 		{unix.SYS_SETHOSTNAME, "sethostname", when{}, decodeHostname},
 		{unix.SYS_SETDOMAINNAME, "setdomainname", when{}, decodeDomainname},
@@ -75,16 +81,23 @@ func rules() []rule {
 // towards the host. mount, ptrace, reboot and kin are not among them: a
 // container's own filter is judged by trying those.
 func denied() map[uintptr]unix.Errno {
-	return map[uintptr]unix.Errno{
-		unix.SYS_IO_URING_SETUP: unix.ENOSYS, unix.SYS_IO_URING_ENTER: unix.ENOSYS, unix.SYS_IO_URING_REGISTER: unix.ENOSYS,
-		unix.SYS_KEXEC_LOAD: unix.EPERM, unix.SYS_KEXEC_FILE_LOAD: unix.EPERM,
-		unix.SYS_INIT_MODULE: unix.EPERM, unix.SYS_FINIT_MODULE: unix.EPERM, unix.SYS_DELETE_MODULE: unix.EPERM,
-		unix.SYS_BPF: unix.EPERM, unix.SYS_PERF_EVENT_OPEN: unix.EPERM, unix.SYS_USERFAULTFD: unix.EPERM,
-		unix.SYS_ADD_KEY: unix.EPERM, unix.SYS_REQUEST_KEY: unix.EPERM, unix.SYS_KEYCTL: unix.EPERM,
-		unix.SYS_OPEN_BY_HANDLE_AT: unix.EPERM, unix.SYS_SWAPON: unix.EPERM, unix.SYS_SWAPOFF: unix.EPERM,
-		unix.SYS_ACCT: unix.EPERM, unix.SYS_QUOTACTL: unix.EPERM, unix.SYS_QUOTACTL_FD: unix.EPERM,
-		unix.SYS_SETTIMEOFDAY: unix.EPERM, unix.SYS_CLOCK_SETTIME: unix.EPERM,
+	all := map[uintptr]unix.Errno{}
+	for _, nr := range append(legacyDenied(), []uintptr{
+		unix.SYS_KEXEC_LOAD, unix.SYS_KEXEC_FILE_LOAD, unix.SYS_INIT_MODULE, unix.SYS_FINIT_MODULE, unix.SYS_DELETE_MODULE,
+		unix.SYS_BPF, unix.SYS_PERF_EVENT_OPEN, unix.SYS_USERFAULTFD, unix.SYS_FANOTIFY_INIT, unix.SYS_LOOKUP_DCOOKIE,
+		unix.SYS_ADD_KEY, unix.SYS_REQUEST_KEY, unix.SYS_KEYCTL, unix.SYS_OPEN_BY_HANDLE_AT,
+		unix.SYS_SWAPON, unix.SYS_SWAPOFF, unix.SYS_ACCT, unix.SYS_QUOTACTL, unix.SYS_QUOTACTL_FD, unix.SYS_SYSLOG, unix.SYS_VHANGUP,
+		unix.SYS_SETTIMEOFDAY, unix.SYS_CLOCK_SETTIME, unix.SYS_CLOCK_ADJTIME, unix.SYS_ADJTIMEX,
+	}...) {
+		all[nr] = unix.EPERM
 	}
+	// A library that asks for these knows kernels that lack them.
+	for _, nr := range []uintptr{
+		unix.SYS_IO_URING_SETUP, unix.SYS_IO_URING_ENTER, unix.SYS_IO_URING_REGISTER, unix.SYS_NFSSERVCTL, unix.SYS_MEMFD_SECRET,
+	} {
+		all[nr] = unix.ENOSYS
+	}
+	return all
 }
 
 // program is the filter. Plain forks are notified only if forks says so: a
@@ -126,7 +139,14 @@ func (w when) program(forks bool) []unix.SockFilter {
 	for _, v := range w.equal {
 		p = append(p, jump(unix.BPF_JEQ, v, 0, 1), notify)
 	}
-	return append(p, ret(unix.SECCOMP_RET_ALLOW))
+	allow := ret(unix.SECCOMP_RET_ALLOW)
+	if len(w.only) == 0 {
+		return append(p, allow)
+	}
+	for _, v := range w.only {
+		p = append(p, jump(unix.BPF_JEQ, v, 0, 1), allow)
+	}
+	return append(p, ret(answer(unix.EAFNOSUPPORT)))
 }
 
 // Places in struct seccomp_data, and the bit that marks the x32 ABI. Both

@@ -222,6 +222,12 @@ func TestDenied(t *testing.T) {
 	expect(t, start(t, Options{}, acts...).act(), acts, nil)
 }
 
+// TestSocketFamilies: some are not confined by a network namespace.
+func TestSocketFamilies(t *testing.T) {
+	acts := []string{"families"}
+	expect(t, start(t, Options{}, acts...).act(), acts, nil)
+}
+
 func TestOtherABIs(t *testing.T) {
 	if len(legacyTricks()) == 0 {
 		t.Skip("this architecture has but one ABI")

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"unsafe"
@@ -33,6 +34,7 @@ func tricks() map[string]func() error {
 		"small flood":     func() error { return flood(3) },
 		"changing path":   changingPath,
 		"denied":          tryDenied,
+		"families":        tryFamilies,
 		"ptrace":          func() error { return raw(unix.SYS_PTRACE, unix.PTRACE_DETACH, 1) },
 		"reboot":          func() error { return raw(unix.SYS_REBOOT, 1, 2, 3) },
 		"bench":           func() error { return flood(benchCalls) },
@@ -189,6 +191,23 @@ func tryDenied() error {
 	for nr, want := range denied() {
 		if err := raw(nr, 0, 0, 0); !errors.Is(err, want) {
 			return fmt.Errorf("call %d: %w, want errno %d", nr, err, int(want))
+		}
+	}
+	return nil
+}
+
+// tryFamilies opens a socket of each family that there might be.
+func tryFamilies() error {
+	for family := range uintptr(64) {
+		var err error
+		for _, kind := range []uintptr{unix.SOCK_STREAM, unix.SOCK_DGRAM, unix.SOCK_RAW, unix.SOCK_SEQPACKET} {
+			if err = raw(unix.SYS_SOCKET, family, kind, 0); err == nil {
+				break
+			}
+		}
+		known := family == unix.AF_NETLINK || slices.Contains(families, uint32(family))
+		if known != (err == nil) || !known && !errors.Is(err, unix.EAFNOSUPPORT) {
+			return fmt.Errorf("family %d: %w", family, err)
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 // Grading is everything that a submission's run left behind.
 type Grading struct {
 	Submission  string
+	Content     string // a hash of what was built of it
 	Language    string
 	Seed        uint64
 	Isolation   string
@@ -58,7 +59,7 @@ func chosen(row spec.Row, only []string) []string {
 // Exercise judges a whole grading.
 func Exercise(ex *spec.Exercise, g Grading) Sheet {
 	sheet := Sheet{
-		Exercise: ex.Name, Title: ex.Title, Submission: g.Submission, Language: g.Language, Seed: g.Seed,
+		Exercise: ex.Name, Title: ex.Title, Submission: g.Submission, Content: g.Content, Language: g.Language, Seed: g.Seed,
 		Isolation: g.Isolation, Build: g.Build, Environment: g.Environment, Partial: len(g.Only) > 0,
 	}
 	j := &judging{ex: ex, g: g, verdicts: map[string]Scenario{}}

@@ -19,6 +19,7 @@ type Sheet struct {
 	Exercise     string // spec.Exercise.Name
 	Title        spec.Text
 	Submission   string // the folder, as given
+	Content      string // a hash of what was built of it
 	Language     string // go, c17
 	Seed         uint64
 	Isolation    string // ns, vm, privileged

@@ -1,6 +1,7 @@
 package mutate
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path"
@@ -32,6 +33,38 @@ func (c *checker) mutant(m *Mutant) {
 	}
 	for i := range m.Norm {
 		c.word(&m.Norm[i], "rule of the norm", rules())
+	}
+}
+
+// pair takes from the mutant that makes the same mistake in another language what
+// m leaves out; the rows that they lose are one's own or the other's, never both.
+func (c *checker) pair(m *Mutant, all map[string]*Mutant) {
+	if m.SameAs == "" {
+		return
+	}
+	other, at := all[m.SameAs], c.at(&m.SameAs)
+	switch {
+	case other == nil:
+		c.d.Report(at, fmt.Sprintf("unknown mutant %q", m.SameAs), tree.Suggest(m.SameAs, slices.Collect(maps.Keys(all))))
+		return
+	case other.Language() == m.Language() || other.SameAs != "":
+		c.d.Report(at, fmt.Sprintf("%s is no mutant of its own in another language", m.SameAs), "pair one in C with one in Go")
+		return
+	case len(m.Fails) > 0 || len(m.Norm) > 0:
+		c.d.Report(at, "fails or norm together with same_as", "leave them out: they are those of "+m.SameAs)
+	}
+	m.Fails, m.Norm = other.Fails, other.Norm
+	m.Class = cmp.Or(m.Class, other.Class)
+	for _, texts := range [][2]*spec.Text{{&m.Title, &other.Title}, {&m.Thought, &other.Thought}, {&m.Wrong, &other.Wrong}} {
+		if texts[0].IsZero() {
+			*texts[0] = *texts[1]
+		}
+	}
+	if len(m.Origin) == 0 {
+		m.Origin = other.Origin
+	}
+	if len(m.Kills) == 0 {
+		m.Kills = other.Kills
 	}
 }
 
@@ -91,8 +124,10 @@ func (c *checker) edits(edits []Edit) {
 			}
 		}
 		switch {
-		case !strings.HasSuffix(e.File, ".go") || path.Base(e.File) != e.File || strings.HasSuffix(e.File, "_test.go"):
-			c.d.Report(c.at(&e.File), fmt.Sprintf("%q is no Go file of the reference's package", e.File), tree.Suggest(e.File, slices.Collect(maps.Keys(c.source.Reference))))
+		case !editable(e.File):
+			c.d.Report(c.at(&e.File), fmt.Sprintf("%q is no Go file of the reference's package, and no C file of its folder %s", e.File, C17Folder), tree.Suggest(e.File, slices.Collect(maps.Keys(c.source.Reference))))
+		case isC(e.File) != isC(edits[0].File):
+			c.d.Report(c.at(&e.File), "edits in two languages", "make two of it; same_as: pairs mutants")
 		case e.Func != "" && (e.From != "" || e.Nth != 0 || e.All):
 			c.d.Report(c.at(&e.Func), "func together with from, nth or all", "give func alone")
 		case e.From != "" && e.From == e.To:
@@ -101,6 +136,14 @@ func (c *checker) edits(edits []Edit) {
 			c.d.Report(c.at(&e.Nth), "nth below 1, or together with all", "give one of them: nth, counted from 1, or all: true")
 		}
 	}
+}
+
+// editable tells whether a file is part of what is built of the reference.
+func editable(file string) bool {
+	if isC(file) {
+		return path.Dir(file) == C17Folder
+	}
+	return strings.HasSuffix(file, ".go") && path.Base(file) == file && !strings.HasSuffix(file, "_test.go")
 }
 
 func (c *checker) fails(m *Mutant) {

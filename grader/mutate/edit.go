@@ -71,7 +71,9 @@ func apply(file string, edits []Edit, reference submission.Files) (submission.Fi
 	}
 	known := packages()
 	for edited := range touched {
-		files[edited] = mendImports(edited, files, known)
+		if !isC(edited) {
+			files[edited] = mendImports(edited, files, known)
+		}
 	}
 	return files, nil
 }
@@ -114,6 +116,11 @@ func (e Edit) make(files submission.Files) (what, do string) {
 func (e Edit) whole(text string) (_ Edit, known []string) {
 	if e.Func == "" {
 		return e, nil
+	}
+	if isC(e.File) {
+		e.From, known = cFunction(text, e.Func)
+		e.To = strings.TrimSuffix(e.To, "\n")
+		return e, known
 	}
 	fset := token.NewFileSet()
 	file, err := parser.ParseFile(fset, e.File, text, parser.ParseComments)

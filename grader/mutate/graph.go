@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"moulinette/grader/submission"
 )
@@ -20,23 +21,33 @@ type Graph struct {
 	// reached is what was found by [Graph.Reaches], by calls: scenarios are many,
 	// their calls alike.
 	reached map[string]map[string]bool
-	whole   bool // nothing can be told: it does not parse, or executes itself in a way of its own
+	mu      sync.Mutex // guards reached
+	whole   bool       // nothing can be told: it does not parse, or executes itself in a way of its own
 }
 
 // node is all that bears one name.
 type node struct {
-	text     []string
-	mentions map[string]bool
-	early    bool // executed before any call
+	text      []string
+	mentions  map[string]bool
+	early     bool                 // executed before any call
+	functions map[string]*function // those among text, by the type of the receiver
+}
+
+// function is a declaration with a body.
+type function struct {
+	file       string
+	at         int // where the body begins in the file
+	head, body string
 }
 
 // entry is the method that runs in a process which [entryCommand] prepares.
 const entry, entryCommand = "ContainerEntry", "EntryCommand"
 
-// NewGraph reads the package of files.
+// NewGraph reads the package, or the C text, of files.
 func NewGraph(files submission.Files) *Graph {
 	g := &Graph{nodes: map[string]*node{}, reached: map[string]map[string]bool{}}
 	methods := map[string][]string{} // by type
+	g.readC(files)
 	for _, name := range sortedFiles(files) {
 		text := files[name]
 		fset := token.NewFileSet()
@@ -45,7 +56,7 @@ func NewGraph(files submission.Files) *Graph {
 			g.whole = true
 			return g
 		}
-		src := &reading{g: g, text: text, offset: func(p token.Pos) int { return fset.PositionFor(p, false).Offset }, methods: methods}
+		src := &reading{g: g, name: name, text: text, offset: func(p token.Pos) int { return fset.PositionFor(p, false).Offset }, methods: methods}
 		g.heads += name + "\n" + string(text[:src.offset(file.Package)])
 		for _, d := range file.Decls {
 			src.declaration(d)
@@ -93,12 +104,7 @@ func (g *Graph) Changed(other *Graph) (names map[string]bool, known bool) {
 // Reaches tells whether calls of the contract, in the form that [CallName] gives
 // them, may come to one of the names.
 func (g *Graph) Reaches(calls []string, names map[string]bool) bool {
-	key := strings.Join(calls, " ")
-	seen, known := g.reached[key]
-	if !known {
-		seen = g.from(calls)
-		g.reached[key] = seen
-	}
+	seen := g.all(calls)
 	for name := range names {
 		if seen[name] {
 			return true
@@ -107,11 +113,30 @@ func (g *Graph) Reaches(calls []string, names map[string]bool) bool {
 	return false
 }
 
+// all is [Graph.from], found once.
+func (g *Graph) all(calls []string) map[string]bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	key := strings.Join(calls, " ")
+	seen, known := g.reached[key]
+	if !known {
+		seen = g.from(calls)
+		g.reached[key] = seen
+	}
+	return seen
+}
+
+// Entered tells whether calls may prepare a process, by the contract's EntryCommand,
+// that comes to a name.
+func (g *Graph) Entered(calls []string, name string) bool {
+	return g.Reaches(calls, map[string]bool{entry: true}) && g.Reaches([]string{strings.ToLower(entry)}, map[string]bool{name: true})
+}
+
 // from lists every name that calls may come to.
 func (g *Graph) from(calls []string) map[string]bool {
 	queue := []string{"New", "init", "_"}
 	for name, n := range g.nodes {
-		if n.early || slices.Contains(calls, "demo") || slices.Contains(calls, strings.ToLower(name)) {
+		if n.early || slices.Contains(calls, "demo") || slices.Contains(calls, CallName(strings.ToLower(name))) {
 			queue = append(queue, name)
 		}
 	}
@@ -136,6 +161,7 @@ func CallName(call string) string { return strings.ReplaceAll(call, "_", "") }
 // reading is one file being read.
 type reading struct {
 	g       *Graph
+	name    string
 	text    []byte
 	offset  func(token.Pos) int
 	methods map[string][]string
@@ -144,7 +170,7 @@ type reading struct {
 func (r *reading) declaration(d ast.Decl) {
 	switch d := d.(type) {
 	case *ast.FuncDecl:
-		r.add(d.Name.Name, d, d)
+		r.function(d, r.add(d.Name.Name, d, d))
 		if d.Recv != nil && len(d.Recv.List) == 1 {
 			receiver := receiver(d.Recv.List[0].Type)
 			r.methods[receiver] = append(r.methods[receiver], d.Name.Name)
@@ -154,6 +180,18 @@ func (r *reading) declaration(d ast.Decl) {
 			r.spec(d, spec)
 		}
 	}
+}
+
+func (r *reading) function(d *ast.FuncDecl, n *node) {
+	if d.Body == nil {
+		return
+	}
+	of := ""
+	if d.Recv != nil && len(d.Recv.List) == 1 {
+		of = receiver(d.Recv.List[0].Type)
+	}
+	from, at, to := r.offset(d.Pos()), r.offset(d.Body.Pos()), r.offset(d.End())
+	n.functions[of] = &function{file: r.name, at: at, head: string(r.text[from:at]), body: string(r.text[at:to])}
 }
 
 func (r *reading) spec(d *ast.GenDecl, spec ast.Spec) {
@@ -176,7 +214,7 @@ func (r *reading) spec(d *ast.GenDecl, spec ast.Spec) {
 func (r *reading) add(name string, text, uses ast.Node) *node {
 	n := r.g.nodes[name]
 	if n == nil {
-		n = &node{mentions: map[string]bool{}}
+		n = &node{mentions: map[string]bool{}, functions: map[string]*function{}}
 		r.g.nodes[name] = n
 	}
 	n.text = append(n.text, string(r.text[r.offset(text.Pos()):r.offset(text.End())]))

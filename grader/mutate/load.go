@@ -18,15 +18,17 @@ import (
 // Catalog is everything that an exercise's grading is tried on. It is not
 // changed after it was loaded.
 type Catalog struct {
-	Reference    submission.Files // Go files of the reference, tests left out
+	Reference    submission.Files // Go files of the reference, tests left out; see [WithC17]
 	Mutants      []*Mutant        // by id
 	Alternatives []*Alternative   // by id
 }
 
 // Names that mutants and alternatives cannot have.
 const (
-	Reference = "reference"
-	Skeleton  = "skeleton"
+	Reference  = "reference"
+	ReferenceC = Reference + "_c17"
+	Skeleton   = "skeleton"
+	SkeletonC  = Skeleton + "_c17"
 )
 
 // Place names a folder: what it holds, and how problems call it.
@@ -47,7 +49,7 @@ type Source struct {
 // that is wrong, but for edits that do not apply: those are told one by one by
 // [Mutant.Apply].
 func Load(s Source) (*Catalog, error) {
-	l := loader{source: s, taken: map[string]string{Reference: "the reference", Skeleton: "the skeleton"}}
+	l := loader{source: s, taken: map[string]string{Reference: "the reference", ReferenceC: "the reference", Skeleton: "the skeleton", SkeletonC: "the skeleton"}}
 	c := &Catalog{Reference: s.Reference}
 	if s.Mutants.FS != nil {
 		c.Mutants = l.mutants()
@@ -66,6 +68,7 @@ type loader struct {
 }
 
 func (l *loader) mutants() (all []*Mutant) {
+	byID, files := map[string]*Mutant{}, map[*Mutant]*tree.Decoder{}
 	for _, file := range l.files(l.source.Mutants, true) {
 		m := &Mutant{}
 		d := l.read(l.source.Mutants, file, m)
@@ -73,11 +76,14 @@ func (l *loader) mutants() (all []*Mutant) {
 			continue
 		}
 		m.File = d.File
-		c := checker{d: d, source: l.source}
-		c.mutant(m)
 		l.identity(d, &m.ID, file)
-		l.problems = append(l.problems, d.Problems...)
-		all = append(all, m)
+		all, byID[m.ID], files[m] = append(all, m), m, d
+	}
+	for _, m := range all {
+		c := checker{d: files[m], source: l.source}
+		c.pair(m, byID)
+		c.mutant(m)
+		l.problems = append(l.problems, c.d.Problems...)
 	}
 	slices.SortFunc(all, func(a, b *Mutant) int { return strings.Compare(a.ID, b.ID) })
 	return all

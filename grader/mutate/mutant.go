@@ -30,6 +30,17 @@
 // take care of themselves: one that is no longer used goes, and one of the
 // standard library, or of those that submissions may import, comes.
 //
+// A mutant in C edits c17/linux_namespaces.c, or the header beside it. One that
+// makes the mistake of another in Go says so, and takes from it what it leaves
+// out; the rows always:
+//
+//	id: c_pid_wrong_flag
+//	same_as: pid_wrong_flag
+//	edits:
+//	  - file: c17/linux_namespaces.c
+//	    from: spawn(child_fn, CLONE_NEWPID, arg)
+//	    to: spawn(child_fn, CLONE_NEWNS, arg)
+//
 // Rows of the bonus are named like others. A row that is not judged because one
 // that it requires fails is not named: it costs no second penalty. An exercise
 // that is not named loses nothing. A mutant whose rows all stand is one that
@@ -59,6 +70,7 @@ type Mutant struct {
 	Fails   map[string][]string `yaml:"fails" doc:"by exercise: the rows that fail, and no other"`
 	Kills   []string            `yaml:"kills" doc:"scenarios that must be among those that fail"`
 	Norm    []string            `yaml:"norm" doc:"rules of the norm that it breaks, exactly"`
+	SameAs  string              `yaml:"same_as" doc:"the mutant that makes the same mistake in another language"`
 
 	File string `yaml:"-"` // where it was loaded from
 	at   tree.Pos

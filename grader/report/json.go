@@ -35,7 +35,9 @@ type Document struct {
 	Concepts      []Concept         `json:"concepts"`
 	Environment   map[string]string `json:"environment"`
 	HarnessFaults []string          `json:"harness_faults"`
-	Build         *Build            `json:"build,omitempty"` // only if the submission did not build
+	Build         *Build            `json:"build,omitempty"`             // only if the submission did not build
+	Content       string            `json:"submission_sha256,omitempty"` // of the files that were built
+	Signature     *Signature        `json:"signature,omitempty"`         // the last, with --sign-key
 }
 
 // Bonus is what was earned beside the score.
@@ -105,10 +107,14 @@ type Build struct {
 
 // JSON writes the sheet as a [Document].
 func JSON(w io.Writer, sheet *judge.Sheet, lang string) error {
+	return encode(w, document(sheet, lang))
+}
+
+func encode(w io.Writer, d Document) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	return enc.Encode(document(sheet, lang))
+	return enc.Encode(d)
 }
 
 func document(s *judge.Sheet, lang string) Document {
@@ -116,7 +122,7 @@ func document(s *judge.Sheet, lang string) Document {
 		Version: Version, Exercise: clean(s.Exercise), Submission: clean(s.Submission),
 		Language: s.Language, Seed: s.Seed, Isolation: s.Isolation,
 		Passed: s.Passed, Score: s.Score, MaxScore: s.MaxScore, PassingScore: s.PassingScore,
-		Unjudged: s.Unjudged, XP: s.XP,
+		Unjudged: s.Unjudged, XP: s.XP, Content: s.Content,
 		Bonus:         Bonus{Earned: s.BonusEarned, Max: s.BonusMax, Rows: rows(s.Bonus, lang)},
 		Rows:          rows(s.Rows, lang),
 		Norm:          Norm{OK: s.Norm.OK, Findings: []Finding{}},

@@ -23,6 +23,9 @@ func Write(w io.Writer, format string, sheet *judge.Sheet, o Options) error {
 	case "text":
 		return Text(w, sheet, o)
 	case "json":
+		if len(o.Key) > 0 {
+			return SignedJSON(w, sheet, o.Lang, o.Key)
+		}
 		return JSON(w, sheet, o.Lang)
 	case "junit":
 		return JUnit(w, sheet, o.Lang)

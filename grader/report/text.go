@@ -19,6 +19,7 @@ type Options struct {
 	Color bool   // text: ANSI colours
 	Width int    // text: columns of the page; 0 means 80
 	Trace bool   // text: show the traced system calls of failed scenarios
+	Key   []byte // json: sign the report with it
 }
 
 // Text writes the report that a student reads.

@@ -25,7 +25,7 @@ type Job struct {
 type Result struct {
 	Record *evidence.Record // set unless Err is; never one with outcome Broken
 	Err    error            // harness fault; also for jobs that were cancelled
-	Tries  int              // 0 if it was never begun, 2 after a harness fault
+	Tries  int              // 0 if it was never begun, 2 after what may have been a harness fault
 }
 
 // Progress is told about each job as it ends, from several goroutines.
@@ -45,8 +45,8 @@ type Options struct {
 }
 
 // Scenarios runs every job and returns the results in the order of the jobs. A
-// harness fault is tried once more in a fresh sandbox; whatever the submission
-// did is never tried again. When ctx ends, what is under way is killed and the
+// harness fault is tried once more in a fresh sandbox, and so is a driver that
+// was killed, by whomever; what the submission surely did is never tried again. When ctx ends, what is under way is killed and the
 // remaining results carry the context's cause as their fault.
 func Scenarios(ctx context.Context, jobs []Job, o Options) []Result {
 	results := make([]Result, len(jobs))

@@ -71,6 +71,9 @@ func TestHarnessFaultIsTriedOnceMore(t *testing.T) {
 	broken := func(_ context.Context, sc scenario.Scenario) (*evidence.Record, error) {
 		return &evidence.Record{Scenario: sc.ID, End: evidence.End{Outcome: evidence.Broken, Reason: errOurs.Error()}}, nil
 	}
+	killedOff := func(_ context.Context, sc scenario.Scenario) (*evidence.Record, error) {
+		return &evidence.Record{Scenario: sc.ID, End: evidence.End{Outcome: evidence.Exited, Signal: 9}}, nil
+	}
 	tests := []struct {
 		name  string
 		play  fake.Driver
@@ -84,6 +87,9 @@ func TestHarnessFaultIsTriedOnceMore(t *testing.T) {
 		{"no record", func(context.Context, scenario.Scenario) (*evidence.Record, error) { return nil, nil }, 2, false},
 		{"sandbox panics", func(context.Context, scenario.Scenario) (*evidence.Record, error) { panic("nil map") }, 2, false},
 		{"submission exits", fake.Exit(0), 1, true},
+		{"submission is killed, then well", fake.Once(killedOff, fake.Complete), 2, true},
+		{"submission is killed each time", killedOff, 2, true},
+		{"submission is killed, then our fault", fake.Once(killedOff, broken), 2, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -30,13 +30,13 @@ type worker struct {
 	box    sandbox.Sandbox
 }
 
-// do runs the job, and once more if the fault was ours.
+// do runs the job, and once more if the fault was ours or may have been.
 func (w *worker) do(ctx context.Context, job Job) Result {
 	var r Result
 	for r.Tries < 2 {
 		r.Tries++
 		r.Record, r.Err = w.try(ctx, job)
-		if r.Err == nil {
+		if r.Err == nil && !killed(r.Record) {
 			break
 		}
 		w.close()
@@ -46,6 +46,15 @@ func (w *worker) do(ctx context.Context, job Job) Result {
 	}
 	return r
 }
+
+// killed tells whether the driver met with SIGKILL. A submission can do that to
+// itself, and then does so again; a host that is short of memory can do it to
+// whom it likes.
+func killed(rec *evidence.Record) bool {
+	return rec.End.Outcome == evidence.Exited && rec.End.Signal == sigkill
+}
+
+const sigkill = 9
 
 // try runs the job in the open sandbox, which it opens if need be.
 func (w *worker) try(ctx context.Context, job Job) (*evidence.Record, error) {

@@ -1,5 +1,7 @@
 package scenario
 
+import "sync"
+
 // Step is one thing done. Exactly one of Call, Host, Probe, Observe and Kill
 // is set.
 type Step struct {
@@ -96,7 +98,11 @@ type Host struct {
 }
 
 // Calls lists the calls of the contract and the arguments each takes.
-func Calls() map[string]Signature {
+// It is not to be changed.
+func Calls() map[string]Signature { return calls() }
+
+// calls is not made before it is needed: the probe and the drivers start often.
+var calls = sync.OnceValue(func() map[string]Signature {
 	return map[string]Signature{
 		"print_namespace_info": {},
 		"is_container_init":    {Args: []string{"flags", "process"}},
@@ -142,7 +148,7 @@ func Calls() map[string]Signature {
 		"demo":      {},
 		"run_probe": {Starts: true, Blocks: true}, // a plain child, to look around where earlier calls have led
 	}
-}
+})
 
 // Signature is how a call is written in a step.
 type Signature struct {

@@ -33,11 +33,13 @@ func fromText(t *testing.T, text string) *Submission {
 	return s
 }
 
-// counted counts the runs of the go command.
+// counted counts the runs of the go command on texts that are not ours.
 func counted(b *Builder) *atomic.Int32 {
 	var n atomic.Int32
 	b.Run = func(ctx context.Context, c Command) error {
-		n.Add(1)
+		if !c.Caches {
+			n.Add(1)
+		}
 		return Here(ctx, c)
 	}
 	return &n
@@ -203,13 +205,13 @@ func TestSecondTryIsEnough(t *testing.T) {
 	b := builder(t)
 	var n atomic.Int32
 	b.Run = func(ctx context.Context, c Command) error {
-		if n.Add(1) == 1 {
+		if !c.Caches && n.Add(1) == 1 {
 			return errors.New("signal: killed")
 		}
 		return Here(ctx, c)
 	}
-	if d, err := b.Build(t.Context(), fromText(t, good)); err != nil || n.Load() != 3 {
-		t.Errorf("got %v, %v after %d runs; want a driver after 3", d, err, n.Load())
+	if d, err := b.Build(t.Context(), fromText(t, good)); err != nil || n.Load() != 2 {
+		t.Errorf("got %v, %v after %d runs; want a driver after 2", d, err, n.Load())
 	}
 }
 

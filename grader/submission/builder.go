@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 )
@@ -22,7 +22,7 @@ type Builder struct {
 	Timeout time.Duration // of one compilation; 0: two minutes
 	Run     Runner        // executes the go command; nil: here, without a sandbox
 	CC      string        // the C compiler; empty: gcc, cc or clang of the PATH
-	Jail    string        // a binary with the face [jail.Face], in which C is compiled; empty: here
+	Jail    string        // a binary with the face [jail.Face], in which compilers run; empty: here
 
 	once      sync.Once
 	toolchain toolchain
@@ -42,6 +42,7 @@ type Driver struct {
 	Path   string // in the cache; stays for at least an hour
 	Key    string // of all that it was built from
 	Cached bool   // it had been built before
+	Object string // of a submission in C: what was compiled of it alone
 }
 
 // Build compiles a submission with our shim. The error is a [*BuildError] if the
@@ -85,8 +86,10 @@ func (b *Builder) place() error {
 		var dir string
 		if dir, b.cacheErr = filepath.Abs(b.Cache); b.cacheErr != nil {
 			b.cacheErr = fmt.Errorf("cache: %w", b.cacheErr)
+			return
 		}
 		b.cache = cache{dir}
+		b.cacheErr = b.cache.claim()
 	})
 	return b.cacheErr
 }
@@ -96,6 +99,7 @@ func (b *Builder) place() error {
 // submission that does nothing is compiled: if that goes well, and the second
 // try with the caches then warm does not, it is not the host's fault.
 func (b *Builder) judged(ctx context.Context, s *Submission, st staged, key string) (string, error) {
+	b.ready(ctx, s)
 	path, output, err := b.compile(ctx, st, key)
 	if err == nil || ctx.Err() != nil || errors.Is(err, errModules) {
 		return path, err
@@ -123,56 +127,74 @@ func (b *Builder) Warm(ctx context.Context) error {
 	if b.toolErr != nil {
 		return b.toolErr
 	}
-	s, err := FromFiles("", Files{"nothing.go": []byte(nothing)})
-	if err != nil {
-		return err
-	}
-	st, err := b.stage(s)
-	if err != nil {
-		return err
-	}
-	_, output, err := b.compile(ctx, st, st.key(b.toolchain.version, runtime.GOARCH))
+	output, err := b.ownText(ctx, usual, func(dir string) []string { return []string{"-o", filepath.Join(dir, "driver"), "."} })
 	if err != nil {
 		return hostFault(output, err)
 	}
 	return nil
 }
 
-// nothing is a submission that imports whatever a submission may.
-const nothing = `package student
+// ownText builds a text of ours that imports packages, into the build cache.
+func (b *Builder) ownText(ctx context.Context, imports []string, args func(dir string) []string) ([]byte, error) {
+	s, err := FromFiles("", Files{"nothing.go": nothing(imports)})
+	if err != nil {
+		return nil, err
+	}
+	st, err := b.stage(s)
+	if err != nil {
+		return nil, err
+	}
+	dir, remove, err := b.cache.temp()
+	if err != nil {
+		return nil, err
+	}
+	defer remove()
+	return b.build(ctx, st, dir, true, args(dir)...)
+}
 
-import (
-	_ "github.com/vishvananda/netlink"
-	_ "github.com/vishvananda/netns"
-	_ "golang.org/x/net/bpf"
-	_ "golang.org/x/sys/unix"
+// usual is what submissions import.
+var usual = []string{"github.com/vishvananda/netlink", "github.com/vishvananda/netns", "golang.org/x/net/bpf", "golang.org/x/sys/unix"}
 
-	"moulinette/grader/contract"
-)
-
-func New() contract.Runtime { return contract.Unimplemented{} }
-`
+// nothing is a submission that does nothing but import.
+func nothing(imports []string) []byte {
+	var lines strings.Builder
+	for _, name := range imports {
+		fmt.Fprintf(&lines, "\t_ %q\n", name)
+	}
+	return fmt.Appendf(nil, "package student\n\nimport (\n%s\n\t\"moulinette/grader/contract\"\n)\n\n%s", lines.String(),
+		"func New() contract.Runtime { return contract.Unimplemented{} }\n")
+}
 
 // compile builds in a private folder, which is gone afterwards, and installs.
 func (b *Builder) compile(ctx context.Context, st staged, key string) (path string, output []byte, err error) {
-	dir, err := b.cache.temp()
+	dir, remove, err := b.cache.temp()
 	if err != nil {
 		return "", nil, err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	if err := st.write(filepath.Join(dir, "module")); err != nil {
-		return "", nil, fmt.Errorf("stage: %w", err)
+	defer remove()
+	driver := filepath.Join(dir, "driver")
+	if output, err = b.build(ctx, st, dir, false, "-o", driver, "."); err != nil {
+		return "", output, err
 	}
-	output, err = b.goBuild(ctx, dir)
+	path, err = b.cache.install(driver, key)
+	return path, output, err
+}
+
+// build stages a module in dir and builds it, with the modules that the host may
+// lack.
+func (b *Builder) build(ctx context.Context, st staged, dir string, ownText bool, args ...string) ([]byte, error) {
+	if err := st.write(filepath.Join(dir, "module")); err != nil {
+		return nil, fmt.Errorf("stage: %w", err)
+	}
+	output, err := b.goBuild(ctx, dir, ownText, args...)
 	if err != nil && bytes.Contains(output, []byte(modulesMissing)) {
 		if err := b.fetch(ctx, dir); err != nil {
-			return "", output, err
+			return output, err
 		}
-		output, err = b.goBuild(ctx, dir)
+		output, err = b.goBuild(ctx, dir, ownText, args...)
 	}
 	if err != nil {
-		return "", output, fmt.Errorf("go build: %w", err)
+		return output, fmt.Errorf("go build: %w", err)
 	}
-	path, err = b.cache.install(filepath.Join(dir, "driver"), key)
-	return path, output, err
+	return output, nil
 }

@@ -16,7 +16,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"moulinette/grader/submission/jail"
@@ -37,7 +36,10 @@ var (
 const cTimeout = 30 * time.Second
 
 // cTool is the C compiler of this host.
-type cTool struct{ path, version string }
+type cTool struct {
+	path, version string
+	cell          cell
+}
 
 // findC looks for the C compiler.
 func (b *Builder) findC(ctx context.Context) (t cTool, err error) {
@@ -60,11 +62,36 @@ func (b *Builder) findC(ctx context.Context) (t cTool, err error) {
 		return t, fmt.Errorf("compiler: %s --version: %w", t.path, err)
 	}
 	t.version = t.path + " " + string(out)
-	return t, nil
+	t.cell, err = b.findCell(ctx, []string{t.path, "--version"}, nil)
+	return t, err
 }
 
 // buildC compiles a submission in C with our shim.
 func (b *Builder) buildC(ctx context.Context, s *Submission) (*Driver, error) {
+	st, err := b.readyC(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	d := &Driver{Key: b.keyOfC(st)}
+	var linked, compiled bool
+	d.Path, linked = b.cache.find(d.Key)
+	d.Object, compiled = b.cache.find(b.keyOfC(st.theirs()))
+	if d.Cached = linked && compiled; d.Cached {
+		return d, nil
+	}
+	output, err := b.compileC(ctx, st, d, s.cLibraries())
+	if err != nil && ctx.Err() == nil && len(explainC(output)) == 0 {
+		// Whoever ended it, it has not said what it thinks: once more.
+		output, err = b.compileC(ctx, st, d, s.cLibraries())
+	}
+	if err != nil {
+		return nil, b.blameC(ctx, output, err)
+	}
+	return d, nil
+}
+
+// readyC finds the compiler, once, and puts the folder together.
+func (b *Builder) readyC(ctx context.Context, s *Submission) (staged, error) {
 	b.onceC.Do(func() {
 		if b.cErr = b.place(); b.cErr == nil {
 			b.cTool, b.cErr = b.findC(ctx)
@@ -73,19 +100,7 @@ func (b *Builder) buildC(ctx context.Context, s *Submission) (*Driver, error) {
 	if b.cErr != nil {
 		return nil, b.cErr
 	}
-	st, err := b.stageC(s)
-	if err != nil {
-		return nil, err
-	}
-	key := b.keyOfC(st)
-	if found, ok := b.cache.find(key); ok {
-		return &Driver{Path: found, Key: key, Cached: true}, nil
-	}
-	built, output, err := b.compileC(ctx, st, key, s.cLibraries())
-	if err != nil {
-		return nil, b.blameC(ctx, output, err)
-	}
-	return &Driver{Path: built, Key: key}, nil
+	return b.stageC(s)
 }
 
 func (b *Builder) keyOfC(st staged) string {
@@ -166,21 +181,40 @@ func undeclared(ours []byte, files Files) []byte {
 	return out.Bytes()
 }
 
-// compileC compiles what is the submission's, and installs.
-func (b *Builder) compileC(ctx context.Context, st staged, key string, libraries []string) (built string, output []byte, err error) {
+// theirs is the part of a folder that is the submission's.
+func (st staged) theirs() staged {
+	part := staged{}
+	for name, text := range st {
+		if strings.HasPrefix(name, "submission/") {
+			part[name] = text
+		}
+	}
+	return part
+}
+
+// compileC compiles what is the submission's, links it with ours, and installs
+// both. It answers what the compiler said.
+func (b *Builder) compileC(ctx context.Context, st staged, d *Driver, libraries []string) (output []byte, err error) {
 	shim, err := b.shim(ctx, st)
 	if err != nil {
-		return "", nil, err
+		return nil, err
+	}
+	theirs := st.theirs()
+	compile := slices.Concat(cFlags, cTellFlags, []string{"-c", "submission/" + cFile, "-o", "made"})
+	if d.Object, output, err = b.makeC(ctx, theirs, b.keyOfC(theirs), compile); err != nil {
+		return output, err
 	}
 	st = maps.Clone(st)
-	if st["shim.o"], err = os.ReadFile(shim); err != nil {
-		return "", nil, fmt.Errorf("cache: %w", err)
+	for name, file := range map[string]string{"shim.o": shim, "submission.o": d.Object} {
+		if st[name], err = os.ReadFile(file); err != nil {
+			return nil, fmt.Errorf("cache: %w", err)
+		}
 	}
-	object := slices.Concat(cFlags, cTellFlags, []string{"-c", "submission/" + cFile, "-o", "submission.o"})
 	link := slices.Concat(cShimFlags, cTellFlags, []string{
 		"-Wl,-z,now", "-Wl,--as-needed", "-iquote", "submission", bridgeC, "shim.o", "submission.o",
 	}, libraries, []string{"-o", "made"})
-	return b.makeC(ctx, st, key, object, link)
+	d.Path, output, err = b.makeC(ctx, st, d.Key, link)
+	return output, err
 }
 
 // bridgeC is the one file of ours that is compiled with each submission's header.
@@ -211,23 +245,21 @@ func (b *Builder) shim(ctx context.Context, st staged) (string, error) {
 	return built, err
 }
 
-// makeC runs the compiler some times in a private folder, which is gone
-// afterwards, and installs what it has made.
-func (b *Builder) makeC(ctx context.Context, st staged, key string, runs ...[]string) (built string, output []byte, err error) {
-	dir, err := b.cache.temp()
+// makeC runs the compiler in a private folder, which is gone afterwards, and
+// installs what it has made.
+func (b *Builder) makeC(ctx context.Context, st staged, key string, args []string) (built string, output []byte, err error) {
+	dir, remove, err := b.cache.temp()
 	if err != nil {
 		return "", nil, err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	defer remove()
 	work := filepath.Join(dir, "work")
 	err = errors.Join(st.write(work), os.Mkdir(filepath.Join(dir, "root"), 0o700), os.Mkdir(filepath.Join(dir, "tmp"), 0o700))
 	if err != nil {
 		return "", nil, fmt.Errorf("stage: %w", err)
 	}
-	for _, args := range runs {
-		if output, err = b.runC(ctx, dir, args); err != nil {
-			return "", output, fmt.Errorf("%s: %w", filepath.Base(b.cTool.path), err)
-		}
+	if output, err = b.runC(ctx, dir, args); err != nil {
+		return "", output, fmt.Errorf("%s: %w", filepath.Base(b.cTool.path), err)
 	}
 	made := filepath.Join(work, "made")
 	if info, err := os.Lstat(made); err != nil || !info.Mode().IsRegular() {
@@ -250,21 +282,21 @@ func (b *Builder) runC(ctx context.Context, dir string, args []string) ([]byte, 
 	return out.Bytes(), err
 }
 
+// cLimits are those of a compiler of C.
+var cLimits = jail.Limits{Address: 2 << 30, File: 64 << 20, Seconds: 30}
+
 func (b *Builder) executeC(ctx context.Context, dir string, args []string, out *bytes.Buffer) error {
 	env := []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}
-	if b.Jail == "" {
-		return Here(ctx, Command{Args: args, Dir: filepath.Join(dir, "work"), Env: append(env, "TMPDIR="+filepath.Join(dir, "tmp")), Output: out})
+	work, tmp := filepath.Join(dir, "work"), filepath.Join(dir, "tmp")
+	p := jail.Plan{Dir: work, Args: args, Env: append(env, "TMPDIR="+tmp), Limits: cLimits}
+	switch b.cTool.cell.kind {
+	case "":
+		return Here(ctx, Command{Args: args, Dir: work, Env: p.Env, Output: out})
+	case jail.Namespaces: // what is compiled does not depend on where that was
+		p.Dir, p.Env = "/work", append(env, "TMPDIR=/tmp")
+		p.Folders = []jail.Folder{{Host: work, Inside: p.Dir, Write: true}}
+	default:
+		p.Folders = []jail.Folder{{Host: work, Write: true}, {Host: tmp, Write: true}}
 	}
-	cmd, err := jail.Command(ctx, b.Jail, jail.Plan{Dir: dir, Args: args, Env: append(env, "TMPDIR=/tmp")})
-	if err != nil {
-		return err
-	}
-	words := &bounded{buffer: out}
-	cmd.Stdout, cmd.Stderr = words, words
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second
-	// The parent-death signal is about the thread that forked.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	return cmd.Run()
+	return b.cTool.cell.run(ctx, dir, p, out)
 }

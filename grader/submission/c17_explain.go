@@ -27,6 +27,13 @@ var packages = map[string]string{
 	"seccomp.h":        "libseccomp-dev (Fedora: libseccomp-devel)",
 }
 
+// Missing says that a header which submissions may ask for is not there.
+type Missing struct{ Header, Package string }
+
+func (m *Missing) Error() string {
+	return fmt.Sprintf("%s is missing on this host: install %s", m.Header, m.Package)
+}
+
 // blameC finds out whose fault a failure is: the compiler's words say it, or else
 // a submission that does nothing does.
 func (b *Builder) blameC(ctx context.Context, output []byte, cause error) error {
@@ -34,7 +41,7 @@ func (b *Builder) blameC(ctx context.Context, output []byte, cause error) error 
 		return cause
 	}
 	if m := missingH.FindSubmatch(output); m != nil && packages[string(m[1])] != "" {
-		return fmt.Errorf("%s is missing on this host: install %s", m[1], packages[string(m[1])])
+		return &Missing{Header: string(m[1]), Package: packages[string(m[1])]}
 	}
 	if bytes.HasPrefix(output, []byte(jail.Mark)) {
 		return fmt.Errorf("compile: %s", bytes.TrimSpace(output))
@@ -59,7 +66,7 @@ func (b *Builder) warmC(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, output, err := b.compileC(ctx, st, b.keyOfC(st), nil); err != nil {
+	if output, err := b.compileC(ctx, st, &Driver{Key: b.keyOfC(st)}, nil); err != nil {
 		return fmt.Errorf("no submission in C can be built on this host (is libc6-dev there?): %w: %s", err, bytes.TrimSpace(output))
 	}
 	return nil
@@ -126,6 +133,3 @@ func linkFinding(m []string) Finding {
 	}
 	return f
 }
-
-// errNotGo is the answer of what links Go submissions together.
-var errNotGo = errors.New("a submission in C has a driver of its own")

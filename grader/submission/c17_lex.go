@@ -11,6 +11,8 @@ type cToken struct {
 	kind cKind
 	text string // of a string: what stands between its quotes; of a directive: the whole line after #
 	line int
+	at   int // where it begins; -1 within a directive
+	end  int
 }
 
 type cKind int
@@ -20,6 +22,7 @@ const (
 	cString
 	cMark
 	cDirective
+	cChar // between single quotes
 )
 
 // cLexer cuts a text into tokens.
@@ -83,7 +86,7 @@ func (l *cLexer) skip(n int) {
 }
 
 func (l *cLexer) add(kind cKind, text string, n int) {
-	l.tokens = append(l.tokens, cToken{kind, text, l.line})
+	l.tokens = append(l.tokens, cToken{kind: kind, text: text, line: l.line, at: l.at, end: l.at + n})
 	l.fresh = false
 	l.skip(n)
 }
@@ -117,10 +120,10 @@ func (l *cLexer) directive() {
 	if !strings.HasPrefix(strings.TrimSpace(text), "include") {
 		text, _, _ = strings.Cut(text, "//")
 	}
-	l.tokens = append(l.tokens, cToken{cDirective, strings.TrimSpace(text), l.line})
+	l.tokens = append(l.tokens, cToken{kind: cDirective, text: strings.TrimSpace(text), line: l.line, at: l.at, end: l.at + n})
 	for _, inside := range cTokens([]byte(text)) {
 		if inside.kind == cString {
-			inside.line = l.line
+			inside.line, inside.at = l.line, -1
 			l.tokens = append(l.tokens, inside)
 		}
 	}
@@ -139,7 +142,7 @@ func (l *cLexer) quoted(quote byte) {
 	n = min(n, len(rest))
 	kind := cString
 	if quote == '\'' {
-		kind = cMark
+		kind = cChar
 	}
 	l.add(kind, string(rest[1:n]), n+1)
 }

@@ -2,8 +2,11 @@ package submission
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,52 +18,148 @@ import (
 // What the cache keeps: the newest drivers, and every one used of late, because
 // somebody may be about to run it.
 const (
-	keepDrivers = 200
+	keepDrivers = 400
 	keepBytes   = 2 << 30
 	keepFor     = time.Hour
 )
 
 // cache is a folder with drivers/KEY/driver, and tmp/ for what is being built.
 // An executable appears by a rename, so it is whole or absent; the lock is held
-// shared to install, exclusively to prune.
+// to install and to prune.
 type cache struct{ dir string }
 
 func (c cache) driver(key string) string { return filepath.Join(c.dir, "drivers", key, "driver") }
 
-// find answers the executable if it is there, and marks it as used.
+// claim makes the folder if it is missing, refuses one that somebody else could
+// put a driver into, and sweeps it.
+func (c cache) claim() error {
+	if err := os.MkdirAll(c.dir, 0o700); err != nil {
+		return fmt.Errorf("cache: %w", err)
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(c.dir, &st); err != nil {
+		return fmt.Errorf("cache: stat %s: %w", c.dir, err)
+	}
+	if int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("cache: %s belongs to user %d, and not to user %d who grades; set XDG_CACHE_HOME to a folder of your own", c.dir, st.Uid, os.Geteuid())
+	}
+	if st.Mode&0o022 != 0 {
+		return fmt.Errorf("cache: others may write to %s; take that away: chmod go-w %s", c.dir, c.dir)
+	}
+	c.sweep()
+	return nil
+}
+
+// find answers the executable if it is there and is what was installed, and
+// marks it as used.
 func (c cache) find(key string) (string, bool) {
 	path := c.driver(key)
+	want, err := os.ReadFile(path + sumSuffix)
+	if err != nil {
+		return path, false
+	}
+	if sum, err := sumOf(path); err != nil || sum != string(want) {
+		return path, false
+	}
 	now := time.Now()
 	return path, os.Chtimes(path, now, now) == nil
 }
 
-// temp makes a private folder on the cache's own file system.
-func (c cache) temp() (string, error) {
+// sumSuffix names the file that holds the hash of a driver: what was damaged
+// since, by a full disk or by whoever may write here, is built anew.
+const sumSuffix = ".sha256"
+
+func sumOf(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = file.Close() }()
+	h := sha256.New()
+	if _, err := io.Copy(h, file); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// temp makes a private folder on the cache's own file system. It is locked until
+// it is removed: the kernel unlocks what a killed grader leaves.
+func (c cache) temp() (dir string, remove func(), err error) {
+	unlock, err := c.lock(unix.LOCK_EX)
+	if err != nil {
+		return "", nil, fmt.Errorf("cache: %w", err)
+	}
+	defer unlock()
 	tmp := filepath.Join(c.dir, "tmp")
 	if err := os.MkdirAll(tmp, 0o700); err != nil {
-		return "", fmt.Errorf("cache: %w", err)
+		return "", nil, fmt.Errorf("cache: %w", err)
 	}
-	dir, err := os.MkdirTemp(tmp, "build-")
+	if dir, err = os.MkdirTemp(tmp, "build-"); err != nil {
+		return "", nil, fmt.Errorf("cache: %w", err)
+	}
+	held, err := lockFolder(dir)
 	if err != nil {
-		return "", fmt.Errorf("cache: %w", err)
+		return "", nil, errors.Join(fmt.Errorf("cache: %w", err), os.RemoveAll(dir))
 	}
-	return dir, nil
+	return dir, func() { _ = os.RemoveAll(dir); _ = held.Close() }, nil
+}
+
+// lockFolder fails if somebody holds it.
+func lockFolder(dir string) (*os.File, error) {
+	file, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// sweep removes what builds that were killed have left. Whoever holds the
+// cache's lock is about to make such a folder.
+func (c cache) sweep() {
+	unlock, err := c.lock(unix.LOCK_EX)
+	if err != nil {
+		return
+	}
+	defer unlock()
+	for _, left := range list(filepath.Join(c.dir, "tmp"), "") {
+		if file, err := lockFolder(left.path); err == nil {
+			_ = os.RemoveAll(left.path)
+			_ = file.Close()
+		}
+	}
 }
 
 // install moves a finished executable into place, and prunes.
 func (c cache) install(built, key string) (string, error) {
 	path := c.driver(key)
-	unlock, err := c.lock(unix.LOCK_SH)
+	unlock, err := c.lock(unix.LOCK_EX)
 	if err != nil {
 		return "", fmt.Errorf("cache: %w", err)
 	}
-	err = errors.Join(flush(built), os.MkdirAll(filepath.Dir(path), 0o700), os.Rename(built, path))
+	err = c.put(built, path)
 	unlock()
 	if err != nil {
 		return "", fmt.Errorf("cache: %w", err)
 	}
 	c.prune()
 	return path, nil
+}
+
+func (c cache) put(built, path string) error {
+	sum, err := sumOf(built)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(flush(built), os.MkdirAll(filepath.Dir(path), 0o700)); err != nil {
+		return err
+	}
+	if err := os.WriteFile(path+sumSuffix, []byte(sum), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(built, path)
 }
 
 // flush makes sure that a crash does not leave a file of the right name and no
@@ -96,19 +195,14 @@ type kept struct {
 	size int64
 }
 
-// prune removes what nobody has used for long, oldest first, and what builds
-// that were killed have left. Whoever holds the lock is pruning, or will.
+// prune removes what nobody has used for long, oldest first. Whoever holds the
+// lock is pruning, or will.
 func (c cache) prune() {
 	unlock, err := c.lock(unix.LOCK_EX | unix.LOCK_NB)
 	if err != nil {
 		return
 	}
 	defer unlock()
-	for _, old := range list(filepath.Join(c.dir, "tmp"), "") {
-		if time.Since(old.used) > keepFor {
-			_ = os.RemoveAll(old.path)
-		}
-	}
 	var size int64
 	for i, d := range list(filepath.Join(c.dir, "drivers"), "driver") {
 		size += d.size

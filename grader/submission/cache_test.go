@@ -1,6 +1,7 @@
 package submission
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -26,11 +27,10 @@ func TestPrune(t *testing.T) {
 		used := old.Add(-time.Duration(i) * time.Minute)
 		must(t, os.Chtimes(path, used, used))
 	}
-	stale, err := c.temp()
+	last := c.driver(fmt.Sprintf("%03d", keepDrivers+4))
+	sum, err := sumOf(last)
 	must(t, err)
-	must(t, os.Chtimes(stale, old, old))
-	fresh, err := c.temp()
-	must(t, err)
+	must(t, os.WriteFile(last+sumSuffix, []byte(sum), 0o600))
 	if _, ok := c.find(fmt.Sprintf("%03d", keepDrivers+4)); !ok {
 		t.Fatal("not found")
 	}
@@ -39,11 +39,63 @@ func TestPrune(t *testing.T) {
 	if len(got) != keepDrivers || filepath.Base(got[0].path) != fmt.Sprintf("%03d", keepDrivers+4) {
 		t.Errorf("kept %d, newest %v; want %d, and the one just used first", len(got), got[0], keepDrivers)
 	}
-	if _, err := os.Stat(stale); err == nil {
-		t.Error("a stale build is still there")
+}
+
+// TestSweep: the next grader removes what a killed one left, and nothing of one
+// that lives.
+func TestSweep(t *testing.T) {
+	c := cache{t.TempDir()}
+	must(t, os.MkdirAll(filepath.Join(c.dir, "tmp", "build-left", "module"), 0o700))
+	running, remove, err := c.temp()
+	must(t, err)
+	must(t, c.claim())
+	if _, err := os.Stat(filepath.Join(c.dir, "tmp", "build-left")); err == nil {
+		t.Error("a killed build is still there")
 	}
-	if _, err := os.Stat(fresh); err != nil {
+	if _, err := os.Stat(running); err != nil {
 		t.Errorf("a running build was removed: %v", err)
+	}
+	remove()
+	if _, err := os.Stat(running); err == nil {
+		t.Error("a removed build is still there")
+	}
+}
+
+// TestDamagedDriver: what was changed since it was installed is built anew.
+func TestDamagedDriver(t *testing.T) {
+	b := builder(t)
+	runs := counted(b)
+	d, err := b.Build(t.Context(), fromText(t, good))
+	must(t, err)
+	file, err := os.OpenFile(d.Path, os.O_WRONLY|os.O_APPEND, 0)
+	must(t, err)
+	_, err = file.WriteString("x")
+	must(t, errors.Join(err, file.Close()))
+	again, err := b.Build(t.Context(), fromText(t, good))
+	if err != nil || again.Cached || runs.Load() != 2 {
+		t.Errorf("got %+v, %v after %d runs; want it built twice", again, err, runs.Load())
+	}
+	if _, ok := b.cache.find(d.Key); !ok {
+		t.Error("the second driver is not what was installed")
+	}
+}
+
+// TestCacheOfOthers: whoever can write to the cache chooses what is graded.
+func TestCacheOfOthers(t *testing.T) {
+	b := builder(t)
+	must(t, os.Mkdir(b.Cache, 0o700))
+	must(t, os.Chmod(b.Cache, 0o770))
+	if _, err := b.Build(t.Context(), fromText(t, good)); err == nil || !strings.Contains(err.Error(), "chmod go-w") {
+		t.Errorf("writable by a group: got %v; want a refusal", err)
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to give a folder away")
+	}
+	b = builder(t)
+	must(t, os.Mkdir(b.Cache, 0o700))
+	must(t, os.Chown(b.Cache, 61234, 61234))
+	if _, err := b.Build(t.Context(), fromText(t, good)); err == nil || !strings.Contains(err.Error(), "belongs to user 61234") {
+		t.Errorf("of somebody else: got %v; want a refusal", err)
 	}
 }
 

@@ -13,6 +13,9 @@ import (
 // position is how the go command begins a line about a place in a file.
 var position = regexp.MustCompile(`^(?:\./)?([^\s:][^:]*\.go):(\d+)(?::(\d+))?: (.*)$`)
 
+// killed is how the go command tells of a tool that came to a violent end.
+var killed = regexp.MustCompile(`/(compile|link|asm): signal: `)
+
 // explain turns what the go command printed into a [*BuildError], or answers nil
 // if nothing of it is about the submission.
 func (s *Submission) explain(output []byte) error {
@@ -23,6 +26,9 @@ func (s *Submission) explain(output []byte) error {
 		line = strings.Map(plain, strings.TrimRight(line, "\n"))
 		if strings.HasPrefix(line, "# ") || strings.TrimSpace(line) == "" {
 			continue
+		}
+		if killed.MatchString(line) {
+			return nil // whoever killed it, it has not said what it thinks
 		}
 		f := finding(rel, line)
 		about = about || f.File != "" || f.Rule == "new" || strings.Contains(line, s.ImportPath)
@@ -79,11 +85,21 @@ func unexplained(output []byte, cause error) error {
 		f.Rule = "timeout"
 	}
 	words := cause.Error()
-	if first, _, _ := strings.Cut(strings.TrimSpace(string(output)), "\n"); first != "" {
-		words += ": " + strings.Map(plain, first)
+	if first := firstWords(output); first != "" {
+		words += ": " + first
 	}
 	f.FR, f.EN = f.FR+words, f.EN+words
 	return &BuildError{Findings: []Finding{f}}
+}
+
+// firstWords is the first line that is not about a package.
+func firstWords(output []byte) string {
+	for line := range strings.Lines(string(output)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "# ") {
+			return strings.Map(plain, line)
+		}
+	}
+	return ""
 }
 
 // hostFault is why nothing can be built here.

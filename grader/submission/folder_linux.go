@@ -57,10 +57,21 @@ func unusableDir(dir string, err error) error {
 	switch {
 	case errors.Is(err, unix.ENOENT):
 		e.FR, e.EN, e.Err = "ce dossier n'existe pas", "no such folder", nil
+	case errors.Is(err, unix.ENOTDIR) && isArchive(dir):
+		e.FR, e.EN, e.Err = "une archive n'est pas un rendu : extrayez-la, et donnez le dossier", "an archive is no submission: unpack it, and give the folder", nil
 	case errors.Is(err, unix.ENOTDIR):
 		e.FR, e.EN, e.Err = "un dossier est attendu, ceci n'en est pas un", "a folder is expected, and this is none", nil
 	}
 	return e
+}
+
+// isArchive goes by the name: what is in an archive is nobody's to unpack but its
+// author's.
+func isArchive(name string) bool {
+	name = strings.ToLower(name)
+	return slices.ContainsFunc([]string{".zip", ".tar", ".tgz", ".tbz", ".txz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar"}, func(ext string) bool {
+		return strings.HasSuffix(name, ext)
+	})
 }
 
 func (f *folder) walk(dir *os.File, rel string) error {

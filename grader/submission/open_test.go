@@ -67,6 +67,18 @@ func TestUnusable(t *testing.T) {
 		{"C under another name", func(t *testing.T, dir string) {
 			must(t, os.Rename(filepath.Join(dir, "student.go"), filepath.Join(dir, "main.c")))
 		}, "a submission in C is named linux_namespaces.c"},
+		{"an archive", func(t *testing.T, dir string) {
+			must(t, os.Rename(filepath.Join(dir, "student.go"), filepath.Join(dir, "Student.TAR.gz")))
+		}, `"Student.TAR.gz" is an archive: unpack it`},
+		{"another case", func(t *testing.T, dir string) {
+			must(t, os.Rename(filepath.Join(dir, "student.go"), filepath.Join(dir, "student.GO")))
+			must(t, os.WriteFile(filepath.Join(dir, "LINUX_NAMESPACES.C"), nil, 0o644))
+		}, "no Go file"},
+		{"device", func(t *testing.T, dir string) {
+			if err := syscall.Mknod(filepath.Join(dir, "a.go"), syscall.S_IFCHR|0o666, 1<<8|5); err != nil {
+				t.Skip("no right to make a device: ", err)
+			}
+		}, `"a.go": neither file nor folder`},
 		{"fifo", func(t *testing.T, dir string) { must(t, syscall.Mkfifo(filepath.Join(dir, "a.go"), 0o644)) }, `"a.go": neither file nor folder`},
 		{"socket", func(t *testing.T, dir string) {
 			fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)

@@ -47,6 +47,8 @@ func checkImport(importPath, name string) (rule, fr, en string) {
 	case name == "C":
 		return "cgo", "cgo (import \"C\") n'est pas permis : le rendu est compilé en Go seul",
 			"cgo (import \"C\") is not allowed: a submission is built from Go alone"
+	case strings.HasPrefix(name, "-") || strings.Trim(name, plainLetters+"./~+") != "":
+		return "import", fmt.Sprintf("%q n'est pas un chemin d'import", name), fmt.Sprintf("%q is no import path", name)
 	case name == Module+"/grader/contract", below(name, importPath) && name != importPath:
 		return "", "", ""
 	case below(name, Module+"/reference"):

@@ -131,6 +131,15 @@ func noGoFile(name string, files Files) error {
 			}
 		}
 	}
+	for _, file := range slices.Sorted(maps.Keys(files)) {
+		if isArchive(file) {
+			return &Unusable{
+				Path: name,
+				FR:   fmt.Sprintf("aucun fichier Go ni %s dans ce dossier ; %q est une archive : extrayez-la", cFile, file),
+				EN:   fmt.Sprintf("no Go file and no %s in this folder; %q is an archive: unpack it", cFile, file),
+			}
+		}
+	}
 	return &Unusable{
 		Path: name,
 		FR:   "aucun fichier Go à compiler pour Linux dans ce dossier, ni " + cFile,

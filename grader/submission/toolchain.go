@@ -11,25 +11,28 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"moulinette/grader/submission/jail"
 )
 
-// maxOutput bounds what is kept of the compiler's words.
-const maxOutput = 64 << 10
-
 // Runner executes a command to its end; the command's output is set. It is the
-// seam for compiling in a sandbox: whoever compiles a stranger's text may want
-// to do it elsewhere.
+// seam for compiling elsewhere.
 type Runner func(ctx context.Context, command Command) error
 
 // Command is one run of the go command.
 type Command struct {
 	Args   []string // Args[0] is the executable
-	Dir    string   // where to run; the one folder that it has to write to, with Env's GOCACHE, is above it
+	Dir    string   // where to run; it lies in a folder that is the command's own, as do home and temporary files
 	Env    []string // the whole environment
+	Own    string   // that folder: the one place that a stranger's text may have written to
+	Shown  []string // what it reads besides: toolchain, modules and build cache
+	Caches bool     // the text is ours, so what is compiled may be kept in the build cache
 	Output *bytes.Buffer
 }
 
@@ -45,9 +48,10 @@ var (
 
 // toolchain is what the go command says about itself.
 type toolchain struct {
-	path                          string
+	path, root                    string
 	version, buildCache, modCache string
 	proxy                         string // the user's GOPROXY
+	cell                          cell   // where strangers' text is compiled
 }
 
 // findTool asks the go command where its caches are.
@@ -59,22 +63,26 @@ func (b *Builder) findTool(ctx context.Context) (t toolchain, err error) {
 	if t.path, err = exec.LookPath(name); err != nil {
 		return t, fmt.Errorf("go command: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, t.path, "env", "-json", "GOVERSION", "GOCACHE", "GOMODCACHE", "GOPROXY")
+	cmd := exec.CommandContext(ctx, t.path, "env", "-json", "GOVERSION", "GOROOT", "GOCACHE", "GOMODCACHE", "GOPROXY")
 	cmd.Dir = "/"
 	cmd.Env = append(cmd.Environ(), "GOTOOLCHAIN=local", "GOWORK=off")
 	out, err := cmd.Output()
 	if err != nil {
 		return t, fmt.Errorf("go env: %w", err)
 	}
-	var said struct{ GOVERSION, GOCACHE, GOMODCACHE, GOPROXY string }
+	var said struct{ GOVERSION, GOROOT, GOCACHE, GOMODCACHE, GOPROXY string }
 	if err := json.Unmarshal(out, &said); err != nil {
 		return t, fmt.Errorf("go env: %w", err)
 	}
-	t.version, t.buildCache, t.modCache, t.proxy = said.GOVERSION, said.GOCACHE, said.GOMODCACHE, said.GOPROXY
+	t.root, t.version, t.buildCache, t.modCache, t.proxy = said.GOROOT, said.GOVERSION, said.GOCACHE, said.GOMODCACHE, said.GOPROXY
 	if !ours(t.buildCache) {
 		t.buildCache = filepath.Join(b.cache.dir, "go-build")
 	}
-	return t, nil
+	if own := filepath.Join(t.root, "bin", "go"); unix.Access(own, unix.X_OK) == nil {
+		t.path = own // what was found may be a link, or a script that chooses
+	}
+	t.cell, err = b.findCell(ctx, []string{t.path, "version"}, t.shown())
+	return t, err
 }
 
 // ours tells whether a build cache can be shared: root must not leave files in
@@ -96,9 +104,24 @@ func ours(dir string) bool {
 	}
 }
 
-// goBuild compiles dir/module into dir/driver and answers what the go command
-// printed.
-func (b *Builder) goBuild(ctx context.Context, dir string) ([]byte, error) {
+// shown is what the go command reads: its toolchain, the modules that a
+// submission may import, and what was compiled before.
+func (t toolchain) shown() []string {
+	dirs := []string{t.root, t.buildCache}
+	for line := range strings.Lines(stageMod) {
+		fields := strings.Fields(line)
+		if len(fields) < 2 || !slices.Contains(libraries, fields[0]) {
+			continue
+		}
+		dirs = append(dirs, filepath.Join(t.modCache, fields[0]+"@"+fields[1]), filepath.Join(t.modCache, "cache", "download", fields[0]))
+	}
+	return dirs
+}
+
+// goBuild runs "go build" with these arguments in dir/module and answers what it
+// printed. Only what is compiled of our own text may go into the build cache: a
+// compiler that a stranger's text has taken over must not reach the next build.
+func (b *Builder) goBuild(ctx context.Context, dir string, ownText bool, args ...string) ([]byte, error) {
 	timeout := cmp.Or(b.Timeout, 2*time.Minute)
 	timed, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w %v", errTimeout, timeout))
 	defer cancel()
@@ -106,19 +129,49 @@ func (b *Builder) goBuild(ctx context.Context, dir string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	args := append([]string{b.toolchain.path, "build"}, buildFlags...)
 	command := Command{
-		Args: append(args, "-o", filepath.Join(dir, "driver"), "."),
+		Args: slices.Concat([]string{b.toolchain.path, "build"}, buildFlags, args),
 		Dir:  filepath.Join(dir, "module"), Env: env, Output: &bytes.Buffer{},
+		Own: dir, Shown: b.toolchain.shown(), Caches: ownText,
 	}
 	run := b.Run
 	if run == nil {
-		run = Here
+		run = b.runGo
 	}
-	if err = run(timed, command); err != nil && timed.Err() != nil {
+	err = run(timed, command)
+	if err != nil && !bytes.Contains(command.Output.Bytes(), []byte(compilerSpoke)) {
+		command.Env, command.Output = append(env, withoutIndex), &bytes.Buffer{}
+		err = run(timed, command)
+	}
+	if err != nil && timed.Err() != nil {
 		err = context.Cause(timed)
 	}
 	return command.Output.Bytes(), err
+}
+
+// With an index of its packages the go command is faster, but it takes a package
+// whose index it can neither find nor write into the build cache for missing.
+// Whatever stops it before a compiler has spoken is therefore tried without.
+const (
+	withoutIndex  = "GODEBUG=goindex=0"
+	compilerSpoke = "# "
+)
+
+// goLimits are those of the tools: they reserve address space without end.
+var goLimits = jail.Limits{Data: maxMemory, File: maxFile, Seconds: 120}
+
+// runGo is the Runner of the host: the go command in its cell.
+func (b *Builder) runGo(ctx context.Context, c Command) error {
+	if b.toolchain.cell.kind == "" {
+		return Here(ctx, c)
+	}
+	folders := []jail.Folder{{Host: c.Own, Write: true}}
+	for _, dir := range c.Shown {
+		if _, err := os.Stat(dir); err == nil {
+			folders = append(folders, jail.Folder{Host: dir, Write: c.Caches && dir == b.toolchain.buildCache})
+		}
+	}
+	return b.toolchain.cell.run(ctx, c.Own, jail.Plan{Dir: c.Dir, Args: c.Args, Env: c.Env, Folders: folders, Limits: goLimits}, c.Output)
 }
 
 var (
@@ -162,60 +215,4 @@ func (b *Builder) environment(dir string) ([]string, error) {
 		"HOME=" + home, "TMPDIR=" + tmp, "PATH=" + filepath.Dir(b.toolchain.path),
 		"GOCACHE=" + b.toolchain.buildCache, "GOMODCACHE=" + b.toolchain.modCache,
 	}, buildEnv...), nil
-}
-
-// Limits of each process of a compilation: a text of a few lines can ask for
-// any amount.
-const (
-	maxFile   = 256 << 20
-	maxMemory = 3 << 30
-)
-
-// Here is the Runner without a sandbox: a child in a process group of its own,
-// which dies with us and is killed as a whole when ctx ends.
-func Here(ctx context.Context, c Command) error {
-	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
-	cmd.Dir, cmd.Env = c.Dir, c.Env
-	out := &bounded{buffer: c.Output}
-	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second
-	// Pdeathsig is about the thread that forked: it has to stay until the end.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	limitErr := limit(cmd.Process.Pid)
-	return errors.Join(cmd.Wait(), limitErr)
-}
-
-func limit(pid int) error {
-	for resource, most := range map[int]uint64{unix.RLIMIT_FSIZE: maxFile, unix.RLIMIT_DATA: maxMemory, unix.RLIMIT_CORE: 0} {
-		var old unix.Rlimit
-		if err := unix.Prlimit(pid, resource, nil, &old); err != nil {
-			return ignoreGone(err)
-		}
-		most = min(most, old.Max)
-		if err := unix.Prlimit(pid, resource, &unix.Rlimit{Cur: min(most, old.Cur), Max: most}, nil); err != nil {
-			return ignoreGone(err)
-		}
-	}
-	return nil
-}
-
-func ignoreGone(err error) error {
-	if errors.Is(err, unix.ESRCH) {
-		return nil
-	}
-	return fmt.Errorf("limits: %w", err)
-}
-
-// bounded is a writer that forgets what comes after maxOutput.
-type bounded struct{ buffer *bytes.Buffer }
-
-func (w *bounded) Write(p []byte) (int, error) {
-	w.buffer.Write(p[:min(len(p), maxOutput-w.buffer.Len())])
-	return len(p), nil
 }

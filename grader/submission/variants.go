@@ -20,8 +20,8 @@ type Variants struct {
 	Broken map[string]*BuildError // by [Submission.Name]: those that it does not hold
 }
 
-// BuildVariants compiles many submissions with one shim and one link: they share
-// all but their own text. Each needs an import path, and a name, of its own. One
+// BuildVariants compiles many submissions in Go with one shim and one link: they
+// share all but their own text. Each needs an import path, and a name, of its own. One
 // that does not compile is left out and told of; the error is the host's or ours.
 func (b *Builder) BuildVariants(ctx context.Context, all []*Submission) (*Variants, error) {
 	b.once.Do(func() { b.toolErr = b.prepare(ctx) })
@@ -47,7 +47,11 @@ func (b *Builder) BuildVariants(ctx context.Context, all []*Submission) (*Varian
 // with one key do the same.
 func (b *Builder) Key(ctx context.Context, s *Submission) (string, error) {
 	if s.Language == C17 {
-		return "", errNotGo
+		st, err := b.readyC(ctx, s)
+		if err != nil {
+			return "", err
+		}
+		return b.keyOfC(st), nil
 	}
 	b.once.Do(func() { b.toolErr = b.prepare(ctx) })
 	if b.toolErr != nil {
@@ -72,6 +76,7 @@ func (b *Builder) together(ctx context.Context, all []*Submission, v *Variants) 
 		v.Driver = &Driver{Path: found, Key: key, Cached: true}
 		return nil, nil
 	}
+	b.ready(ctx, all...)
 	built, output, err := b.compile(ctx, st, key)
 	if err != nil {
 		return output, err

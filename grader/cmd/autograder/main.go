@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(file.Name()) //nolint:errcheck // gone, by the rename
+	defer os.Remove(file.Name())
 	defer file.Close()
 	if err := pack(ctx, file, o); err != nil {
 		return err

@@ -103,17 +103,17 @@ func (a *archive) tree(name, dir string, want func(rel string, e fs.DirEntry) bo
 }
 
 func (a *archive) scripts(arguments []string) error {
-	list := ""
+	var list strings.Builder
 	for _, argument := range arguments {
 		if strings.Contains(argument, "\n") {
 			return fmt.Errorf("argument %q: of more than one line", argument)
 		}
-		list += argument + "\n"
+		fmt.Fprintln(&list, argument)
 	}
 	return errors.Join(
 		a.add("setup.sh", 0o755, strings.NewReader(string(setup))),
 		a.add("run_autograder", 0o755, strings.NewReader(string(runAutograder))),
-		a.add("arguments", 0o644, strings.NewReader(list)))
+		a.add("arguments", 0o644, strings.NewReader(list.String())))
 }
 
 func (a *archive) programs(bin string) error {

@@ -66,7 +66,7 @@ func (a *archive) libraries(ctx context.Context, modules []string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(cache) //nolint:errcheck // in the folder for such things
+	defer os.RemoveAll(cache)
 	env := []string{"GOMODCACHE=" + cache, "GOFLAGS=-modcacherw"}
 	said, err := goCommand(ctx, env, append([]string{"mod", "download", "-json"}, modules...)...)
 	if err != nil {

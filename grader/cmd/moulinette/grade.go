@@ -28,6 +28,7 @@ type gradeFlags struct {
 	seed      uint64
 	isolation isolation
 	keep      string
+	signKey   string
 	output    outputs
 }
 
@@ -55,6 +56,7 @@ func (a *app) gradeCommand() *cobra.Command {
 	flags.Uint64Var(&f.seed, "seed", 0, "seed of the random values (default random)")
 	f.isolation.flags(flags)
 	flags.StringVar(&f.keep, "keep", "", "keep the records in this folder, for `moulinette judge`")
+	flags.StringVar(&f.signKey, "sign-key", "", "sign JSON reports with the secret in this file (see `verify-report`)")
 	f.output.flags(flags)
 	return cmd
 }
@@ -69,6 +71,10 @@ func folder(args []string) string {
 
 func (a *app) grade(ctx context.Context, dir string, f gradeFlags) error {
 	if err := f.check(); err != nil {
+		return err
+	}
+	var err error
+	if f.output.key, err = signKey(f.signKey, f.output); err != nil {
 		return err
 	}
 	ex, err := exercise(f.spec)

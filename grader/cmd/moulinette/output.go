@@ -18,6 +18,7 @@ type outputs struct {
 	format  string
 	reports []string // FORMAT=FILE
 	trace   bool
+	key     []byte // signs JSON reports, if there is one
 }
 
 func (o *outputs) flags(flags *pflag.FlagSet) {
@@ -47,7 +48,7 @@ func (a *app) hand(sheet *judge.Sheet, o outputs) error {
 	if !o.trace {
 		dropTraces(sheet)
 	}
-	options := report.Options{Lang: a.lang, Trace: o.trace}
+	options := report.Options{Lang: a.lang, Trace: o.trace, Key: o.key}
 	for _, r := range o.reports {
 		format, file, _ := strings.Cut(r, "=")
 		var out bytes.Buffer

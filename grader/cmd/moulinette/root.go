@@ -33,7 +33,8 @@ Exit codes: 0 passed; 1 under the passing score, or it does not build;
 	flags.BoolVar(&a.noColor, "no-color", false, "no colours")
 	flags.StringVar(&a.agent, "agent", "", "path of moulinette-agent")
 	_ = flags.MarkHidden("agent")
-	root.AddCommand(a.gradeCommand(), a.judgeCommand(), a.specCommand(), a.doctorCommand(), a.demoCommand(), a.verifyCommand(), a.vmCommand(), a.gradescopeCommand(), a.versionCommand())
+	root.AddCommand(a.gradeCommand(), a.judgeCommand(), a.specCommand(), a.doctorCommand(), a.demoCommand(), a.verifyCommand(),
+		a.verifyReportCommand(), a.vmCommand(), a.gradescopeCommand(), a.versionCommand())
 	return root
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -67,7 +68,7 @@ mutants; 3 fault of the harness or the host, or it cannot be judged here.`,
 	flags.Uint64Var(&f.seed, "seed", f.seed, "seed of the random values")
 	f.isolation.flags(flags)
 	flags.BoolVar(&f.fresh, "fresh", false, "run also what was seen before and has not changed")
-	flags.StringVar(&f.matrix, "matrix", string(verify.Full), "rows: which rows each mutant loses; full: and by which scenarios; all: also what cannot differ from the reference")
+	flags.StringVar(&f.matrix, "matrix", string(verify.Rows), "rows: which rows each mutant loses, and that every scenario is needed; full: and by which scenarios; all: also what cannot differ from the reference")
 	f.output.flags(flags)
 	return cmd
 }
@@ -100,6 +101,7 @@ func (a *app) verify(ctx context.Context, f verifyFlags) error {
 	defer cancel()
 	progress := a.verifyProgress()
 	o.Progress = progress
+	debug.SetGCPercent(400) // records by the thousand come and go
 	result, err := verify.Verify(ctx, *o)
 	progress.end()
 	if err != nil {
@@ -155,14 +157,21 @@ func (f verifyFlags) load() (*verify.Options, error) {
 			return nil, err
 		}
 	}
+	if err := f.inC(o); err != nil {
+		return nil, err
+	}
 	if f.alternatives == "" {
 		f.alternatives = filepath.Join(f.reference, "alternatives")
 	}
 	if _, err := os.Stat(f.mutants); err != nil {
 		return nil, usage("--mutants %s: no such folder", f.mutants)
 	}
+	reference := o.Reference.Submission.Files
+	if c := o.ReferenceC.Submission; c != nil {
+		reference = mutate.WithC17(reference, c.Files)
+	}
 	o.Catalog, err = mutate.Load(mutate.Source{
-		Reference: o.Reference.Submission.Files, Exercises: known,
+		Reference: reference, Exercises: known,
 		Mutants:      mutate.Place{FS: os.DirFS(f.mutants), Name: f.mutants},
 		Alternatives: mutate.Place{FS: os.DirFS(f.alternatives), Name: f.alternatives},
 	})
@@ -170,6 +179,23 @@ func (f verifyFlags) load() (*verify.Options, error) {
 		return nil, err
 	}
 	return o, f.choose(o)
+}
+
+// inC reads the reference and the skeleton in C, if there are any.
+func (f verifyFlags) inC(o *verify.Options) (err error) {
+	for _, place := range []struct {
+		dir  string
+		into *verify.Folder
+	}{{f.reference, &o.ReferenceC}, {f.student, &o.SkeletonC}} {
+		dir := filepath.Join(place.dir, mutate.C17Folder)
+		if _, missing := os.Stat(dir); place.dir == "" || missing != nil {
+			continue
+		}
+		if *place.into, err = opened(dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // concerned leaves, of what is wrong in a catalog, what is about the chosen: who

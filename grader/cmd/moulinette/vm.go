@@ -112,8 +112,7 @@ func (a *app) machineOptions(m machines) (vm.Options, func(), error) {
 
 // machineError tells a file that the user gave from a fault of the host.
 func machineError(err error) error {
-	var wrong *image.Unusable
-	if errors.As(err, &wrong) {
+	if _, ok := errors.AsType[*image.Unusable](err); ok {
 		return &failure{exitUsage, err}
 	}
 	return &failure{exitHarness, err}

@@ -52,7 +52,7 @@ func (a *app) vmShell(ctx context.Context, m machines, files []string) error {
 	if err != nil {
 		return fault("shell: %w", err)
 	}
-	defer os.Remove(initrd.Name()) //nolint:errcheck // it is in the folder for such files
+	defer os.Remove(initrd.Name())
 	defer initrd.Close()
 	if err := img.WriteShell(initrd, busybox, files); err != nil {
 		return machineError(err)

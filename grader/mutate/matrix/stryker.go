@@ -10,6 +10,7 @@ import (
 	"moulinette/grader/mutate"
 	"moulinette/grader/mutate/verify"
 	"moulinette/grader/spec/tree"
+	"moulinette/grader/submission"
 )
 
 // The mutation testing report schema, version 2.
@@ -72,7 +73,7 @@ func Stryker(w io.Writer, r *verify.Result, lang string) error {
 	}
 	folder := "reference"
 	for _, s := range r.Solutions {
-		if s.Kind == verify.Reference {
+		if s.ID == mutate.Reference {
 			folder = s.File
 		}
 	}
@@ -83,7 +84,7 @@ func Stryker(w io.Writer, r *verify.Result, lang string) error {
 		}
 		name := path.Join(folder, spans[0].File)
 		if report.Files[name] == nil {
-			report.Files[name] = &strykerFile{Language: "go", Source: string(r.Catalog.Reference[spans[0].File])}
+			report.Files[name] = &strykerFile{Language: languages[s.Mutant.Language()], Source: string(r.Catalog.Reference[spans[0].File])}
 		}
 		file := report.Files[name]
 		file.Mutants = append(file.Mutants, mutant(r, s, spans[0], lang))
@@ -92,6 +93,9 @@ func Stryker(w io.Writer, r *verify.Result, lang string) error {
 	enc.SetIndent("", " ")
 	return enc.Encode(report)
 }
+
+// languages are those that viewers know how to colour.
+var languages = map[submission.Language]string{submission.Go: "go", submission.C17: "c"}
 
 func tests(r *verify.Result, lang string) map[string]strykerTestFile {
 	files := map[string]strykerTestFile{}

@@ -193,7 +193,13 @@ func (t *text) summary() {
 		"%s · %d of %d mutants dead · %d accepted solutions · scenarios: %d run, %d seen before, %d that cannot differ, %d that can change no row · built in %.1f s, run in %.1f s"),
 		verdict, dead, count[verify.Mutant], count[verify.Reference]+count[verify.Alternative],
 		t.r.Ran, t.r.Reused, t.r.Inferred, t.r.Skipped, t.r.Building.Seconds(), t.r.Running.Seconds())
-	if len(t.r.Solutions) > 1 && count[verify.Reference] == 1 && len(t.r.Solutions[1].Cells) == 0 {
+	for _, why := range t.r.Absent {
+		t.line("%s %s", t.in("Non essayée ici :", "Not tried here:"), why)
+	}
+	if len(t.r.Absent) > 0 {
+		t.line(t.in("Solutions admises non essayées : %d", "Accepted solutions not tried: %d"), len(t.r.Absent))
+	}
+	if onlyReferences(t.r.Solutions) {
 		t.line("%s", t.in("La référence ne tient pas : rien d'autre n'a été essayé.", "The reference does not hold: nothing else was tried."))
 	} else if t.r.Partial {
 		t.line("%s", t.in("Vérification partielle : on n'a pas demandé si chaque scénario est nécessaire.",
@@ -203,3 +209,17 @@ func (t *text) summary() {
 
 // place is what a report names when an error has no file.
 func place(e verify.Error) string { return cmp.Or(e.File, e.Subject) }
+
+// onlyReferences tells whether nothing else was tried, though there was more.
+func onlyReferences(all []*verify.Solution) bool {
+	more := false
+	for _, s := range all {
+		if s.Kind != verify.Reference {
+			if len(s.Cells) > 0 {
+				return false
+			}
+			more = true
+		}
+	}
+	return more
+}

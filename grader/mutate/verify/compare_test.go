@@ -8,7 +8,6 @@ import (
 	"testing/fstest"
 
 	"moulinette/grader/evidence"
-	"moulinette/grader/judge"
 	"moulinette/grader/mutate"
 	"moulinette/grader/spec"
 	"moulinette/grader/submission"
@@ -63,7 +62,7 @@ func tried(t *testing.T, s *Solution, how ...string) *verification {
 	ex := small(t)
 	v := &verification{
 		Options: Options{Exercises: []*spec.Exercise{ex}, Catalog: &mutate.Catalog{}, Seed: 1},
-		records: map[*Solution]map[string]*evidence.Record{s: {}}, judged: map[*evidence.Record]judge.Scenario{}, result: &Result{},
+		records: map[*Solution]map[string]*evidence.Record{s: {}}, result: &Result{},
 	}
 	if err := v.union(); err != nil {
 		t.Fatal(err)
@@ -85,6 +84,7 @@ func tried(t *testing.T, s *Solution, how ...string) *verification {
 	}
 	v.result.Solutions = []*Solution{s}
 	v.judge(s)
+	v.compare(s)
 	return v
 }
 
@@ -177,10 +177,17 @@ func TestEveryScenarioIsNeeded(t *testing.T) {
 }
 
 func TestOriginsAreCovered(t *testing.T) {
-	v := &verification{Options: Options{Catalog: &mutate.Catalog{}}, result: &Result{}}
+	ex := small(t)
+	v := &verification{Options: Options{
+		Exercises: []*spec.Exercise{ex}, Catalog: &mutate.Catalog{}, Reference: Folder{Submission: &submission.Submission{}},
+	}, result: &Result{}}
 	for _, origin := range mutate.Origins()[1:] {
 		v.Catalog.Mutants = append(v.Catalog.Mutants, &mutate.Mutant{File: "mutants/pid/x.yaml", Origin: mutate.Words{origin}})
 	}
+	if v.origins(); len(v.result.Errors) > 0 {
+		t.Errorf("got %+v; want nothing asked of an exercise without a list", v.result.Errors)
+	}
+	ex.Pack.Validation.ExpectedFail = []string{"mutant_a"}
 	v.origins()
 	if len(v.result.Errors) != 1 || v.result.Errors[0].Subject != "mutant A" || v.result.Errors[0].Kind != Uncovered {
 		t.Errorf("got %+v; want mutant A alone", v.result.Errors)

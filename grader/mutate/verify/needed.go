@@ -1,27 +1,39 @@
 package verify
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"path"
 	"slices"
 
+	"moulinette/grader/evidence"
 	"moulinette/grader/judge"
 	"moulinette/grader/mutate"
 	"moulinette/grader/spec"
 )
 
-// origins asks for a mutant of each origin of the seed list.
+// origins asks for a mutant of each origin of the seed list, in each language,
+// where an exercise expects known wrong solutions to fail.
 func (v *verification) origins() {
-	if v.result.Partial || len(v.Catalog.Mutants) == 0 {
+	seeded := slices.ContainsFunc(v.Exercises, func(ex *spec.Exercise) bool { return len(ex.Pack.Validation.ExpectedFail) > 0 })
+	if v.result.Partial || !seeded || len(v.Catalog.Mutants) == 0 {
 		return
 	}
-	for _, origin := range mutate.Origins() {
-		covered := slices.ContainsFunc(v.Catalog.Mutants, func(m *mutate.Mutant) bool { return slices.Contains(m.Origin, origin) })
-		if !covered && origin != "ours" {
-			v.report(Error{
-				Kind: Uncovered, Subject: origin, File: v.folder(),
-				Text: spec.Text{FR: fmt.Sprintf("aucun mutant ne vient de « %s »", origin), EN: fmt.Sprintf("no mutant comes from %q", origin)},
+	for _, f := range v.families() {
+		for _, origin := range mutate.Origins() {
+			covered := slices.ContainsFunc(v.Catalog.Mutants, func(m *mutate.Mutant) bool {
+				return m.Language() == f.language && slices.Contains(m.Origin, origin)
 			})
+			if !covered && origin != "ours" {
+				v.report(Error{
+					Kind: Uncovered, Subject: origin, File: v.folder(),
+					Text: spec.Text{
+						FR: fmt.Sprintf("aucun mutant (%s) ne vient de « %s »", f.language, origin),
+						EN: fmt.Sprintf("no mutant (%s) comes from %q", f.language, origin),
+					},
+				})
+			}
 		}
 	}
 }
@@ -62,14 +74,84 @@ func (v *verification) needed() {
 // killsAlone tells whether some mutant fails, in a row or in a rule of the norm,
 // by this scenario alone.
 func (v *verification) killsAlone(id string) bool {
+	return v.suspects(id, func(group []string, s *Solution) bool {
+		return !slices.ContainsFunc(group, func(other string) bool { return other != id && (s.fails(other) || s.Cells[other].Skipped) })
+	}) != nil
+}
+
+// suspects is the first mutant that fails a scenario and of which ok says, for
+// one of the scenario's groups, that it is the one.
+func (v *verification) suspects(id string, ok func(group []string, s *Solution) bool) *Solution {
 	for _, group := range v.groups(id) {
 		for _, s := range v.result.Mutants() {
-			if s.fails(id) && !slices.ContainsFunc(group, func(other string) bool { return other != id && s.fails(other) }) {
-				return true
+			if s.fails(id) && ok(group, s) {
+				return s
 			}
 		}
 	}
-	return false
+	return nil
+}
+
+// witness runs, for each scenario that no mutant is known to need, what was left
+// out of a mutant that may: one after another until one does.
+func (v *verification) witness(ctx context.Context) error {
+	for !v.result.Partial && len(v.result.Faults) == 0 {
+		var cells []cell
+		for _, sc := range v.scenarios {
+			if sc.spec.Keep == "" && !v.killsAlone(sc.ID) {
+				cells = append(cells, v.open(sc.ID)...)
+			}
+		}
+		if len(cells) == 0 {
+			return nil
+		}
+		if err := v.complete(ctx, cells); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// open are the scenarios left out of a mutant that may fail by this one alone.
+func (v *verification) open(id string) (cells []cell) {
+	v.suspects(id, func(group []string, s *Solution) bool {
+		fails := slices.ContainsFunc(group, func(other string) bool { return other != id && s.fails(other) })
+		for _, sc := range v.scenarios {
+			if !fails && s.Cells[sc.ID].Skipped && slices.Contains(group, sc.ID) {
+				cells = append(cells, cell{s, sc})
+			}
+		}
+		return len(cells) > 0
+	})
+	return cells
+}
+
+// complete runs scenarios that had been left out.
+func (v *verification) complete(ctx context.Context, cells []cell) error {
+	slices.SortFunc(cells, func(a, b cell) int {
+		return cmp.Or(cmp.Compare(a.solution.ID, b.solution.ID), cmp.Compare(a.scenario.ID, b.scenario.ID))
+	})
+	cells = slices.Compact(cells)
+	for _, c := range cells {
+		if v.records[c.solution] == nil {
+			v.records[c.solution] = map[string]*evidence.Record{}
+		}
+	}
+	if err := v.run(ctx, cells); err != nil {
+		return err
+	}
+	for _, c := range cells {
+		seen, rec := c.solution.Cells[c.scenario.ID], v.records[c.solution][c.scenario.ID]
+		if rec != nil {
+			seen.Hung, seen.Millis = rec.End.Outcome == evidence.Hung, rec.Millis
+		}
+		seen.Skipped, seen.Verdict = false, v.verdict(c.scenario, rec).Verdict
+		c.solution.Cells[c.scenario.ID] = seen
+	}
+	for _, c := range cells {
+		v.forget(c.solution)
+	}
+	return nil
 }
 
 func (s *Solution) fails(id string) bool { return s.Cells[id].Verdict == judge.Fail }

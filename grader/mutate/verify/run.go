@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"moulinette/grader"
 	"moulinette/grader/evidence"
@@ -17,6 +19,7 @@ import (
 	"moulinette/grader/run"
 	"moulinette/grader/scenario"
 	"moulinette/grader/spec"
+	"moulinette/grader/submission"
 )
 
 // shared is a scenario of one exercise or several.
@@ -76,10 +79,15 @@ func share(sc *spec.Scenario, seed uint64) (*shared, error) {
 			s.calls = append(s.calls, mutate.CallName(step.Call))
 		}
 	}
-	var err error
-	s.text, err = json.Marshal(s.Scenario)
-	return s, err
+	return s, s.write()
 }
+
+func (s *shared) write() (err error) {
+	s.text, err = json.Marshal(s.Scenario)
+	return err
+}
+
+func byPath(a, b scenario.File) int { return cmp.Compare(a.Path, b.Path) }
 
 // cell is a scenario to be run on a solution.
 type cell struct {
@@ -90,15 +98,18 @@ type cell struct {
 // runAll fills the records of a group of solutions. Where only the rows are
 // asked for, what a mutant names is run first, and of the rest what can still
 // change a row.
-func (v *verification) runAll(ctx context.Context, group []*Solution, reference *Solution) error {
-	var first, later []cell
+func (v *verification) runAll(ctx context.Context, group []*Solution) error {
+	planned := make([][]cell, len(group))
 	for _, s := range group {
-		for _, c := range v.cells(s, reference) {
-			if v.Matrix == Rows && s.Kind == Mutant && !s.Cells[c.scenario.ID].Named {
-				later = append(later, c)
-			} else {
-				first = append(first, c)
-			}
+		v.records[s] = map[string]*evidence.Record{}
+	}
+	side(group, func(i int, s *Solution) { planned[i] = v.cells(s) })
+	var first, later []cell
+	for _, c := range slices.Concat(planned...) {
+		if v.Matrix == Rows && c.solution.Kind == Mutant && !c.solution.Cells[c.scenario.ID].Named {
+			later = append(later, c)
+		} else {
+			first = append(first, c)
 		}
 	}
 	if err := v.run(ctx, first); err != nil || len(later) == 0 {
@@ -117,6 +128,24 @@ func (v *verification) runAll(ctx context.Context, group []*Solution, reference 
 		}
 		return !needed
 	}))
+}
+
+// side does something to each of many, as many side by side as there are CPUs.
+func side[T any](all []T, do func(i int, of T)) {
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range min(runtime.NumCPU(), len(all)) {
+		workers.Go(func() {
+			for i := range next {
+				do(i, all[i])
+			}
+		})
+	}
+	for i := range all {
+		next <- i
+	}
+	close(next)
+	workers.Wait()
 }
 
 // run runs cells.
@@ -188,20 +217,17 @@ func (v *verification) count() {
 
 // cells are the scenarios that have to be run on s, those it names first. The
 // others get their record from elsewhere.
-func (v *verification) cells(s, reference *Solution) (cells []cell) {
-	records := map[string]*evidence.Record{}
-	v.records[s], s.Cells = records, map[string]Cell{}
-	differs := v.differs(s, reference)
+func (v *verification) cells(s *Solution) (cells []cell) {
+	records := v.records[s]
+	s.Cells = map[string]Cell{}
+	differs := v.differs(s)
 	for _, sc := range v.scenarios {
 		c := Cell{Named: s.Mutant != nil && slices.Contains(s.Mutant.Kills, sc.ID)}
 		if !differs(sc) {
-			records[sc.ID], c.Inferred = v.records[reference][sc.ID], true
+			records[sc.ID], c.Inferred = v.records[s.base][sc.ID], true
 		} else if rec := grader.Unavailable(sc.spec, v.Opener.Host(), v.Seed); rec != nil {
 			records[sc.ID] = rec
-		} else if rec := v.kept.find(s.key, sc.text); rec != nil {
-			rec.Given = sc.given
-			records[sc.ID], c.Reused = rec, true
-		} else {
+		} else if c.Reused = v.known(s, sc); !c.Reused {
 			cells = append(cells, cell{s, sc})
 		}
 		s.Cells[sc.ID] = c
@@ -216,15 +242,38 @@ func (v *verification) cells(s, reference *Solution) (cells []cell) {
 	return cells
 }
 
-// differs tells of each scenario whether it could show s to be other than the
-// reference. It could not if no call of it comes to a changed declaration.
-func (v *verification) differs(s, reference *Solution) func(*shared) bool {
-	changed, known := reference.graph.Changed(s.graph)
-	if v.Matrix == All || s.Kind != Mutant || !known {
-		return func(*shared) bool { return true }
+// known takes the record of a scenario from an earlier verification.
+func (v *verification) known(s *Solution, sc *shared) bool {
+	rec := v.kept.find(s.key, sc.text)
+	if rec == nil {
+		return false
 	}
+	rec.Given = sc.given
+	v.records[s][sc.ID] = rec
+	return true
+}
+
+// differs tells of each scenario whether it could show s to be other than the
+// reference. It could not if it comes to nothing that was changed.
+func (v *verification) differs(s *Solution) func(*shared) bool {
+	always := func(*shared) bool { return true }
+	if v.Matrix == All || s.Kind != Mutant {
+		return always
+	}
+	base := s.base.graph
+	changed, known := base.Changed(s.graph)
+	if !known {
+		return always
+	}
+	calls := func(sc *shared, names map[string]bool) bool {
+		return base.Reaches(sc.calls, names) || s.graph.Reaches(sc.calls, names)
+	}
+	if s.submitted.Language == submission.C17 { // what is executed of it is not noted
+		return func(sc *shared) bool { return calls(sc, changed) }
+	}
+	d := base.Difference(s.graph)
 	return func(sc *shared) bool {
-		return reference.graph.Reaches(sc.calls, changed) || s.graph.Reaches(sc.calls, changed)
+		return calls(sc, changed) && (calls(sc, d.Names) || v.coverage.reaches(sc, base, d.Pieces))
 	}
 }
 
@@ -239,7 +288,7 @@ func (v *verification) add(c cell, r run.Result) {
 	v.records[c.solution][c.scenario.ID] = r.Record
 }
 
-// judge has a solution's records judged by each exercise, and compares.
+// judge has a solution's records judged by each exercise.
 func (v *verification) judge(s *Solution) {
 	verdicts := v.verdicts(s)
 	for _, ex := range v.Exercises {
@@ -249,7 +298,6 @@ func (v *verification) judge(s *Solution) {
 		})
 		s.Sheets = append(s.Sheets, &sheet)
 	}
-	v.compare(s)
 }
 
 // verdicts judges each record once: most are the reference's own.
@@ -257,14 +305,9 @@ func (v *verification) verdicts(s *Solution) map[string]judge.Scenario {
 	all := map[string]judge.Scenario{}
 	for _, sc := range v.scenarios {
 		c, rec := s.Cells[sc.ID], v.records[s][sc.ID]
-		verdict, known := v.judged[rec]
-		switch {
-		case c.Skipped:
-			verdict = judge.Scenario{ID: sc.ID, Title: sc.spec.Title, Verdict: judge.NotJudged}
-		case !known || rec == nil:
-			verdict = judge.Record(sc.spec, rec)
-			verdict.Trace = nil
-			v.judged[rec] = verdict
+		verdict := judge.Scenario{ID: sc.ID, Title: sc.spec.Title, Verdict: judge.NotJudged}
+		if !c.Skipped {
+			verdict = v.verdict(sc, rec)
 		}
 		if rec != nil {
 			c.Hung, c.Millis = rec.End.Outcome == evidence.Hung, rec.Millis
@@ -273,4 +316,14 @@ func (v *verification) verdicts(s *Solution) map[string]judge.Scenario {
 		s.Cells[sc.ID] = c
 	}
 	return all
+}
+
+func (v *verification) verdict(sc *shared, rec *evidence.Record) judge.Scenario {
+	if known, ok := v.judged.Load(rec); ok && rec != nil {
+		return known.(judge.Scenario)
+	}
+	verdict := judge.Record(sc.spec, rec)
+	verdict.Trace = nil
+	v.judged.Store(rec, verdict)
+	return verdict
 }

@@ -40,7 +40,8 @@ type Solution struct {
 	Broken      *submission.BuildError
 
 	files     submission.Files
-	of        string // import path that its files are written for
+	base      *Solution // the reference of its language; nil of a reference
+	of        string    // import path that its files are written for
 	submitted *submission.Submission
 	driver    string
 	key       string
@@ -64,34 +65,79 @@ type Folder struct {
 	Submission *submission.Submission
 }
 
-// gather makes the solutions: the reference first, then the skeleton, the
-// alternatives and the mutants. An edit that does not apply is told, and its
-// solution left out.
-func (v *verification) gather() []*Solution {
-	ref, skeleton := v.Reference, v.Skeleton
-	all := []*Solution{{ID: mutate.Reference, Kind: Reference, File: ref.Name, files: ref.Submission.Files, of: ref.Submission.ImportPath}}
-	if skeleton.Submission != nil {
-		all = append(all, &Solution{ID: mutate.Skeleton, Kind: Skeleton, File: skeleton.Name, files: skeleton.Submission.Files, of: skeleton.Submission.ImportPath})
+// family is what is verified in one language.
+type family struct {
+	language            submission.Language
+	reference, skeleton Folder
+	suffix              string // of their ids
+}
+
+// families are those of which something is wanted.
+func (v *verification) families() (all []family) {
+	for _, f := range []family{
+		{submission.Go, v.Reference, v.Skeleton, ""},
+		{submission.C17, v.ReferenceC, v.SkeletonC, "_" + string(submission.C17)},
+	} {
+		if f.reference.Submission != nil && v.concerns(f) {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+func (v *verification) concerns(f family) bool {
+	return v.wanted(mutate.Reference+f.suffix) || v.wanted(mutate.Skeleton+f.suffix) ||
+		slices.ContainsFunc(v.Catalog.Mutants, func(m *mutate.Mutant) bool { return m.Language() == f.language && v.wanted(m.ID) }) ||
+		slices.ContainsFunc(v.Catalog.Alternatives, func(a *mutate.Alternative) bool { return v.language(a) == f.language && v.wanted(a.ID) })
+}
+
+func (v *verification) language(a *mutate.Alternative) submission.Language {
+	if whole := v.Packages[a.ID]; a.Dir && whole != nil {
+		return whole.Language
+	}
+	return a.Language()
+}
+
+// gather makes the solutions: the references first, then of each language the
+// skeleton, the alternatives and the mutants. An edit that does not apply is
+// told, and its solution left out.
+func (v *verification) gather() (all []*Solution) {
+	var rest []*Solution
+	for _, f := range v.families() {
+		reference := &Solution{ID: mutate.Reference + f.suffix, Kind: Reference, File: f.reference.Name, files: f.reference.Submission.Files, of: f.reference.Submission.ImportPath}
+		all = append(all, reference)
+		for _, s := range v.members(f) {
+			s.base = reference
+			rest = append(rest, s)
+		}
+	}
+	return append(all, rest...)
+}
+
+func (v *verification) members(f family) (all []*Solution) {
+	of := f.reference.Submission.ImportPath
+	if s := f.skeleton.Submission; s != nil {
+		all = append(all, &Solution{ID: mutate.Skeleton + f.suffix, Kind: Skeleton, File: f.skeleton.Name, files: s.Files, of: s.ImportPath})
 	}
 	for _, a := range v.Catalog.Alternatives {
-		s := &Solution{ID: a.ID, Kind: Alternative, File: a.File, Alternative: a, of: ref.Submission.ImportPath}
-		if !v.wanted(s.ID) {
+		if !v.wanted(a.ID) || v.language(a) != f.language {
 			continue
 		}
+		s := &Solution{ID: a.ID, Kind: Alternative, File: a.File, Alternative: a, of: of}
 		if whole := v.Packages[a.ID]; a.Dir && whole != nil {
 			s.files, s.of = whole.Files, whole.ImportPath
 		} else {
 			s.Line = 1
-			s.files = v.edited(s.ID, a.Apply)
+			s.files = v.edited(s.ID, f.language, a.Apply)
 		}
 		all = append(all, s)
 	}
 	for _, m := range v.Catalog.Mutants {
-		if v.wanted(m.ID) {
+		if v.wanted(m.ID) && m.Language() == f.language {
 			at := m.Place()
 			all = append(all, &Solution{
 				ID: m.ID, Kind: Mutant, File: m.File, Line: at.Line, Column: at.Column, Mutant: m,
-				files: v.edited(m.ID, m.Apply), of: ref.Submission.ImportPath,
+				files: v.edited(m.ID, f.language, m.Apply), of: of,
 			})
 		}
 	}
@@ -101,8 +147,8 @@ func (v *verification) gather() []*Solution {
 func (v *verification) wanted(id string) bool { return len(v.Only) == 0 || slices.Contains(v.Only, id) }
 
 // edited tells of edits that do not apply.
-func (v *verification) edited(id string, apply func(submission.Files) (submission.Files, error)) submission.Files {
-	files, err := apply(v.Reference.Submission.Files)
+func (v *verification) edited(id string, language submission.Language, apply func(submission.Files) (submission.Files, error)) submission.Files {
+	files, err := apply(v.Catalog.Reference)
 	if problems, ok := errors.AsType[spec.Problems](err); ok {
 		for _, p := range problems {
 			v.report(Error{
@@ -111,13 +157,22 @@ func (v *verification) edited(id string, apply func(submission.Files) (submissio
 			})
 		}
 	}
-	return files
+	if files == nil {
+		return nil
+	}
+	return mutate.In(language, files)
 }
 
-// build compiles the solutions into as few drivers as possible.
+// build compiles the solutions: those in Go into as few drivers as possible, each
+// in C into its own, which takes no more than a tenth of a second.
 func (v *verification) build(ctx context.Context, all []*Solution) error {
 	var together []*submission.Submission
-	for _, s := range all {
+	var apart []*Solution
+	tried := all
+	if v.coverage != nil {
+		tried = append(slices.Clone(all), v.coverage.copy)
+	}
+	for _, s := range tried {
 		if s.files == nil {
 			continue
 		}
@@ -132,6 +187,10 @@ func (v *verification) build(ctx context.Context, all []*Solution) error {
 			return err
 		}
 		s.graph = mutate.NewGraph(s.files)
+		if s.submitted.Language == submission.C17 {
+			apart = append(apart, s)
+			continue
+		}
 		if runsEarly(s.files) { // it would do so in every other variant, too
 			if err := v.link(ctx, all, []*submission.Submission{s.submitted}); err != nil {
 				return err
@@ -140,7 +199,31 @@ func (v *verification) build(ctx context.Context, all []*Solution) error {
 		}
 		together = append(together, s.submitted)
 	}
-	return v.link(ctx, all, together)
+	if err := v.compile(ctx, apart); err != nil || len(together) == 0 {
+		return err
+	}
+	return v.link(ctx, tried, together)
+}
+
+// compile makes a driver of each, some side by side. An alternative that wants
+// what this host lacks is left out, and told of.
+func (v *verification) compile(ctx context.Context, all []*Solution) error {
+	drivers, errs := make([]*submission.Driver, len(all)), make([]error, len(all))
+	side(all, func(i int, s *Solution) { drivers[i], errs[i] = v.Builder.Build(ctx, s.submitted) })
+	for i, s := range all {
+		var missing *submission.Missing
+		switch err := errs[i]; {
+		case err == nil:
+			s.driver = drivers[i].Path
+		case errors.As(err, &missing) && s.Kind == Alternative:
+			v.result.Absent = append(v.result.Absent, fmt.Sprintf("%s: %v", s.ID, err))
+		case s.breaks(err):
+			v.report(s.notBuilt())
+		default:
+			return fmt.Errorf("%s: %w", s.File, err)
+		}
+	}
+	return nil
 }
 
 func (v *verification) link(ctx context.Context, all []*Solution, group []*submission.Submission) error {

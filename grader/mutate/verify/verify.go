@@ -10,10 +10,10 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"moulinette/grader/evidence"
-	"moulinette/grader/judge"
 	"moulinette/grader/mutate"
 	"moulinette/grader/run"
 	"moulinette/grader/sandbox"
@@ -27,18 +27,20 @@ type Options struct {
 	Folders   map[string]string // by exercise: the folder that its files are named from
 	Catalog   *mutate.Catalog
 	Reference Folder
-	Skeleton  Folder                            // its Submission may be nil: none is tried
-	Packages  map[string]*submission.Submission // alternatives that are whole packages, by id
-	Only      []string                          // ids of mutants and alternatives; empty means all
-	Builder   *submission.Builder
-	Opener    sandbox.Opener
-	Seed      uint64
-	Jobs      int    // sandboxes that work side by side; 0 means one for each CPU
-	Records   string // folder where what was seen is kept for the next time; empty: nowhere
-	Agent     string // names the agent's content: what was seen by another does not count
-	Fresh     bool   // take nothing from Records
-	Matrix    Matrix // how much is run; empty means Full
-	Progress  Progress
+	Skeleton  Folder // its Submission may be nil: none is tried
+	// ReferenceC and SkeletonC are those in C17; a Submission may be nil.
+	ReferenceC, SkeletonC Folder
+	Packages              map[string]*submission.Submission // alternatives that are whole packages, by id
+	Only                  []string                          // ids of mutants and alternatives; empty means all
+	Builder               *submission.Builder
+	Opener                sandbox.Opener
+	Seed                  uint64
+	Jobs                  int    // sandboxes that work side by side; 0 means one for each CPU
+	Records               string // folder where what was seen is kept for the next time; empty: nowhere
+	Agent                 string // names the agent's content: what was seen by another does not count
+	Fresh                 bool   // take nothing from Records
+	Matrix                Matrix // how much is run; empty means Rows
+	Progress              Progress
 }
 
 // Matrix says which cells, mutants by scenarios, are run.
@@ -47,10 +49,10 @@ type Matrix string
 // Matrices.
 const (
 	// Rows runs what is needed to know of each mutant exactly which rows it
-	// loses: when a row is lost its other scenarios are left out.
+	// loses, and that every scenario is needed: when a row is lost its other
+	// scenarios are left out, unless one of them might be seen to be needed.
 	Rows Matrix = "rows"
-	// Full also tells by which scenarios it loses them, and so whether every
-	// scenario is needed.
+	// Full also tells by which scenarios it loses them.
 	Full Matrix = "full"
 	// All also runs the scenarios that cannot differ from the reference, as
 	// nothing that they call was changed.
@@ -81,6 +83,7 @@ type Result struct {
 	Reused    int      // seen by an earlier verification
 	Inferred  int      // that cannot differ from the reference
 	Skipped   int      // that could not change a row
+	Absent    []string // alternatives that this host cannot build, and why
 	Building  time.Duration
 	Running   time.Duration
 }
@@ -100,17 +103,19 @@ type verification struct {
 	Options
 	scenarios []*shared
 	kept      *records
+	coverage  *coverage // nil: not known
 	records   map[*Solution]map[string]*evidence.Record
-	judged    map[*evidence.Record]judge.Scenario
-	done      int // solutions judged
+	judged    sync.Map // *evidence.Record: judge.Scenario
+	done      int      // solutions judged
 	result    *Result
 }
 
 // Verify verifies. The error is the host's, ours, or that ctx was cancelled.
 func Verify(ctx context.Context, o Options) (*Result, error) {
+	o.Matrix = cmp.Or(o.Matrix, Rows)
 	v := &verification{
-		Options: o, records: map[*Solution]map[string]*evidence.Record{}, judged: map[*evidence.Record]judge.Scenario{},
-		result: &Result{Exercises: o.Exercises, Catalog: o.Catalog, Partial: len(o.Only) > 0 || o.Matrix == Rows},
+		Options: o, records: map[*Solution]map[string]*evidence.Record{},
+		result: &Result{Exercises: o.Exercises, Catalog: o.Catalog, Partial: len(o.Only) > 0},
 	}
 	if err := v.union(); err != nil {
 		return nil, err
@@ -118,12 +123,16 @@ func Verify(ctx context.Context, o Options) (*Result, error) {
 	v.kept = openRecords(o, o.Opener.Host())
 	began := time.Now()
 	all := v.gather()
+	v.coverage = v.instrument()
 	if err := v.build(ctx, all); err != nil {
 		return nil, err
 	}
 	v.result.Solutions, v.result.Building = all, time.Since(began)
 	began = time.Now()
 	if err := v.try(ctx, all); err != nil {
+		return nil, err
+	}
+	if err := v.witness(ctx); err != nil {
 		return nil, err
 	}
 	v.result.Running = time.Since(began)
@@ -149,33 +158,44 @@ func (v *verification) forget(s *Solution) {
 	}
 	for id, rec := range v.records[s] {
 		if !s.Cells[id].Inferred {
-			delete(v.judged, rec)
+			v.judged.Delete(rec)
 		}
 	}
 	delete(v.records, s)
 }
 
-// try runs and judges: the reference first, for if it does not hold nothing that
-// is made of it tells anything.
+func isReference(id string) bool { return id == mutate.Reference || id == mutate.ReferenceC }
+
+// try runs and judges: the references first, for if one does not hold nothing
+// that is made of it tells anything.
 func (v *verification) try(ctx context.Context, all []*Solution) error {
-	reference := all[:1]
-	groups := append([][]*Solution{reference}, slices.Collect(slices.Chunk(all[1:], atOnce))...)
-	for _, group := range groups {
+	n := slices.IndexFunc(all, func(s *Solution) bool { return s.Kind != Reference })
+	if n < 0 {
+		n = len(all)
+	}
+	groups := append([][]*Solution{all[:n]}, slices.Collect(slices.Chunk(all[n:], atOnce))...)
+	for i, group := range groups {
 		built := slices.DeleteFunc(slices.Clone(group), func(s *Solution) bool { return s.driver == "" })
-		if err := v.runAll(ctx, built, reference[0]); err != nil {
+		if err := v.runAll(ctx, built); err != nil {
 			return err
 		}
+		side(built, func(_ int, s *Solution) { v.judge(s) })
 		for _, s := range built {
-			v.judge(s)
+			v.compare(s)
 			v.forget(s)
 		}
 		v.done += len(group)
 		if len(v.result.Faults) > 0 {
 			return nil
 		}
-		if slices.ContainsFunc(v.result.Errors, func(e Error) bool { return e.Subject == mutate.Reference }) {
+		if slices.ContainsFunc(v.result.Errors, func(e Error) bool { return isReference(e.Subject) }) {
 			v.result.Partial = true
 			return nil
+		}
+		if i == 0 {
+			if err := v.explore(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

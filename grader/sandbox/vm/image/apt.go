@@ -51,7 +51,7 @@ func (s *store) fetch(ctx context.Context) (*kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // what is left is pruned
+	defer os.RemoveAll(dir)
 	src, err := (&apt{dir}).kernel(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("apt: %w", err)

@@ -30,7 +30,7 @@ func guest() {
 	if err != nil {
 		fmt.Println("order:", err)
 	}
-	for _, name := range strings.Fields(string(order)) {
+	for name := range strings.FieldsSeq(string(order)) {
 		if err := load("/modules/" + name); err != nil {
 			fmt.Println(name+":", err)
 		}

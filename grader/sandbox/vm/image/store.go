@@ -113,7 +113,7 @@ func (s *store) keep(src *source, file *kernelFile, modules []*module) (*kernel,
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(tmp) //nolint:errcheck // gone, by the rename
+	defer os.RemoveAll(tmp)
 	what := about{Layout: layout, Release: file.release, Origin: src.origin, Given: src.given, Made: time.Now().UTC()}
 	if err := fill(tmp, file, modules, what); err != nil {
 		return nil, err
@@ -187,7 +187,7 @@ func (s *store) image(k *kernel, agent []byte) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(tmp) //nolint:errcheck // gone, by the rename
+	defer os.RemoveAll(tmp)
 	modules, err := k.modules()
 	if err != nil {
 		return nil, fmt.Errorf("cache: %w", err)
@@ -247,7 +247,7 @@ func (s *store) lock(ctx context.Context) (unlock func(), err error) {
 	select {
 	case err = <-held:
 	case <-ctx.Done():
-		go func() { <-held; file.Close() }()
+		go func() { <-held; _ = file.Close() }()
 		return nil, context.Cause(ctx)
 	}
 	if err != nil {

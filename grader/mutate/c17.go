@@ -1,0 +1,129 @@
+package mutate
+
+import (
+	"bytes"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"moulinette/grader/submission"
+)
+
+// C17Folder is the folder of the reference that holds its C text.
+const C17Folder = "c17"
+
+// isC tells whether a file is a C text.
+func isC(file string) bool { return path.Ext(file) == ".c" || path.Ext(file) == ".h" }
+
+// languageOf is what edits are made in.
+func languageOf(edits []Edit) submission.Language {
+	if len(edits) > 0 && isC(edits[0].File) {
+		return submission.C17
+	}
+	return submission.Go
+}
+
+// Language is what the mutant is written in.
+func (m *Mutant) Language() submission.Language { return languageOf(m.Edits) }
+
+// Language is what the alternative is written in, if it is not a whole package.
+func (a *Alternative) Language() submission.Language { return languageOf(a.Edits) }
+
+// WithC17 adds the reference's C text to its Go files.
+func WithC17(reference, c17 submission.Files) submission.Files {
+	all := maps.Clone(reference)
+	for name, text := range c17 {
+		all[path.Join(C17Folder, name)] = text
+	}
+	return all
+}
+
+// In leaves the files of a language, as a submission hands them in.
+func In(language submission.Language, files submission.Files) submission.Files {
+	left := submission.Files{}
+	for name, text := range files {
+		if isC(name) == (language == submission.C17) {
+			left[strings.TrimPrefix(name, C17Folder+"/")] = text
+		}
+	}
+	return left
+}
+
+// cFunction finds a function, with the comment right before it, and lists all.
+func cFunction(text, name string) (found string, known []string) {
+	known = []string{}
+	for _, d := range submission.CDeclarations([]byte(text)) {
+		if !d.Function {
+			continue
+		}
+		if known = append(known, d.Names...); slices.Contains(d.Names, name) {
+			return text[commentBefore(text, d.Start):d.End], nil
+		}
+	}
+	return "", known
+}
+
+// commentBefore is where the comment begins that ends right before a place.
+func commentBefore(text string, at int) int {
+	before := strings.TrimRight(text[:at], "\n")
+	if len(text[:at])-len(before) != 1 || !strings.HasSuffix(before, "*/") {
+		return at
+	}
+	return strings.LastIndex(before, "/*")
+}
+
+// readC adds C texts to a graph. Nothing can be told of one that does something
+// before main, or has its own way with the linker or the machine.
+func (g *Graph) readC(files submission.Files) {
+	r := readingC{g: g, public: map[string]bool{}}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		for _, d := range submission.CDeclarations(files[name]) {
+			for _, own := range d.Names {
+				r.public[own] = r.public[own] || path.Ext(name) == ".h"
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if isC(name) {
+			r.file(name, files[name])
+		}
+	}
+}
+
+// readingC is the C texts of a submission being read.
+type readingC struct {
+	g      *Graph
+	public map[string]bool // names that a header declares
+}
+
+func (r *readingC) file(name string, text []byte) {
+	for _, word := range []string{"self/exe", "__attribute__", "asm", "_Pragma"} {
+		r.g.whole = r.g.whole || bytes.Contains(text, []byte(word))
+	}
+	r.g.heads += name + "\n"
+	for _, d := range submission.CDeclarations(text) {
+		if len(d.Names) == 0 {
+			r.g.heads += string(text[d.Start:d.End]) + "\n"
+		}
+		for _, own := range d.Names {
+			r.add(own, text, d)
+		}
+	}
+}
+
+func (r *readingC) add(name string, text []byte, d submission.CDeclaration) {
+	n := r.g.nodes[name]
+	if n == nil {
+		n = &node{mentions: map[string]bool{}, functions: map[string]*function{}}
+		r.g.nodes[name] = n
+	}
+	n.text = append(n.text, string(text[d.Start:d.End]))
+	for _, word := range d.Mentions {
+		if word != name {
+			n.mentions[word] = true
+		}
+	}
+	// One that nobody was promised may stand before the C library's own.
+	n.early = n.early || d.Function && !d.Static && !r.public[name]
+}
