@@ -91,7 +91,7 @@ fuzz: ## run each fuzz test for FUZZTIME=30s
 	@grep -rlE '^func Fuzz' --include='*_test.go' grader | while read -r file; do \
 		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9]*)\(.*/\1/p' "$$file"); do \
 			echo "$$name ($$file)"; \
-			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" </dev/null || exit 1; \
+			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "./$$(dirname "$$file")" </dev/null || exit 1; \
 		done; done
 
 clean: ## remove what was built
