@@ -41,12 +41,12 @@ demo: build ## run the demo session with STUDENT=./reference
 build: ## build bin/moulinette and bin/moulinette-agent
 	@$(GO) mod download $(LIBRARIES)
 	@CGO_ENABLED=0 $(GO) build -trimpath -o $(PREFIX)/moulinette ./grader/cmd/moulinette
-	@CGO_ENABLED=0 $(GO) build -trimpath -o $(PREFIX)/moulinette-agent ./grader/cmd/agent
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o $(PREFIX)/moulinette-agent ./grader/cmd/agent
 
 test: ## run every test
 	$(GO) test -count=1 ./...
 
-check: format lint vet test race tidy tree ## all that CI checks
+check: format lint vet test race tidy verify tree ## all that CI checks
 
 format: ## show what gofumpt and goimports would change
 	$(GO) run $(GOLANGCI) fmt --diff
