@@ -19,7 +19,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 RACE_PACKAGES := ./grader/report/... ./grader/run/... ./grader/sandbox/fake/...
 
 .DEFAULT_GOAL := help
-.PHONY: help grade demo build test check format lint vet race tidy tree bench soak fuzz chaos clean verify stress vm gradescope endure
+.PHONY: help grade demo build test check format lint vet race tidy tree bench soak fuzz chaos clean verify stress vm tiers clones gradescope endure
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -71,6 +71,13 @@ tree: ## in CI: nothing may have changed
 bench: build ## measure, as ratios
 	$(GO) test -run '^$$' -bench . -benchtime 200x ./grader/sandbox/ns ./grader/observe
 	$(GO) test -run '^$$' -bench . -benchtime 3x ./tests
+	$(GO) test -run '^$$' -bench . -benchtime 10x ./grader/sandbox/vm
+
+tiers: ## grade the reference in namespaces and in machines, whole: the verdicts must agree
+	MOULINETTE_WHOLE=1 $(GO) test -count=1 -v -timeout 60m -run 'TestTiersAgree|TestLockedUser' ./tests
+
+clones: ## run N=1000 machines in a row: none may hang
+	MOULINETTE_CLONES=$(if $(filter command line environment,$(origin N)),$(N),1000) $(GO) test -count=1 -v -timeout 120m -run TestManyClones ./grader/sandbox/vm
 
 soak: build ## grade the reference N=20 times in a row and 8 side by side
 	@bash tests/soak.sh $(PREFIX)/moulinette $(N)
@@ -79,7 +86,7 @@ endure: ## open and close N boxes in one agent: nothing may be left in it
 	ENDURE=$(N) $(GO) test -count=1 -timeout 3h -run TestBoxesLeakNothing -v ./grader/sandbox/ns
 
 verify: build ## grade the grader: reference, alternatives, mutants, skeleton [ARGS=]
-	@$(PREFIX)/moulinette verify $(ARGS)
+	@$(PREFIX)/moulinette verify --isolation $(ISOLATION) $(ARGS)
 
 stress: build ## verify N=20 times under load: no verdict may change
 	@bash tests/stress.sh $(PREFIX)/moulinette $(N)

@@ -66,7 +66,7 @@ func (m *machine) disconnect() {
 
 // kill ends the machine; nothing of it is left.
 func (m *machine) kill() {
-	m.Machine.Kill()
+	m.Kill()
 	m.disconnect()
 	m.readers.Wait()
 }
