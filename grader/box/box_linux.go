@@ -97,6 +97,19 @@ func (t *Template) Prepared() {
 	}
 }
 
+// Close closes the box made ahead, which has a cgroup already.
+func (t *Template) Close() error {
+	if t.spare == nil {
+		return nil
+	}
+	s := <-t.spare
+	t.spare = nil
+	if s.err != nil {
+		return nil // there is none
+	}
+	return s.box.Close()
+}
+
 // newBox clones a box's init and has it set up what all boxes have in common.
 func (t *Template) newBox(disk int) (*Box, error) {
 	b := &Box{t: t, disk: disk, answers: make(chan answer, 1), exit: make(chan Exit, 1), gone: make(chan struct{})}
