@@ -35,8 +35,10 @@ gradescope: build ## make bin/autograder.zip for Gradescope [SPEC= ISOLATION= AR
 		-- --spec $(SPEC) --isolation $(ISOLATION) $(ARGS)
 	@ls -sh $(PREFIX)/autograder.zip
 
-demo: build ## run the demo session with STUDENT=./reference
-	@$(PREFIX)/moulinette demo --isolation $(ISOLATION) $(if $(filter command line environment,$(origin STUDENT)),$(STUDENT),./reference)
+DEMOS := $(if $(filter command line environment,$(origin STUDENT)),$(STUDENT),./reference ./reference/c17)
+
+demo: build ## run the demo session with ./reference and ./reference/c17, or with STUDENT=
+	@for dir in $(DEMOS); do $(PREFIX)/moulinette demo --isolation $(ISOLATION) $$dir || exit; done
 
 build: ## build bin/moulinette and bin/moulinette-agent
 	@$(GO) mod download $(LIBRARIES)
