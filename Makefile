@@ -19,10 +19,10 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 RACE_PACKAGES := ./grader/report/... ./grader/run/... ./grader/sandbox/fake/...
 
 .DEFAULT_GOAL := help
-.PHONY: help grade demo build test check format lint vet race tidy tree bench soak fuzz chaos clean verify stress vm tiers clones gradescope endure
+.PHONY: help grade demo build test check format lint vet race tidy tree bench soak fuzz chaos clean verify stress vm tiers clones gradescope endure soak-hostile
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 grade: build ## grade STUDENT=./student [SPEC= ISOLATION= ARGS=]
 	@$(PREFIX)/moulinette grade --spec $(SPEC) --isolation $(ISOLATION) $(ARGS) $(STUDENT)
@@ -80,6 +80,9 @@ tiers: ## grade the reference in namespaces and in machines, whole: the verdicts
 
 clones: ## run N=1000 machines in a row: none may hang
 	MOULINETTE_CLONES=$(if $(filter command line environment,$(origin N)),$(N),1000) $(GO) test -count=1 -v -timeout 120m -run TestManyClones ./grader/sandbox/vm
+
+soak-hostile: ## play N=20 hostile and honest scenarios mixed, as root and as ordinary users; N=10000 is what we mean
+	$(GO) test -count=1 -v -timeout 4h -run TestSoak ./tests/hostile -soak $(N)
 
 soak: build ## grade the reference N=20 times in a row and 8 side by side
 	@bash tests/soak.sh $(PREFIX)/moulinette $(N)

@@ -338,6 +338,12 @@ func (b *Box) order(what string, o order) error {
 // Host does something in the peer's namespaces.
 func (b *Box) Host(h scenario.Host) error { return b.order("host", order{Host: &h}) }
 
+// CanClone has init start a process in new namespaces, which ends at once: does
+// the host let it, whatever the driver says?
+func (b *Box) CanClone(flags []string) error {
+	return b.order("clone", order{Clone: append([]string{}, flags...)})
+}
+
 // Exit delivers how the driver ended, once.
 func (b *Box) Exit() <-chan Exit { return b.exit }
 

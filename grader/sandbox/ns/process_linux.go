@@ -103,7 +103,7 @@ func (o *Opener) startMapped(p *process) error {
 }
 
 // patience is what an agent may take to clear up, once its connection is closed.
-const patience = 2 * time.Second
+const patience = 5 * time.Second
 
 // end lets the agent end by itself, which removes what it has on the host.
 func (p *process) end() {
