@@ -46,7 +46,7 @@ type Answer struct {
 }
 
 // Serve answers messages on conn until it is closed.
-func Serve(conn io.ReadWriter) error {
+func Serve(conn io.ReadWriter) (err error) {
 	dec, enc := json.NewDecoder(conn), json.NewEncoder(conn)
 	var s Setup
 	if err := dec.Decode(&s); err != nil {
@@ -56,13 +56,14 @@ func Serve(conn io.ReadWriter) error {
 	if err != nil {
 		return errors.Join(err, enc.Encode(Answer{Error: err.Error()}))
 	}
+	defer func() { err = errors.Join(err, a.template.Close()) }()
 	if err := enc.Encode(Answer{Host: &a.host}); err != nil {
 		return err
 	}
 	for {
 		var j Job
 		if err := dec.Decode(&j); errors.Is(err, io.EOF) {
-			return a.template.Discard()
+			return nil
 		} else if err != nil {
 			return fmt.Errorf("agent: job: %w", err)
 		}

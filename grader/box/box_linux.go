@@ -97,16 +97,15 @@ func (t *Template) Prepared() {
 	}
 }
 
-// Discard makes the box that Prepare has made go away, with its cgroup, which
-// would outlive us.
-func (t *Template) Discard() error {
+// Close closes the box made ahead, which has a cgroup already.
+func (t *Template) Close() error {
 	if t.spare == nil {
 		return nil
 	}
 	s := <-t.spare
 	t.spare = nil
 	if s.err != nil {
-		return nil // nobody asked for it, and it has cleared up
+		return nil // there is none
 	}
 	return s.box.Close()
 }

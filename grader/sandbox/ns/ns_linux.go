@@ -176,7 +176,7 @@ func (s *Sandbox) Close() error {
 	}
 	s.closed = true
 	s.conn.Close()
-	s.process.leave()
+	s.process.end()
 	return nil
 }
 

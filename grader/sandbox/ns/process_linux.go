@@ -102,6 +102,20 @@ func (o *Opener) startMapped(p *process) error {
 	return err
 }
 
+// patience is what an agent may take to clear up, once its connection is closed.
+const patience = 5 * time.Second
+
+// end lets the agent end by itself, which removes what it has on the host.
+func (p *process) end() {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-p.died:
+	case <-timer.C:
+	}
+	p.kill()
+}
+
 // kill ends the agent, and with it its boxes: their inits die with the thread
 // that started them. It returns what the agent said last, for an error message.
 func (p *process) kill() string {
@@ -113,21 +127,6 @@ func (p *process) kill() string {
 		return ": " + said
 	}
 	return ""
-}
-
-// parting is how long an agent that has nothing to do may take to end.
-const parting = 5 * time.Second
-
-// leave lets an agent that has nothing to do clear up behind itself and end, which
-// it does when its connection is closed. It is killed if it does not.
-func (p *process) leave() {
-	timer := time.NewTimer(parting)
-	defer timer.Stop()
-	select {
-	case <-p.died:
-	case <-timer.C:
-	}
-	p.kill()
 }
 
 func (o *Opener) writeMaps(pid int) error {

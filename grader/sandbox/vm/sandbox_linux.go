@@ -141,13 +141,12 @@ func (m *machine) begin(ctx context.Context, sc scenario.Scenario) (answer agent
 
 // margin is what an agent may take beyond a scenario's own limit, to make the
 // box go away and to answer.
-const margin = 15 * time.Second
+const margin = 10 * time.Second
 
 // Why a machine did not answer.
 var (
 	errSilent  = errors.New("it does not answer")
 	errFlooded = errors.New("it floods its console")
-	errEnded   = errors.New("it has ended")
 )
 
 // finish waits for the record, or for a reason why there will be none.
@@ -157,17 +156,7 @@ func (m *machine) finish(ctx context.Context, l scenario.Limits) (agent.Answer, 
 	defer cancel()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	go func() {
-		select {
-		case <-m.Died():
-			stop(errEnded)
-		case <-m.Flooded():
-			stop(errFlooded)
-		case <-m.replies:
-			stop(errNonsense)
-		case <-ctx.Done():
-		}
-	}()
+	go m.watch(ctx, stop)
 	answer, err := m.hear(ctx)
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -182,12 +171,29 @@ func (m *machine) finish(ctx context.Context, l scenario.Limits) (agent.Answer, 
 	return answer, nil
 }
 
+// watch ends the wait for an answer when something happens to the machine.
+func (m *machine) watch(ctx context.Context, stop context.CancelCauseFunc) {
+	select {
+	case <-m.Flooded():
+		stop(errFlooded)
+	case _, ok := <-m.replies:
+		if ok {
+			stop(errNonsense) // nobody has asked
+		} else {
+			stop(m.why)
+		}
+	case <-ctx.Done():
+	}
+}
+
 // blame makes a record of a machine that came to grief while the submission was
 // in it. The submission did that: the rest of the machine is ours, and stands
 // still meanwhile. What QEMU itself, or the agent, did is a fault of ours.
 func (s *Sandbox) blame(m *machine, sc scenario.Scenario, err error) (*evidence.Record, error) {
 	end := evidence.End{Reason: "the virtual machine: " + err.Error()}
 	switch {
+	case errors.Is(err, errGone):
+		return nil, fmt.Errorf("sandbox: %w%s", err, m.lastWords())
 	case errors.Is(err, errSilent):
 		end.Outcome = evidence.Hung
 	case errors.Is(err, errFlooded):
@@ -212,7 +218,7 @@ func (s *Sandbox) blame(m *machine, sc scenario.Scenario, err error) (*evidence.
 }
 
 // noteSize is about how much of the console goes into a record.
-const noteSize = 1500
+const noteSize = 3000
 
 // Close ends the machines. A Run under way is abandoned.
 func (s *Sandbox) Close() error {
