@@ -112,6 +112,14 @@ func some(n *yaml.Node) *yaml.Node {
 	return n
 }
 
+// misplaced is what is wrong at an offset.
+type misplaced struct {
+	at   int
+	what string
+}
+
+func (m *misplaced) Error() string { return m.what }
+
 // jsonReader makes nodes of JSON, with their places.
 type jsonReader struct {
 	data    []byte
@@ -141,7 +149,9 @@ func readJSON(file string, data []byte) (*yaml.Node, *Problem) {
 	r := &jsonReader{data: data, decoder: json.NewDecoder(bytes.NewReader(data))}
 	r.decoder.UseNumber()
 	n, err := r.value(0)
-	if err != nil {
+	if wrong, ok := errors.AsType[*misplaced](err); ok {
+		return nil, fail(wrong.at, wrong.what)
+	} else if err != nil {
 		return nil, fail(int(r.decoder.InputOffset()), err.Error())
 	}
 	return n, nil
@@ -195,13 +205,19 @@ func (r *jsonReader) children(n *yaml.Node, open json.Delim, depth int) (*yaml.N
 	if open == '{' {
 		n.Kind, n.Tag = yaml.MappingNode, "!!map"
 	}
+	keys := map[string]bool{}
 	for r.decoder.More() {
+		at := r.next()
 		child, err := r.value(depth + 1)
 		if err != nil {
 			return nil, err
 		}
 		n.Content = append(n.Content, child)
-		if n.Kind == yaml.MappingNode && len(n.Content)%2 == 1 {
+		if n.Kind == yaml.MappingNode {
+			if keys[child.Value] {
+				return nil, &misplaced{at, fmt.Sprintf("key %q stands twice", child.Value)}
+			}
+			keys[child.Value] = true
 			value, err := r.value(depth + 1)
 			if err != nil {
 				return nil, err
