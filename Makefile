@@ -5,6 +5,7 @@ SPEC      ?= truman_container
 ISOLATION ?= auto
 ARGS      ?=
 N         ?= 20
+FUZZTIME  ?= 30s
 GO        ?= go
 PREFIX    := bin
 
@@ -18,10 +19,10 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 RACE_PACKAGES := ./grader/report/... ./grader/run/... ./grader/sandbox/fake/...
 
 .DEFAULT_GOAL := help
-.PHONY: help grade demo build test check format lint vet race tidy tree bench soak fuzz chaos clean verify stress vm gradescope endure
+.PHONY: help grade demo build test check format lint vet race tidy tree bench soak fuzz chaos clean verify stress vm tiers clones gradescope endure soak-hostile
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 grade: build ## grade STUDENT=./student [SPEC= ISOLATION= ARGS=]
 	@$(PREFIX)/moulinette grade --spec $(SPEC) --isolation $(ISOLATION) $(ARGS) $(STUDENT)
@@ -42,12 +43,12 @@ demo: build ## run the demo session with ./reference and ./reference/c17, or wit
 build: ## build bin/moulinette and bin/moulinette-agent
 	@$(GO) mod download $(LIBRARIES)
 	@CGO_ENABLED=0 $(GO) build -trimpath -o $(PREFIX)/moulinette ./grader/cmd/moulinette
-	@CGO_ENABLED=0 $(GO) build -trimpath -o $(PREFIX)/moulinette-agent ./grader/cmd/agent
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o $(PREFIX)/moulinette-agent ./grader/cmd/agent
 
 test: ## run every test
 	$(GO) test -count=1 ./...
 
-check: format lint vet test race tidy tree ## all that CI checks
+check: format lint vet test race tidy verify tree ## all that CI checks
 
 format: ## show what gofumpt and goimports would change
 	$(GO) run $(GOLANGCI) fmt --diff
@@ -72,6 +73,16 @@ tree: ## in CI: nothing may have changed
 bench: build ## measure, as ratios
 	$(GO) test -run '^$$' -bench . -benchtime 200x ./grader/sandbox/ns ./grader/observe
 	$(GO) test -run '^$$' -bench . -benchtime 3x ./tests
+	$(GO) test -run '^$$' -bench . -benchtime 10x ./grader/sandbox/vm
+
+tiers: ## grade the reference in namespaces and in machines, whole: the verdicts must agree
+	MOULINETTE_WHOLE=1 $(GO) test -count=1 -v -timeout 60m -run 'TestTiersAgree|TestLockedUser' ./tests
+
+clones: ## run N=1000 machines in a row: none may hang
+	MOULINETTE_CLONES=$(if $(filter command line environment,$(origin N)),$(N),1000) $(GO) test -count=1 -v -timeout 120m -run TestManyClones ./grader/sandbox/vm
+
+soak-hostile: ## play N=20 hostile and honest scenarios mixed, as root and as ordinary users; N=10000 is what we mean
+	$(GO) test -count=1 -v -timeout 4h -run TestSoak ./tests/hostile -soak $(N)
 
 soak: build ## grade the reference N=20 times in a row and 8 side by side
 	@bash tests/soak.sh $(PREFIX)/moulinette $(N)
@@ -80,7 +91,7 @@ endure: ## open and close N boxes in one agent: nothing may be left in it
 	ENDURE=$(N) $(GO) test -count=1 -timeout 3h -run TestBoxesLeakNothing -v ./grader/sandbox/ns
 
 verify: build ## grade the grader: reference, alternatives, mutants, skeleton [ARGS=]
-	@$(PREFIX)/moulinette verify $(ARGS)
+	@$(PREFIX)/moulinette verify --isolation $(ISOLATION) $(ARGS)
 
 stress: build ## verify N=20 times under load: no verdict may change
 	@bash tests/stress.sh $(PREFIX)/moulinette $(N)
@@ -88,8 +99,12 @@ stress: build ## verify N=20 times under load: no verdict may change
 chaos: ## kill our own processes N=300 times: right verdict or exit 3, nothing left
 	CHAOS=$(if $(filter command line environment,$(origin N)),$(N),300) $(GO) test -count=1 -timeout 0 -v -run '^TestChaos$$' ./tests
 
-fuzz: ## fuzz the reports for a minute
-	$(GO) test -run '^$$' -fuzz Fuzz -fuzztime 60s ./grader/report
+fuzz: ## run each fuzz test for FUZZTIME=30s
+	@grep -rlE '^func Fuzz' --include='*_test.go' grader | while read -r file; do \
+		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9]*)\(.*/\1/p' "$$file"); do \
+			echo "$$name ($$file)"; \
+			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "./$$(dirname "$$file")" </dev/null || exit 1; \
+		done; done
 
 clean: ## remove what was built
 	rm -rf $(PREFIX)

@@ -16,11 +16,12 @@ const ordinaryID = 61234
 
 // sheet is the part of the JSON report that these tests look at.
 type sheet struct {
-	Passed   *bool `json:"passed"`
-	Score    int   `json:"score"`
-	Unjudged int   `json:"unjudged"`
-	Bonus    struct{ Earned, Max int }
-	Rows     []struct {
+	Passed    *bool  `json:"passed"`
+	Isolation string `json:"isolation"`
+	Score     int    `json:"score"`
+	Unjudged  int    `json:"unjudged"`
+	Bonus     struct{ Earned, Max int }
+	Rows      []struct {
 		ID      string `json:"id"`
 		Points  int    `json:"points"`
 		Verdict string `json:"verdict"`

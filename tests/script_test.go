@@ -21,6 +21,10 @@ var update = flag.Bool("update", false, "rewrite the expected parts of the scrip
 var bin string
 
 func TestMain(m *testing.M) {
+	if os.Args[0] == asWithout {
+		fmt.Fprintln(os.Stderr, without(os.Args[1:]))
+		os.Exit(1)
+	}
 	if os.Getenv(confinedFace) != "" {
 		fmt.Fprintln(os.Stderr, confine(os.Args[1:]))
 		os.Exit(125)

@@ -3,7 +3,6 @@ package box
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -83,7 +82,10 @@ func (b *Box) equip(root string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
-	if err := copyProgram(root+scenario.ProbePath, io.NewSectionReader(b.t.self, 0, 1<<40)); err != nil {
+	if err := copyProgram(root+scenario.ProbePath, b.t.self); err != nil {
+		return err
+	}
+	if err := os.Chmod(root+scenario.ProbePath, unreadable); err != nil {
 		return err
 	}
 	inode, err := inodeOf(root + scenario.ProbePath)

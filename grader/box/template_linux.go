@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -24,12 +25,23 @@ type Config struct {
 	Driver string   `json:"driver"` // executable of the submission, on the host
 	Self   string   `json:"self"`   // our own static binary: init, launcher and probe
 	Hide   []string `json:"hide"`   // folders of the host that must not be seen even below /usr
+	// Shared says that Self and its file system are nobody else's, so that boxes
+	// may run that very file instead of a copy. In a virtual machine, where code
+	// is translated page by page, that saves a good part of each start.
+	Shared bool `json:"shared,omitempty"`
 }
+
+// unreadable is the mode of a program that may be executed and not read. Of such
+// a program the kernel keeps the memory, and most of what /proc shows of it, from
+// whoever has no power over the file (would_dump in fs/exec.c): root in the box
+// can neither trace our init and our probe, nor write to them, nor take their
+// descriptors.
+const unreadable = 0o111
 
 // Places in the template.
 const (
 	driverPath = scenario.ProbeDir + "/driver"
-	baseRoot   = "/tmp" // any folder that exists: only the staging tmpfs covers it, in our own namespace
+	baseRoot = "/tmp" // any folder that exists: only the staging tmpfs covers it, in our own namespace
 )
 
 // Template is the prepared root from which boxes are cloned, and the thread
@@ -41,8 +53,9 @@ type Template struct {
 	cg    *cgroups
 	self  *os.File // our binary inside the template, opened for reading
 	probe Inode    // of the same, for telling who checks in
+	guest Inode    // of its readable copy, which targets run
 	sock  *net.UnixListener
-	made  int
+	made  atomic.Int64
 	spare chan spareBox // a box being made ahead; nil if none is
 }
 
@@ -109,14 +122,15 @@ func inodeOf(path string) (Inode, error) {
 	return Inode{st.Dev, st.Ino}, nil
 }
 
-// Ours reports why the program that process pid runs is not our probe, or "".
-func (b *Box) Ours(pid int) (string, error) {
+// Ours reports why the program that process pid runs is not our probe, or that of
+// a target, or "".
+func (b *Box) Ours(pid int, target bool) (string, error) {
 	exe := fmt.Sprintf("/proc/%d/exe", pid)
 	inode, err := inodeOf(exe)
 	if err != nil {
 		return "", err
 	}
-	if inode != b.t.probe && !slices.Contains(b.Copies, inode) {
+	if target && inode != b.t.guest || !target && inode != b.t.probe && !slices.Contains(b.Copies, inode) {
 		return "it runs another program than the probe", nil
 	}
 	if b.t.cfg.Mode != Single {
@@ -148,7 +162,7 @@ func sameContent(path string, want *os.File) (bool, error) {
 // build runs once, on the template's thread.
 func (t *Template) build() error {
 	// Files of the host are opened before its mounts are left behind.
-	sources := map[string]string{scenario.ProbePath: t.cfg.Self, driverPath: t.cfg.Driver}
+	sources := map[string]string{scenario.ProbePath: t.cfg.Self, scenario.TargetPath: t.cfg.Self, driverPath: t.cfg.Driver}
 	opened := map[string]*os.File{}
 	for target, source := range sources {
 		f, err := os.Open(source)
@@ -187,6 +201,9 @@ func (t *Template) build() error {
 	}
 	var err error
 	if t.probe, err = inodeOf(scenario.ProbePath); err != nil {
+		return err
+	}
+	if t.guest, err = inodeOf(scenario.TargetPath); err != nil {
 		return err
 	}
 	t.self, err = os.Open(scenario.ProbePath)
@@ -350,19 +367,35 @@ func makeEtc() error {
 // nothing inside can write to them.
 func (t *Template) copyPrograms(opened map[string]*os.File) error {
 	for target, source := range opened {
-		if err := copyProgram("."+target, source); err != nil {
+		put := copyProgram
+		if t.cfg.Shared && target == scenario.ProbePath {
+			put = bindProgram
+		}
+		if err := put("."+target, source); err != nil {
 			return err
 		}
 	}
-	return nil
+	return os.Chmod("."+scenario.ProbePath, unreadable)
 }
 
-func copyProgram(target string, source io.Reader) error {
+func bindProgram(target string, source *os.File) error {
 	f, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
 	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(f, source); err != nil {
+	f.Close()
+	if err := unix.Mount(source.Name(), target, "", unix.MS_BIND, ""); err != nil {
+		return err
+	}
+	return unix.Mount("", target, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV, "")
+}
+
+func copyProgram(target string, source *os.File) error {
+	f, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(f, io.NewSectionReader(source, 0, 1<<40)); err != nil {
 		f.Close()
 		return err
 	}

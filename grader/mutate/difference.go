@@ -173,17 +173,16 @@ func scan(text string) (words []word, ok bool) {
 func whole(words []word) bool {
 	depth := 0
 	for _, w := range words {
-		switch w.tok {
-		case token.LBRACE:
+		switch {
+		case w.tok == token.LBRACE:
 			depth++
-		case token.RBRACE:
-			if depth--; depth < 0 {
-				return false
-			}
-		case token.CASE, token.DEFAULT:
-			if depth == 0 {
-				return false
-			}
+		case w.tok == token.RBRACE:
+			depth--
+		case depth == 0 && (w.tok == token.CASE || w.tok == token.DEFAULT):
+			return false
+		}
+		if depth < 0 {
+			return false
 		}
 	}
 	return depth == 0

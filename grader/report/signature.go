@@ -92,7 +92,7 @@ func mac(text, key []byte) []byte {
 
 func keyName(key []byte) string {
 	h := hmac.New(sha256.New, key)
-	io.WriteString(h, "moulinette key")
+	_, _ = io.WriteString(h, "moulinette key")
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 

@@ -70,3 +70,21 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("no JSON: got %v; want an error that is no refusal", err)
 	}
 }
+
+// FuzzVerify: nothing but what was signed is believed.
+func FuzzVerify(f *testing.F) {
+	f.Add([]byte(`{"signature":{"algorithm":"HMAC-SHA256","key":"","mac":""}}`))
+	f.Add([]byte("{}"))
+	var out bytes.Buffer
+	sheet := passing()
+	if err := report.Write(&out, "json", sheet, report.Options{Key: secret}); err != nil {
+		f.Fatal(err)
+	}
+	good := out.Bytes()
+	f.Add(good)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if d, err := report.Verify(data, secret); err == nil && !bytes.Equal(data, good) || err == nil && d == nil {
+			t.Errorf("believed: %s", data)
+		}
+	})
+}

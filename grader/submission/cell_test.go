@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"moulinette/grader/submission/jail"
@@ -34,6 +36,23 @@ func agentProgram(t *testing.T) string {
 	return self
 }
 
+// wantCell, in the environment, is another kind than namespaces.
+const wantCell = "MOULINETTE_TEST_CELL"
+
+// TestCellWithoutNamespaces: where none can be made, Landlock has to do.
+func TestCellWithoutNamespaces(t *testing.T) {
+	cmd := exec.Command("/bin/sh", "-c", "echo 0 >/proc/sys/user/max_user_namespaces && exec "+agentProgram(t)+" -test.run '^TestBestCellIsFound$' -test.v")
+	cmd.Env = append(os.Environ(), wantCell+"="+string(jail.Landlock))
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
+	}
+	if out, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("--- PASS: TestBestCellIsFound")) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 func TestBestCellIsFound(t *testing.T) {
 	b := builder(t)
 	if got := b.Boxed(Go); got != "nothing" {
@@ -42,8 +61,8 @@ func TestBestCellIsFound(t *testing.T) {
 	b.Jail = agentProgram(t)
 	b.once.Do(func() { b.toolErr = b.prepare(t.Context()) })
 	must(t, b.toolErr)
-	if got := b.Boxed(Go); got != string(jail.Namespaces) {
-		t.Errorf("got %q; want namespaces", got)
+	if got, want := b.Boxed(Go), cmp.Or(os.Getenv(wantCell), string(jail.Namespaces)); got != want {
+		t.Errorf("got %q; want %q", got, want)
 	}
 	c, err := b.findCell(t.Context(), []string{"/bin/false"}, nil)
 	if err != nil || c.kind != "" {
@@ -93,6 +112,29 @@ func TestCellIsTight(t *testing.T) {
 				t.Errorf("our own text cannot write the build cache: %v: %s", err, out)
 			}
 		})
+	}
+}
+
+// TestCellOfAnOrdinaryUser is the same, for whom root's ways are closed.
+func TestCellOfAnOrdinaryUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("the user of the other tests is ordinary already")
+	}
+	home, err := os.MkdirTemp("", "ordinary-")
+	must(t, err)
+	defer func() { _ = os.RemoveAll(home) }()
+	must(t, os.Chown(home, 61234, 61234))
+	text, err := os.ReadFile(agentProgram(t))
+	must(t, err)
+	program := filepath.Join(home, "submission.test")
+	must(t, os.WriteFile(program, text, 0o755))
+	cmd := exec.Command(program, "-test.run", "^(TestCellIsTight|TestBestCellIsFound)$", "-test.v")
+	cmd.Dir = home
+	cmd.Env = []string{"HOME=" + home, "TMPDIR=" + home, "PATH=" + os.Getenv("PATH")}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 61234, Gid: 61234}}
+	out, err := cmd.CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("--- PASS: TestCellIsTight/landlock/write_the_build_cache")) {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

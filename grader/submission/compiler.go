@@ -85,14 +85,21 @@ func unexplained(output []byte, cause error) error {
 		f.Rule = "timeout"
 	}
 	words := cause.Error()
-	for line := range strings.Lines(string(output)) {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "# ") {
-			words += ": " + strings.Map(plain, line)
-			break
-		}
+	if first := firstWords(output); first != "" {
+		words += ": " + first
 	}
 	f.FR, f.EN = f.FR+words, f.EN+words
 	return &BuildError{Findings: []Finding{f}}
+}
+
+// firstWords is the first line that is not about a package.
+func firstWords(output []byte) string {
+	for line := range strings.Lines(string(output)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "# ") {
+			return strings.Map(plain, line)
+		}
+	}
+	return ""
 }
 
 // hostFault is why nothing can be built here.

@@ -14,25 +14,25 @@ import (
 )
 
 func (a *app) demoCommand() *cobra.Command {
-	isolation := "auto"
+	var where isolation
 	cmd := &cobra.Command{
 		Use:   "demo [DIR]",
 		Short: "Run the demo session with a submission, in a sandbox",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.demo(cmd.Context(), folder(args), isolation)
+			return a.demo(cmd.Context(), folder(args), where)
 		},
 	}
-	cmd.Flags().StringVar(&isolation, "isolation", isolation, "sandbox: auto, ns or privileged")
+	where.flags(cmd.Flags())
 	return cmd
 }
 
 // demo shows what a submission prints; it judges nothing.
-func (a *app) demo(ctx context.Context, dir, isolation string) error {
-	if err := oneOf("isolation", isolation, []string{"auto", "ns", "privileged"}); err != nil {
+func (a *app) demo(ctx context.Context, dir string, where isolation) error {
+	if err := where.check(); err != nil {
 		return err
 	}
-	place, err := a.place(isolation)
+	place, err := a.place(ctx, where)
 	if err != nil {
 		return err
 	}

@@ -14,15 +14,35 @@ import (
 
 	"moulinette/grader/box"
 	"moulinette/grader/sandbox/ns"
+	"moulinette/grader/sandbox/vm"
 	"moulinette/grader/spec"
+	"moulinette/grader/submission"
 )
 
 // examine looks at the host, simple things first; each looks for itself, so
 // that one lack does not hide another.
 func (a *app) examine(ctx context.Context) []symptom {
-	symptoms := []symptom{kernelVersion(), userNamespaces(ctx)}
-	symptoms = append(symptoms, a.sandbox()...)
-	return append(symptoms, goTool(ctx), gccTool(), kvm())
+	spaces := append([]symptom{userNamespaces(ctx)}, a.sandbox()...)
+	machines := a.machines()
+	if machines.level == good {
+		inMachines(spaces)
+	}
+	symptoms := append([]symptom{kernelVersion()}, spaces...)
+	return append(append(symptoms, machines), goTool(ctx), gccTool(), a.compilers(ctx))
+}
+
+// inMachines makes what is fatal for namespaces no more than that: there are
+// machines to grade in.
+func inMachines(spaces []symptom) {
+	for i := range spaces {
+		if spaces[i].level == fatal {
+			spaces[i].level = lacking
+			spaces[i].follows = spec.Text{
+				FR: "on corrige dans des machines virtuelles (--isolation=vm, ou auto), plus lentement",
+				EN: "grading takes virtual machines (--isolation=vm, or auto), and longer",
+			}
+		}
+	}
 }
 
 // kernelVersion: seccomp can let a call go on since 5.5, and pidfds can be
@@ -219,12 +239,47 @@ func gccTool() symptom {
 	return s
 }
 
-func kvm() symptom {
-	s := symptom{name: spec.Text{FR: "/dev/kvm", EN: "/dev/kvm"}, level: good, saw: "ok"}
-	if err := unix.Access("/dev/kvm", unix.R_OK|unix.W_OK); err != nil {
-		s.level, s.saw = lacking, err.Error()
-		s.follows = spec.Text{FR: "les machines virtuelles seront lentes (elles n'existent pas encore)", EN: "virtual machines will be slow (they are not built yet)"}
-		s.cure = spec.Text{FR: "activez la virtualisation ; donnez-vous l'accès : usermod -aG kvm", EN: "turn virtualisation on; give yourself access: usermod -aG kvm"}
+// compilers tells what a stranger's text is compiled in.
+func (a *app) compilers(ctx context.Context) symptom {
+	s := symptom{name: spec.Text{FR: "compilation", EN: "compilation"}, level: good}
+	agent, err := a.agentPath()
+	cache, remove, cacheErr := cacheDir()
+	if err == nil {
+		err = cacheErr
 	}
+	if cacheErr == nil {
+		defer remove()
+	}
+	builder := &submission.Builder{Cache: cache, Jail: agent}
+	if err == nil {
+		err = builder.Look(ctx)
+	}
+	if err != nil {
+		s.level, s.saw = fatal, err.Error()
+		s.follows = spec.Text{FR: "les rendus ne peuvent pas être compilés", EN: "submissions cannot be built"}
+		s.cure = spec.Text{FR: "voyez la cause ci-contre", EN: "see the cause beside it"}
+		return s
+	}
+	if s.saw = builder.Boxed(submission.Go); s.saw == "nothing" {
+		s.level = lacking
+		s.follows = spec.Text{FR: "le compilateur d'un rendu voit les fichiers de cette machine", EN: "a submission's compiler sees this host's files"}
+		s.cure = spec.Text{FR: "des espaces de noms utilisateur, ou Landlock (Linux 5.13)", EN: "user namespaces, or Landlock (Linux 5.13)"}
+	}
+	return s
+}
+
+// machines tells whether there can be virtual machines, and how fast they would
+// be. They are needed where namespaces are refused, and with --isolation=vm.
+func (a *app) machines() symptom {
+	s := symptom{name: spec.Text{FR: "machines virtuelles", EN: "virtual machines"}, level: good}
+	accel, err := vm.Doctor(vm.Options{})
+	if err != nil {
+		s.level, s.saw = lacking, err.Error()
+		s.follows = spec.Text{FR: "pas de --isolation=vm, qui n'a besoin ni de root ni d'espaces de noms", EN: "no --isolation=vm, which needs neither root nor namespaces"}
+		s.cure = spec.Text{FR: "en root, apt install qemu-system-x86", EN: "as root, apt install qemu-system-x86"}
+		return s
+	}
+	// So much a fresh machine and its scenario take, on one processor.
+	s.saw = map[vm.Accel]string{vm.KVM: "qemu, kvm", vm.TCG: "qemu, tcg (~1 s / scenario)"}[accel]
 	return s
 }

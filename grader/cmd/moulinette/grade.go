@@ -26,7 +26,7 @@ type gradeFlags struct {
 	jobs      int
 	timeout   time.Duration
 	seed      uint64
-	isolation string
+	isolation isolation
 	keep      string
 	signKey   string
 	sanitize  bool
@@ -55,7 +55,7 @@ func (a *app) gradeCommand() *cobra.Command {
 	flags.IntVar(&f.jobs, "jobs", 0, "scenarios side by side (default one for each CPU)")
 	flags.DurationVar(&f.timeout, "timeout", 15*time.Minute, "limit on the whole grading")
 	flags.Uint64Var(&f.seed, "seed", 0, "seed of the random values (default random)")
-	flags.StringVar(&f.isolation, "isolation", "auto", "sandbox: auto, ns, privileged or vm")
+	f.isolation.flags(flags)
 	flags.StringVar(&f.keep, "keep", "", "keep the records in this folder, for `moulinette judge`")
 	flags.StringVar(&f.signKey, "sign-key", "", "sign JSON reports with the secret in this file (see `verify-report`)")
 	flags.BoolVar(&f.sanitize, "sanitize", false, "of C: run it once more with the compiler's sanitizers, which name the line; costs no points")
@@ -89,7 +89,7 @@ func (a *app) grade(ctx context.Context, dir string, f gradeFlags) error {
 	if _, err := os.Stat(dir); err != nil {
 		return a.unusable(dir, err)
 	}
-	place, err := a.place(f.isolation)
+	place, err := a.place(ctx, f.isolation)
 	if err != nil {
 		return err
 	}
@@ -125,10 +125,7 @@ func (a *app) grade(ctx context.Context, dir string, f gradeFlags) error {
 
 // check refuses flags that make no sense before anything is done.
 func (f gradeFlags) check() error {
-	if f.isolation == "vm" {
-		return usage("--isolation vm: virtual machines are not built yet; there are auto, ns and privileged")
-	}
-	if err := oneOf("isolation", f.isolation, []string{"auto", "ns", "privileged", "vm"}); err != nil {
+	if err := f.isolation.check(); err != nil {
 		return err
 	}
 	if f.jobs < 0 {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -26,6 +27,7 @@ const (
 )
 
 func main() {
+	debug.SetTraceback("crash") // the exit code of a crash is 2 otherwise, which means something else here
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends at once
 	a := &app{stdout: os.Stdout, stderr: os.Stderr, env: os.Getenv}

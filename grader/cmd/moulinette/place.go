@@ -1,13 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"moulinette/grader"
 	"moulinette/grader/sandbox"
-	"moulinette/grader/sandbox/ns"
 	"moulinette/grader/submission"
 )
 
@@ -19,7 +19,7 @@ type place struct {
 }
 
 // place prepares a builder and a sandbox of the given isolation.
-func (a *app) place(isolation string) (*place, error) {
+func (a *app) place(ctx context.Context, i isolation) (*place, error) {
 	agent, err := a.agentPath()
 	if err != nil {
 		return nil, err
@@ -28,10 +28,10 @@ func (a *app) place(isolation string) (*place, error) {
 	if err != nil {
 		return nil, err
 	}
-	opener, err := ns.New(ns.Options{Agent: agent, Privileged: isolation == "privileged", Hide: private()})
+	opener, err := i.opener(ctx, agent, cache)
 	if err != nil {
 		remove()
-		return nil, &failure{exitHarness, err}
+		return nil, err
 	}
 	return &place{
 		builder: &submission.Builder{Cache: cache, Sources: grader.Sources(), CC: os.Getenv("CC"), Jail: agent},

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -30,7 +31,7 @@ type verifyFlags struct {
 	jobs                                      int
 	timeout                                   time.Duration
 	seed                                      uint64
-	isolation                                 string
+	isolation                                 isolation
 	fresh                                     bool
 	matrix                                    string
 	output                                    tables
@@ -65,7 +66,7 @@ mutants; 3 fault of the harness or the host, or it cannot be judged here.`,
 	flags.IntVar(&f.jobs, "jobs", 0, "scenarios side by side (default one for each CPU)")
 	flags.DurationVar(&f.timeout, "timeout", 30*time.Minute, "limit on the whole verification")
 	flags.Uint64Var(&f.seed, "seed", f.seed, "seed of the random values")
-	flags.StringVar(&f.isolation, "isolation", "auto", "sandbox: auto, ns or privileged")
+	f.isolation.flags(flags)
 	flags.BoolVar(&f.fresh, "fresh", false, "run also what was seen before and has not changed")
 	flags.StringVar(&f.matrix, "matrix", string(verify.Rows), "rows: which rows each mutant loses, and that every scenario is needed; full: and by which scenarios; all: also what cannot differ from the reference")
 	f.output.flags(flags)
@@ -85,7 +86,7 @@ func (a *app) verify(ctx context.Context, f verifyFlags) error {
 			return err
 		}
 	}
-	place, err := a.place(f.isolation)
+	place, err := a.place(ctx, f.isolation)
 	if err != nil {
 		return err
 	}
@@ -100,6 +101,7 @@ func (a *app) verify(ctx context.Context, f verifyFlags) error {
 	defer cancel()
 	progress := a.verifyProgress()
 	o.Progress = progress
+	debug.SetGCPercent(400) // records by the thousand come and go
 	result, err := verify.Verify(ctx, *o)
 	progress.end()
 	if err != nil {
@@ -109,7 +111,7 @@ func (a *app) verify(ctx context.Context, f verifyFlags) error {
 }
 
 func (f verifyFlags) check() error {
-	if err := oneOf("isolation", f.isolation, []string{"auto", "ns", "privileged"}); err != nil {
+	if err := f.isolation.check(); err != nil {
 		return err
 	}
 	if err := oneOf("matrix", f.matrix, verify.Matrices()); err != nil {

@@ -178,7 +178,9 @@ func TestEveryScenarioIsNeeded(t *testing.T) {
 
 func TestOriginsAreCovered(t *testing.T) {
 	ex := small(t)
-	v := &verification{Options: Options{Exercises: []*spec.Exercise{ex}, Catalog: &mutate.Catalog{}}, result: &Result{}}
+	v := &verification{Options: Options{
+		Exercises: []*spec.Exercise{ex}, Catalog: &mutate.Catalog{}, Reference: Folder{Submission: &submission.Submission{}},
+	}, result: &Result{}}
 	for _, origin := range mutate.Origins()[1:] {
 		v.Catalog.Mutants = append(v.Catalog.Mutants, &mutate.Mutant{File: "mutants/pid/x.yaml", Origin: mutate.Words{origin}})
 	}

@@ -71,7 +71,10 @@ func (r *records) keep(key string, scenario []byte, rec *evidence.Record) {
 		return
 	}
 	defer func() { _ = os.Remove(f.Name()) }()
-	z := gzip.NewWriter(f)
+	z, err := gzip.NewWriterLevel(f, gzip.BestSpeed)
+	if err != nil {
+		return
+	}
 	if json.NewEncoder(z).Encode(rec) == nil && z.Close() == nil && f.Close() == nil {
 		_ = os.Rename(f.Name(), r.file(key, scenario))
 	}

@@ -66,10 +66,17 @@ func (m *machine) disconnect() {
 
 // kill ends the machine; nothing of it is left.
 func (m *machine) kill() {
-	m.Machine.Kill()
+	m.Kill()
 	m.disconnect()
 	m.readers.Wait()
 }
+
+// Why a guest says no more.
+var (
+	errEnded    = errors.New("it has ended")
+	errNonsense = errors.New("nonsense on its channel")
+	errGone     = errors.New("the agent in the machine has ended")
+)
 
 // listen takes the guest's replies until it says no more.
 func (m *machine) listen() {
@@ -78,22 +85,23 @@ func (m *machine) listen() {
 	lines.Buffer(make([]byte, 0, 4096), guest.MaxLine)
 	for lines.Scan() {
 		var r guest.Reply
-		if m.why = json.Unmarshal(lines.Bytes(), &r); m.why != nil {
+		if json.Unmarshal(lines.Bytes(), &r) != nil {
+			m.why = errNonsense
 			return
 		}
 		if r.Gone != "" {
-			m.why = errors.New(r.Gone)
+			m.why = fmt.Errorf("%w: %s", errGone, r.Gone)
 			return
 		}
 		select {
 		case m.replies <- r:
-		default:
-			m.why = errors.New("a reply that nobody asked for")
+		default: // nobody asked for so many
+			m.why = errNonsense
 			return
 		}
 	}
-	if m.why = lines.Err(); m.why == nil {
-		m.why = errors.New("the machine has ended")
+	if m.why = errEnded; errors.Is(lines.Err(), bufio.ErrTooLong) {
+		m.why = errNonsense
 	}
 }
 
@@ -142,8 +150,11 @@ func bounded(ctx context.Context, conn *net.UnixConn) (stop func() bool, err err
 	return context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }), nil
 }
 
-// wake gives the guest the time and randomness of its own.
+// wake lets the guest run and gives it the time, and randomness of its own.
 func (m *machine) wake(ctx context.Context) error {
+	if err := m.Resume(ctx); err != nil {
+		return err
+	}
 	random := make([]byte, guest.RandomBytes)
 	_, _ = rand.Read(random) // never fails
 	_, err := m.obey(ctx, guest.Order{Wake: &guest.Wake{Now: time.Now(), Random: random}}, nil)
@@ -172,9 +183,6 @@ func (m *machine) put(ctx context.Context, f guest.File, from string) error {
 
 // maxAnswer bounds an answer of the agent: a record is a fraction of a MiB.
 const maxAnswer = 64 << 20
-
-// errNonsense is an answer that is none.
-var errNonsense = errors.New("nonsense on the agent's channel")
 
 // say sends the agent a message.
 func (m *machine) say(ctx context.Context, message any) error {

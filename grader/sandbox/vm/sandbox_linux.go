@@ -65,6 +65,7 @@ func (s *Sandbox) Run(ctx context.Context, sc scenario.Scenario) (*evidence.Reco
 	if err != nil {
 		return nil, s.fault(ctx, fmt.Errorf("%w%s", err, m.lastWords()))
 	}
+	s.prepare()
 	if answer.Begun {
 		answer, err = m.finish(ctx, sc.Limits.WithDefaults())
 	}
@@ -91,9 +92,27 @@ func (s *Sandbox) fault(ctx context.Context, err error) error {
 	return fmt.Errorf("sandbox: %w", err)
 }
 
-// machine gives a fresh machine.
+// machine gives a fresh machine: the one made ahead, if there is one.
 func (s *Sandbox) machine(ctx context.Context) (*machine, error) {
-	return s.host.clone(ctx, &s.layer.snapshot)
+	if s.spare == nil {
+		return s.host.clone(ctx, &s.layer.snapshot)
+	}
+	ahead := <-s.spare
+	s.spare = nil
+	if ahead.err != nil {
+		return s.host.clone(ctx, &s.layer.snapshot)
+	}
+	return ahead.machine, nil
+}
+
+// prepare makes the next scenario's machine while this one runs: it is restored,
+// and stands still until it is woken.
+func (s *Sandbox) prepare() {
+	s.spare = make(chan spareMachine, 1)
+	go func(done chan<- spareMachine) {
+		m, err := s.host.clone(s.life, &s.layer.snapshot)
+		done <- spareMachine{m, err}
+	}(s.spare)
 }
 
 // begin wakes a fresh machine and lets a scenario begin there: when it answers
@@ -122,13 +141,12 @@ func (m *machine) begin(ctx context.Context, sc scenario.Scenario) (answer agent
 
 // margin is what an agent may take beyond a scenario's own limit, to make the
 // box go away and to answer.
-const margin = 15 * time.Second
+const margin = 10 * time.Second
 
 // Why a machine did not answer.
 var (
 	errSilent  = errors.New("it does not answer")
 	errFlooded = errors.New("it floods its console")
-	errEnded   = errors.New("it has ended")
 )
 
 // finish waits for the record, or for a reason why there will be none.
@@ -138,17 +156,7 @@ func (m *machine) finish(ctx context.Context, l scenario.Limits) (agent.Answer, 
 	defer cancel()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	go func() {
-		select {
-		case <-m.Died():
-			stop(errEnded)
-		case <-m.Flooded():
-			stop(errFlooded)
-		case <-m.replies:
-			stop(errNonsense)
-		case <-ctx.Done():
-		}
-	}()
+	go m.watch(ctx, stop)
 	answer, err := m.hear(ctx)
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -163,12 +171,29 @@ func (m *machine) finish(ctx context.Context, l scenario.Limits) (agent.Answer, 
 	return answer, nil
 }
 
+// watch ends the wait for an answer when something happens to the machine.
+func (m *machine) watch(ctx context.Context, stop context.CancelCauseFunc) {
+	select {
+	case <-m.Flooded():
+		stop(errFlooded)
+	case _, ok := <-m.replies:
+		if ok {
+			stop(errNonsense) // nobody has asked
+		} else {
+			stop(m.why)
+		}
+	case <-ctx.Done():
+	}
+}
+
 // blame makes a record of a machine that came to grief while the submission was
 // in it. The submission did that: the rest of the machine is ours, and stands
 // still meanwhile. What QEMU itself, or the agent, did is a fault of ours.
 func (s *Sandbox) blame(m *machine, sc scenario.Scenario, err error) (*evidence.Record, error) {
 	end := evidence.End{Reason: "the virtual machine: " + err.Error()}
 	switch {
+	case errors.Is(err, errGone):
+		return nil, fmt.Errorf("sandbox: %w%s", err, m.lastWords())
 	case errors.Is(err, errSilent):
 		end.Outcome = evidence.Hung
 	case errors.Is(err, errFlooded):
@@ -193,13 +218,19 @@ func (s *Sandbox) blame(m *machine, sc scenario.Scenario, err error) (*evidence.
 }
 
 // noteSize is about how much of the console goes into a record.
-const noteSize = 1500
+const noteSize = 3000
 
 // Close ends the machines. A Run under way is abandoned.
 func (s *Sandbox) Close() error {
 	s.end()
 	s.run.Lock()
 	defer s.run.Unlock()
+	if s.spare != nil {
+		if ahead := <-s.spare; ahead.err == nil {
+			ahead.machine.kill()
+		}
+		s.spare = nil
+	}
 	s.release()
 	return nil
 }

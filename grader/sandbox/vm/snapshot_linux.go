@@ -37,7 +37,7 @@ func (h *host) config(memory *os.File) qemu.Config {
 	return c
 }
 
-// restore makes a machine of a snapshot; its guest runs.
+// restore makes a machine of a snapshot; its guest does not run yet.
 func (h *host) restore(ctx context.Context, s *snapshot, memory *os.File, share bool) (*machine, error) {
 	state, err := again(s.state)
 	if err != nil {
@@ -53,10 +53,7 @@ func (h *host) restore(ctx context.Context, s *snapshot, memory *os.File, share 
 	if err != nil {
 		return nil, err
 	}
-	if err = m.Load(ctx, state, memory != nil); err == nil {
-		err = m.Resume(ctx)
-	}
-	if err != nil {
+	if err := m.Load(ctx, state, memory != nil); err != nil {
 		m.kill()
 		return nil, err
 	}

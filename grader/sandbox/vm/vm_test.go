@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -80,7 +81,7 @@ func withBuilt(m *testing.M) (int, error) {
 
 // driverOf builds a driver whose print_namespace_info is body.
 func driverOf(body string) (string, error) {
-	source := "package student\n\nimport (\n\t\"io\"\n\t\"os\"\n\n\t\"moulinette/grader/contract\"\n)\n\nvar _ = os.Exit\n\ntype s struct{ contract.Unimplemented }\n\n" +
+	source := "package student\n\nimport (\n\t\"fmt\"\n\t\"io\"\n\t\"os\"\n\t\"time\"\n\n\t\"moulinette/grader/contract\"\n)\n\nvar (\n\t_ = os.Exit\n\t_ = fmt.Sprint\n\t_ = time.Now\n)\n\ntype s struct{ contract.Unimplemented }\n\n" +
 		"func New() contract.Runtime { return s{} }\n\nfunc (s) PrintNamespaceInfo(io.Writer) error {\n\t" + body + "\n\treturn nil\n}\n"
 	s, err := submission.FromFiles("moulinette/student", submission.Files{"student.go": []byte(source)})
 	if err != nil {
@@ -139,23 +140,97 @@ func TestConformance(t *testing.T) {
 	conformance.Test(t, func(t *testing.T) sandbox.Opener { return opener(t, vm.Options{}) }, drivers)
 }
 
-func TestFirst(t *testing.T) {
-	start := time.Now()
-	o := opener(t, vm.Options{})
-	t.Logf("opener %v host %+v", time.Since(start), o.Host())
-	start = time.Now()
-	o = opener(t, vm.Options{})
-	t.Logf("again %v", time.Since(start))
-	start = time.Now()
-	s, err := o.Open(t.Context(), built.reference, 0)
+// A base is made once for all that use it.
+func TestBaseIsKept(t *testing.T) {
+	dir := filepath.Join(built.dir, "machines")
+	opener(t, vm.Options{Cache: dir})
+	before := bases(t, dir)
+	opener(t, vm.Options{Cache: dir})
+	if after := bases(t, dir); len(before) == 0 || !slices.Equal(before, after) {
+		t.Errorf("bases %v, and before %v; want the same", after, before)
+	}
+}
+
+// bases lists the kept bases with the time when each was made.
+func bases(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "bases", "*", "state"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range files {
+		info, err := os.Stat(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %v; want 0600", f, info.Mode())
+		}
+		files[i] = fmt.Sprint(f, info.ModTime())
+	}
+	return files
+}
+
+// Where QEMU cannot keep a machine's memory apart, it is in the state.
+func TestStreamed(t *testing.T) {
+	s, err := opener(t, vm.Options{Streamed: true}).Open(t.Context(), built.reference, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	t.Logf("layer %v", time.Since(start))
-	for range 5 {
-		start = time.Now()
+	if rec := run(t, s, call("print_namespace_info")); rec.End.Outcome != evidence.Completed {
+		t.Errorf("end %+v; want completed", rec.End)
+	}
+}
+
+// Clones of one snapshot differ in what they draw, and know what time it is.
+func TestClonesDiffer(t *testing.T) {
+	driver, err := driverOf(`b := make([]byte, 8)
+	f, err := os.Open("/dev/urandom")
+	if err != nil {
+		return err
+	}
+	if _, err := f.Read(b); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(os.Stdout, "%x %d", b, time.Now().Unix())
+	if err != nil {
+		return err
+	}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, driver)
+	var draws []string
+	for range 3 {
+		var draw string
+		var now int64
 		rec := run(t, s, call("print_namespace_info"))
-		t.Logf("run %v: %+v %v", time.Since(start), rec.End, rec.Millis)
+		if _, err := fmt.Sscan(rec.Output.Stdout, &draw, &now); err != nil {
+			t.Fatalf("%v: %+v %+v", err, rec.End, rec.Output)
+		}
+		if slices.Contains(draws, draw) {
+			t.Errorf("%s was drawn before: %v", draw, draws)
+		}
+		draws = append(draws, draw)
+		if off := time.Since(time.Unix(now, 0)); off < -2*time.Second || off > time.Minute {
+			t.Errorf("the clock of the machine is %v late", off)
+		}
+	}
+}
+
+// N clones in a row (see `make clones`) all answer.
+func TestManyClones(t *testing.T) {
+	n := 10
+	if text := os.Getenv("MOULINETTE_CLONES"); text != "" {
+		if _, err := fmt.Sscan(text, &n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := open(t, built.reference)
+	for i := range n {
+		if rec := run(t, s, call("print_namespace_info")); rec.End.Outcome != evidence.Completed {
+			t.Fatalf("clone %d: end %+v; want completed", i, rec.End)
+		}
 	}
 }

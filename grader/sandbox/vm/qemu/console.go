@@ -7,7 +7,7 @@ import (
 
 // maxConsole is how much a guest may say on its console: a kernel says a few
 // KiB.
-const maxConsole = 8 << 20
+const maxConsole = 256 << 10
 
 // console keeps the end of what a guest says, and reads on so that it never
 // waits.

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/pflag"
+
+	"moulinette/grader/sandbox"
+	"moulinette/grader/sandbox/ns"
+	"moulinette/grader/sandbox/vm"
+)
+
+// isolation is the flags that say what kind of sandbox scenarios run in.
+type isolation struct {
+	kind string
+	machines
+}
+
+func (i *isolation) flags(flags *pflag.FlagSet) {
+	flags.StringVar(&i.kind, "isolation", "auto", "sandbox: auto, ns, privileged or vm")
+	i.machines.flags(flags)
+}
+
+func (i *isolation) check() error {
+	if err := oneOf("isolation", i.kind, []string{"auto", "ns", "privileged", "vm"}); err != nil {
+		return err
+	}
+	return i.machines.check()
+}
+
+// opener opens sandboxes of the asked kind. auto takes namespaces where they
+// work, for they are faster, and else virtual machines.
+func (i *isolation) opener(ctx context.Context, agent, cache string) (sandbox.Opener, error) {
+	if i.kind == "vm" {
+		return i.newMachines(ctx, agent, cache)
+	}
+	spaces, err := ns.New(ns.Options{Agent: agent, Privileged: i.kind == "privileged", Hide: private()})
+	switch {
+	case err == nil:
+		return spaces, nil
+	case i.kind != "auto":
+		return nil, &failure{exitHarness, err}
+	}
+	machines, wrong := i.newMachines(ctx, agent, cache)
+	if errors.Is(wrong, vm.ErrNoQEMU) {
+		return nil, fault("%w; nor is there QEMU, with which it would need no namespaces: as root, apt install qemu-system-x86", err)
+	}
+	if wrong != nil {
+		return nil, &failure{exitHarness, errors.Join(err, wrong)}
+	}
+	return machines, nil
+}
+
+func (i *isolation) newMachines(ctx context.Context, agent, cache string) (sandbox.Opener, error) {
+	op, err := vm.New(ctx, i.options(agent, cache))
+	if err != nil {
+		return nil, machineError(fmt.Errorf("sandbox: %w", err))
+	}
+	return op, nil
+}

@@ -1,0 +1,149 @@
+package tests
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// needsQEMU skips where there is none; in CI there has to be one.
+func needsQEMU(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip("no QEMU here; apt install qemu-system-x86")
+	}
+}
+
+// sample are scenarios of every kind: processes, links, mounts, maps, faults,
+// containers and the filter. `make tiers` takes all of both exercises.
+var sample = []string{
+	"pid.child_is_init", "net.they_talk", "mount.container_tree", "user.map_keeps_order",
+	"container.pid_only", "container.waits_for_its_maps", "exec.refused",
+}
+
+// verdicts are what a report says of each scenario, and of each expectation.
+func verdicts(t *testing.T, exercise, isolation string, only []string) map[string][]any {
+	t.Helper()
+	args := []string{"grade", "../reference", "--spec", exercise, "--isolation", isolation, "--seed", "7", "--format", "json"}
+	for _, id := range only {
+		args = append(args, "--only", id)
+	}
+	cmd := exec.Command(filepath.Join(bin, "moulinette"), args...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %v\n%s", cmd.Args, err, out)
+	}
+	var report struct {
+		Isolation string `json:"isolation"`
+		Rows      []struct {
+			ID        string `json:"id"`
+			Verdict   string `json:"verdict"`
+			Scenarios []struct {
+				ID           string `json:"id"`
+				Verdict      string `json:"verdict"`
+				Expectations []struct {
+					That string `json:"that"`
+					OK   bool   `json:"ok"`
+				} `json:"expectations"`
+			} `json:"scenarios"`
+		} `json:"rows"`
+	}
+	if err := json.Unmarshal(out, &report); err != nil {
+		t.Fatal(err)
+	}
+	if report.Isolation != isolation {
+		t.Errorf("isolation %q; want %q", report.Isolation, isolation)
+	}
+	all := map[string][]any{}
+	for _, r := range report.Rows {
+		for _, s := range r.Scenarios {
+			all[r.ID+"/"+s.ID] = []any{r.Verdict, s.Verdict, fmt.Sprint(s.Expectations)}
+		}
+	}
+	return all
+}
+
+// The same submission gets the same verdicts in namespaces and in machines.
+func TestTiersAgree(t *testing.T) {
+	needsQEMU(t)
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: an ordinary user's namespaces offer less")
+	}
+	specs, only := []string{"ex02"}, sample
+	if os.Getenv("MOULINETTE_WHOLE") != "" {
+		specs, only = []string{"truman_container", "ex02"}, nil
+	}
+	for _, spec := range specs {
+		inSpaces, inMachines := verdicts(t, spec, "ns", only), verdicts(t, spec, "vm", only)
+		if len(inSpaces) < len(only) {
+			t.Errorf("%s: %d scenarios; want at least %d", spec, len(inSpaces), len(only))
+		}
+		if diff := cmp.Diff(inSpaces, inMachines); diff != "" {
+			t.Errorf("%s: verdicts in namespaces (-) and in machines (+):\n%s", spec, diff)
+		}
+	}
+}
+
+// Where the kernel refuses namespaces, and as a user without any capability,
+// auto grades in machines.
+func TestLockedUserGradesInMachines(t *testing.T) {
+	needsQEMU(t)
+	o := newOrdinary(t)
+	if !o.root {
+		t.Skip("needs root, to become another user")
+	}
+	must(t, exec.Command("go", "build", "-o", filepath.Join(o.dir, "bin", "locked"), "./testdata/locked"))
+	cache := filepath.Join(o.dir, "cache")
+	build := exec.Command(filepath.Join(bin, "moulinette"), "vm", "build")
+	build.Env = append(os.Environ(), "XDG_CACHE_HOME="+cache)
+	must(t, build)
+	// The kernel may be root's; the machine is the user's own.
+	must(t, exec.Command("rm", "-r", filepath.Join(cache, "moulinette", "vm", "bases")))
+	must(t, exec.Command("chown", "-R", fmt.Sprint(ordinaryID), o.dir))
+
+	id := fmt.Sprint(ordinaryID)
+	lock := []string{"--reuid=" + id, "--regid=" + id, "--clear-groups", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", filepath.Join(o.dir, "bin", "locked")}
+	run := func(args ...string) (sheet, error) {
+		var s sheet
+		cmd := exec.Command("setpriv", append(lock, args...)...)
+		cmd.Dir, cmd.Stderr = o.dir, os.Stderr
+		cmd.Env = append(os.Environ(), "HOME="+o.dir, "XDG_CACHE_HOME="+cache)
+		out, err := cmd.Output()
+		if err == nil {
+			err = json.Unmarshal(out, &s)
+		}
+		return s, err
+	}
+	if _, err := run("unshare", "-U", "true"); err == nil {
+		t.Fatal("a user namespace was made; want it refused")
+	}
+	args := []string{filepath.Join(o.dir, "bin", "moulinette"), "grade", "./reference", "--format", "json"}
+	whole := os.Getenv("MOULINETTE_WHOLE") != ""
+	if !whole {
+		args = append(args, "--only", "pid_isolation", "--only", "uid_mapping")
+	}
+	s, err := run(args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Isolation != "vm" || len(s.Faults) > 0 || s.Unjudged > 0 {
+		t.Errorf("%+v; want all judged, in machines", s)
+	}
+	for _, r := range s.Rows {
+		if r.Verdict != "pass" {
+			t.Errorf("row %s: %s %s", r.ID, r.Verdict, r.Reason)
+		}
+	}
+	if whole && (s.Score != 100 || s.Bonus.Earned != s.Bonus.Max) {
+		t.Errorf("%d/100, bonus %d/%d", s.Score, s.Bonus.Earned, s.Bonus.Max)
+	}
+}
