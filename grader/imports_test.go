@@ -85,7 +85,7 @@ var house = map[string]place{
 	"grader/mutate/verify": {host, []string{
 		"grader", "grader/mutate", "grader/spec", "grader/judge", "grader/submission", "grader/sandbox", "grader/run", "grader/scenario", "grader/evidence",
 	}},
-	"grader/mutate/matrix": {host, []string{"grader/mutate", "grader/mutate/verify", "grader/spec", "grader/spec/tree", "grader/judge"}},
+	"grader/mutate/matrix": {host, []string{"grader/mutate", "grader/mutate/verify", "grader/spec", "grader/spec/tree", "grader/judge", "grader/submission"}},
 	"tests":                {host, []string{"*"}}, // batteries are built and judged as submissions are
 
 	// Wiring: it knows everybody.

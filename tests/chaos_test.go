@@ -60,6 +60,7 @@ type chaos struct {
 	random *rand.Rand
 	mounts string
 	tally  map[string]int
+	agents map[int]bool // that our gradings had
 }
 
 func newChaos(t *testing.T, random *rand.Rand) *chaos {
@@ -68,7 +69,7 @@ func newChaos(t *testing.T, random *rand.Rand) *chaos {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) })
-	c := &chaos{dir: t.TempDir(), random: random, tally: map[string]int{}}
+	c := &chaos{dir: t.TempDir(), random: random, tally: map[string]int{}, agents: map[int]bool{}}
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		t.Fatal(err)
@@ -168,11 +169,15 @@ func (c *chaos) grade(t *testing.T, dir, victim string) (s sheet, code int, said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	over := make(chan struct{})
+	over, seen := make(chan struct{}), make(chan []int, 1)
+	go func() { seen <- agentsOf(cmd.Process.Pid, over) }()
 	killed := make(chan bool, 1)
 	go func() { killed <- c.kill(cmd.Process.Pid, victim, over) }()
 	_ = cmd.Wait()
 	close(over)
+	for _, pid := range <-seen {
+		c.agents[pid] = true
+	}
 	switch {
 	case <-killed:
 		c.tally[victim]++
@@ -189,6 +194,24 @@ func (c *chaos) grade(t *testing.T, dir, victim string) (s sheet, code int, said
 		}
 	}
 	return s, code, stderr.String() + stdout.String()
+}
+
+// agentsOf collects the agents that a grader has until it is over.
+func agentsOf(grader int, over <-chan struct{}) (pids []int) {
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for {
+		for _, pid := range childrenOf(grader) {
+			if !slices.Contains(pids, pid) && isVictim(pid, "agent") {
+				pids = append(pids, pid)
+			}
+		}
+		select {
+		case <-look.C:
+		case <-over:
+			return pids
+		}
+	}
 }
 
 // kill waits for a random moment, and then for the victim to be there.
@@ -303,7 +326,7 @@ func (c *chaos) swept(t *testing.T, what string) {
 	groups, _ := filepath.Glob("/sys/fs/cgroup/*/moulinette-*")
 	for _, g := range groups {
 		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(g), "moulinette-"), "-")
-		if n, err := strconv.Atoi(pid); err == nil && errors.Is(syscall.Kill(n, 0), syscall.ESRCH) {
+		if n, err := strconv.Atoi(pid); err == nil && c.agents[n] {
 			t.Errorf("%s: left in the cgroups: %s", what, g)
 		}
 	}
