@@ -2,6 +2,7 @@ package tests
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,7 +24,12 @@ type grading struct {
 // the wall time, the scenarios' own time and their number.
 func gradeReference(b *testing.B, cache string, args ...string) (wall, raw time.Duration, n int) {
 	b.Helper()
-	cmd := exec.Command(filepath.Join(bin, "moulinette"), append([]string{"grade", "../reference", "--format", "json", "--seed", "1"}, args...)...)
+	return gradeFolder(b, cache, "../reference", args...)
+}
+
+func gradeFolder(b *testing.B, cache, dir string, args ...string) (wall, raw time.Duration, n int) {
+	b.Helper()
+	cmd := exec.Command(filepath.Join(bin, "moulinette"), append([]string{"grade", dir, "--format", "json", "--seed", "1"}, args...)...)
 	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+cache)
 	start := time.Now()
 	out, err := cmd.Output()
@@ -67,6 +73,50 @@ func BenchmarkGrade(b *testing.B) {
 	b.ReportMetric(middle(one)/float64(n)*1000, "ms/scenario")
 	b.ReportMetric(middle(part)/float64(few)*1000, "ms/scenario-of-part")
 	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkLanguages measures a whole grading of either reference, compilation
+// included: its text was never seen before, what stands around it was.
+func BenchmarkLanguages(b *testing.B) {
+	cache := b.TempDir()
+	inGo, inC := fresh(b, "../reference", "*.go"), fresh(b, "../reference/c17", "linux_namespaces.?")
+	gradeFolder(b, cache, inGo())
+	gradeFolder(b, cache, inC())
+	var goes, cs []float64
+	for b.Loop() {
+		wall, _, _ := gradeFolder(b, cache, inGo())
+		goes = append(goes, wall.Seconds())
+		wall, _, _ = gradeFolder(b, cache, inC())
+		cs = append(cs, wall.Seconds())
+	}
+	b.ReportMetric(middle(goes), "go-s")
+	b.ReportMetric(middle(cs), "c17-s")
+	b.ReportMetric(middle(cs)/middle(goes), "c17/go")
+	b.ReportMetric(0, "ns/op")
+}
+
+// fresh copies a submission, and makes it another with each call.
+func fresh(b *testing.B, dir, pattern string) func() string {
+	b.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, pattern))
+	if err != nil || len(files) == 0 {
+		b.Fatalf("%s: %v", dir, err)
+	}
+	to, n := b.TempDir(), 0
+	return func() string {
+		n++
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				b.Fatal(err)
+			}
+			text = fmt.Appendf(text, "\n/* fresh %d */\n", n)
+			if err := os.WriteFile(filepath.Join(to, filepath.Base(file)), text, 0o600); err != nil {
+				b.Fatal(err)
+			}
+		}
+		return to
+	}
 }
 
 func middle(v []float64) float64 {

@@ -2,6 +2,7 @@ package box
 
 import (
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"syscall"
@@ -112,6 +113,15 @@ func newLauncher(s *setup, null uintptr, filter *Filter) (*launcher, error) {
 	return l, nil
 }
 
+// dataLimit bounds what a process may write to; what it does write the box's
+// memory group bounds as well.
+func dataLimit(l scenario.Limits) int {
+	if l.Reserve {
+		return math.MaxInt
+	}
+	return l.MemoryMiB << 20
+}
+
 // setLimits prepares what a process passes on to its children. The number of
 // processes counts per user id and user namespace (getrlimit(2)), so it bounds
 // the box.
@@ -123,7 +133,7 @@ func (l *launcher) setLimits(s *setup) error {
 		{unix.RLIMIT_CORE, 0},
 		{unix.RLIMIT_NOFILE, 1024},
 		{unix.RLIMIT_FSIZE, s.Limits.DiskMiB << 20},
-		{unix.RLIMIT_DATA, s.Limits.MemoryMiB << 20},
+		{unix.RLIMIT_DATA, dataLimit(s.Limits)},
 		{unix.RLIMIT_NPROC, s.Limits.Processes},
 	} {
 		var old unix.Rlimit

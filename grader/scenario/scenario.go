@@ -25,12 +25,13 @@ type Scenario struct {
 // Limits bound one scenario. Times are counted from the start of the
 // submission and are scaled by the sandbox's measured slowness.
 type Limits struct {
-	StepMS     int `json:"step_ms,omitempty" yaml:"step_ms"`         // one step; 0 means 5000
-	ScenarioMS int `json:"scenario_ms,omitempty" yaml:"scenario_ms"` // all steps; 0 means 20000
-	MemoryMiB  int `json:"memory_mib,omitempty" yaml:"memory_mib"`   // whole box; 0 means 512
-	Processes  int `json:"processes,omitempty" yaml:"processes"`     // whole box, threads included; 0 means 256
-	DiskMiB    int `json:"disk_mib,omitempty" yaml:"disk_mib"`       // each writable tmpfs; 0 means 64
-	OutputKiB  int `json:"output_kib,omitempty" yaml:"output_kib"`   // of stdout and stderr each; 0 means 256
+	StepMS     int  `json:"step_ms,omitempty" yaml:"step_ms"`         // one step; 0 means 5000
+	ScenarioMS int  `json:"scenario_ms,omitempty" yaml:"scenario_ms"` // all steps; 0 means 20000
+	MemoryMiB  int  `json:"memory_mib,omitempty" yaml:"memory_mib"`   // whole box; 0 means 512
+	Reserve    bool `json:"reserve,omitempty" yaml:"-"`               // memory that is reserved only does not count: a sanitizer wants terabytes
+	Processes  int  `json:"processes,omitempty" yaml:"processes"`     // whole box, threads included; 0 means 256
+	DiskMiB    int  `json:"disk_mib,omitempty" yaml:"disk_mib"`       // each writable tmpfs; 0 means 64
+	OutputKiB  int  `json:"output_kib,omitempty" yaml:"output_kib"`   // of stdout and stderr each; 0 means 256
 }
 
 // WithDefaults replaces each zero by the documented default.

@@ -26,6 +26,8 @@ import (
 var (
 	cFlags     = []string{"-Wall", "-Wextra", "-Werror", "-std=c17"}
 	cTellFlags = []string{"-g1"}
+	// Those of a submission that watches itself.
+	cSanitizeFlags = []string{"-fsanitize=address,undefined", "-fno-omit-frame-pointer"}
 	// Our own text is compiled as it is; what must hold is what the border says.
 	cShimFlags = []string{
 		"-std=gnu17", "-Werror=implicit-function-declaration", "-Werror=int-conversion", "-Werror=incompatible-pointer-types",
@@ -104,7 +106,7 @@ func (b *Builder) readyC(ctx context.Context, s *Submission) (staged, error) {
 }
 
 func (b *Builder) keyOfC(st staged) string {
-	return st.key(fmt.Sprintf("%s %q %q %q", b.cTool.version, cFlags, cTellFlags, cShimFlags), runtime.GOARCH)
+	return st.key(fmt.Sprintf("%s %q %q %q %q", b.cTool.version, cFlags, cTellFlags, cSanitizeFlags, cShimFlags), runtime.GOARCH)
 }
 
 // cLibraries are those that a submission may use besides the C library, if it
@@ -143,7 +145,21 @@ func (b *Builder) stageC(s *Submission) (staged, error) {
 	for name, text := range s.Files {
 		st["submission/"+name] = text
 	}
+	if s.Sanitize {
+		st[sanitizeMark] = nil
+	}
 	return st, nil
+}
+
+// sanitizeMark is an empty file that says how a folder is compiled.
+const sanitizeMark = "submission/.sanitize"
+
+// tellFlags are those that change what is told, and not what is accepted.
+func (st staged) tellFlags() []string {
+	if _, ok := st[sanitizeMark]; ok {
+		return slices.Concat(cTellFlags, cSanitizeFlags)
+	}
+	return cTellFlags
 }
 
 // undeclaredH is written for each submission.
@@ -200,7 +216,7 @@ func (b *Builder) compileC(ctx context.Context, st staged, d *Driver, libraries 
 		return nil, err
 	}
 	theirs := st.theirs()
-	compile := slices.Concat(cFlags, cTellFlags, []string{"-c", "submission/" + cFile, "-o", "made"})
+	compile := slices.Concat(cFlags, st.tellFlags(), []string{"-c", "submission/" + cFile, "-o", "made"})
 	if d.Object, output, err = b.makeC(ctx, theirs, b.keyOfC(theirs), compile); err != nil {
 		return output, err
 	}
@@ -210,7 +226,7 @@ func (b *Builder) compileC(ctx context.Context, st staged, d *Driver, libraries 
 			return nil, fmt.Errorf("cache: %w", err)
 		}
 	}
-	link := slices.Concat(cShimFlags, cTellFlags, []string{
+	link := slices.Concat(cShimFlags, st.tellFlags(), []string{
 		"-Wl,-z,now", "-Wl,--as-needed", "-iquote", "submission", bridgeC, "shim.o", "submission.o",
 	}, libraries, []string{"-o", "made"})
 	d.Path, output, err = b.makeC(ctx, st, d.Key, link)

@@ -44,6 +44,7 @@ type Submission struct {
 	ImportPath string   // where it stands in the module
 	Files      Files    // what is built: Go files of its package and of those below that it imports; or one C file and its headers
 	Notices    []Finding
+	Sanitize   bool // of C: compile it so that it watches itself; set before [Builder.Build]
 
 	sources []*source
 }

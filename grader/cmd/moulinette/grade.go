@@ -29,6 +29,7 @@ type gradeFlags struct {
 	isolation isolation
 	keep      string
 	signKey   string
+	sanitize  bool
 	output    outputs
 }
 
@@ -57,6 +58,7 @@ func (a *app) gradeCommand() *cobra.Command {
 	f.isolation.flags(flags)
 	flags.StringVar(&f.keep, "keep", "", "keep the records in this folder, for `moulinette judge`")
 	flags.StringVar(&f.signKey, "sign-key", "", "sign JSON reports with the secret in this file (see `verify-report`)")
+	flags.BoolVar(&f.sanitize, "sanitize", false, "of C: run it once more with the compiler's sanitizers, which name the line; costs no points")
 	f.output.flags(flags)
 	return cmd
 }
@@ -96,13 +98,21 @@ func (a *app) grade(ctx context.Context, dir string, f gradeFlags) error {
 	defer cancel()
 	progress := a.progress(len(judge.Needed(ex, f.only)))
 	var kept bytes.Buffer
-	sheet, err := grader.Grade(ctx, grader.Options{
+	options := grader.Options{
 		Exercise: ex, Only: f.only, Submission: dir, Builder: place.builder, Opener: place.opener,
 		Seed: f.seed, Jobs: f.jobs, Progress: progress, Keep: &kept,
-	})
+	}
+	sheet, err := grader.Grade(ctx, options)
 	progress.end()
 	if err != nil {
 		return a.unusable(dir, err)
+	}
+	if f.sanitize && sheet.Build == nil {
+		told, err := grader.Sanitize(ctx, options)
+		if err != nil {
+			return a.unusable(dir, err)
+		}
+		sheet.Notices = append(sheet.Notices, told...)
 	}
 	if f.keep != "" {
 		name := fmt.Sprintf("%s-%s-%d.json", ex.Name, slug(dir), f.seed)
