@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -162,9 +163,7 @@ func (p *Program) staged(reference, referenceC submission.Files) (submission.Fil
 			}
 		}
 	}
-	for name, text := range p.Files {
-		files[name] = text
-	}
+	maps.Copy(files, p.Files)
 	return files, nil
 }
 

@@ -133,13 +133,13 @@ func TestEveryChangeIsFound(t *testing.T) {
 	cancel() // one look is enough: nothing here needs time
 	for name, change := range changes(t, scratch, etc, child) {
 		if name != "a system file" { // it has no way back
-			found(t, impatient, p, name, change)
+			found(impatient, t, p, name, change)
 		}
 	}
-	found(t, impatient, p, "a system file", changes(t, scratch, etc, child)["a system file"])
+	found(impatient, t, p, "a system file", changes(t, scratch, etc, child)["a system file"])
 }
 
-func found(t *testing.T, ctx context.Context, p *fingerprint.Print, name string, change func() (string, func())) {
+func found(ctx context.Context, t *testing.T, p *fingerprint.Print, name string, change func() (string, func())) {
 	t.Helper()
 	want, undo := change()
 	differences, err := p.Differs(ctx)
