@@ -23,7 +23,7 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-var soak = flag.Int("soak", 200, "scenarios of the soak, hostile and honest ones mixed")
+var soak = flag.Int("soak", 60, "scenarios of the soak, hostile and honest ones mixed")
 
 // Hostile and honest scenarios mixed, by chance: the fingerprint is compared
 // every so often, and in the end.
