@@ -19,10 +19,10 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 RACE_PACKAGES := ./grader/report/... ./grader/run/... ./grader/sandbox/fake/...
 
 .DEFAULT_GOAL := help
-.PHONY: help grade demo build test check format lint vet race tidy tree bench soak fuzz chaos clean verify stress vm tiers clones gradescope endure
+.PHONY: help grade demo build test check format lint vet race tidy tree bench soak fuzz chaos clean verify stress vm tiers clones gradescope endure soak-hostile
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 grade: build ## grade STUDENT=./student [SPEC= ISOLATION= ARGS=]
 	@$(PREFIX)/moulinette grade --spec $(SPEC) --isolation $(ISOLATION) $(ARGS) $(STUDENT)
@@ -35,8 +35,10 @@ gradescope: build ## make bin/autograder.zip for Gradescope [SPEC= ISOLATION= AR
 		-- --spec $(SPEC) --isolation $(ISOLATION) $(ARGS)
 	@ls -sh $(PREFIX)/autograder.zip
 
-demo: build ## run the demo session with STUDENT=./reference
-	@$(PREFIX)/moulinette demo --isolation $(ISOLATION) $(if $(filter command line environment,$(origin STUDENT)),$(STUDENT),./reference)
+DEMOS := $(if $(filter command line environment,$(origin STUDENT)),$(STUDENT),./reference ./reference/c17)
+
+demo: build ## run the demo session with ./reference and ./reference/c17, or with STUDENT=
+	@for dir in $(DEMOS); do $(PREFIX)/moulinette demo --isolation $(ISOLATION) $$dir || exit; done
 
 build: ## build bin/moulinette and bin/moulinette-agent
 	@$(GO) mod download $(LIBRARIES)
@@ -79,6 +81,9 @@ tiers: ## grade the reference in namespaces and in machines, whole: the verdicts
 clones: ## run N=1000 machines in a row: none may hang
 	MOULINETTE_CLONES=$(if $(filter command line environment,$(origin N)),$(N),1000) $(GO) test -count=1 -v -timeout 120m -run TestManyClones ./grader/sandbox/vm
 
+soak-hostile: ## play N=20 hostile and honest scenarios mixed, as root and as ordinary users; N=10000 is what we mean
+	$(GO) test -count=1 -v -timeout 4h -run TestSoak ./tests/hostile -soak $(N)
+
 soak: build ## grade the reference N=20 times in a row and 8 side by side
 	@bash tests/soak.sh $(PREFIX)/moulinette $(N)
 
@@ -98,7 +103,7 @@ fuzz: ## run each fuzz test for FUZZTIME=30s
 	@grep -rlE '^func Fuzz' --include='*_test.go' grader | while read -r file; do \
 		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9]*)\(.*/\1/p' "$$file"); do \
 			echo "$$name ($$file)"; \
-			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" </dev/null || exit 1; \
+			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "./$$(dirname "$$file")" </dev/null || exit 1; \
 		done; done
 
 clean: ## remove what was built

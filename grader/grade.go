@@ -69,6 +69,11 @@ func Collect(ctx context.Context, o Options) (*Kept, error) {
 	} else if err != nil {
 		return nil, err
 	}
+	imported, err := Imports(sub, driver.Object, o.Exercise.Norm)
+	if err != nil {
+		return nil, err
+	}
+	kept.Grading.Findings = append(kept.Grading.Findings, imported...)
 	host := o.Opener.Host()
 	ids := kept.lacking(judge.Needed(o.Exercise, o.Only), o.Exercise, host)
 	jobs, given := jobsOf(o, driver.Path, ids)

@@ -86,11 +86,11 @@ var house = map[string]place{
 		"grader", "grader/mutate", "grader/spec", "grader/judge", "grader/submission", "grader/sandbox", "grader/run", "grader/scenario", "grader/evidence",
 	}},
 	"grader/mutate/matrix": {host, []string{"grader/mutate", "grader/mutate/verify", "grader/spec", "grader/spec/tree", "grader/judge"}},
-	"tests":                {host, nil},
+	"tests":                {host, []string{"*"}}, // batteries are built and judged as submissions are
 
 	// Wiring: it knows everybody.
 	"grader/cmd/moulinette": {host, []string{"*"}},
-	"grader/cmd/agent":      {kernel, []string{"grader/agent", "grader/box", "grader/fault", "grader/probe", "grader/submission/jail", "grader/sandbox/vm/guest"}},
+	"grader/cmd/agent":      {kernel, []string{"grader/agent", "grader/box", "grader/fault", "grader/probe", "grader/scenario", "grader/submission/jail", "grader/sandbox/vm/guest"}},
 	"grader/cmd/autograder": {host, []string{"grader/sandbox/vm/image"}},
 }
 

@@ -58,8 +58,12 @@ func (k *Kept) describe(s *submission.Submission, norm spec.Norm) {
 }
 
 // Findings are what a submission's text breaks of the norm.
-func Findings(s *submission.Submission, norm spec.Norm) (found []judge.Finding) {
-	for _, f := range s.Norm(norm.ForbiddenFunctions) {
+func Findings(s *submission.Submission, norm spec.Norm) []judge.Finding {
+	return judged(s.Norm(norm.ForbiddenFunctions), norm)
+}
+
+func judged(findings []submission.Finding, norm spec.Norm) (found []judge.Finding) {
+	for _, f := range findings {
 		found = append(found, judge.Finding{
 			Rule: f.Rule, Where: strings.TrimSuffix(f.String(), ": "+f.EN), Message: spec.Text{FR: f.FR, EN: f.EN},
 			// A way round earns nothing by itself; what was executed is in the records.
@@ -67,6 +71,23 @@ func Findings(s *submission.Submission, norm spec.Norm) (found []judge.Finding) 
 		})
 	}
 	return found
+}
+
+// Imports are what the functions that a submission calls break of the norm. Those
+// that are on no list are told; they cost nothing, for no list is complete.
+func Imports(s *submission.Submission, object string, norm spec.Norm) (found []judge.Finding, err error) {
+	if object == "" {
+		return nil, nil
+	}
+	f := submission.Functions{Allowed: slices.Clone(norm.AllowedFunctions), Forbidden: norm.ForbiddenFunctions}
+	for _, t := range norm.ToleratedFunctions {
+		f.Allowed = append(f.Allowed, t.Name)
+	}
+	if len(norm.AllowedFunctions) == 0 {
+		f.Allowed = nil
+	}
+	findings, err := s.Imports(object, f)
+	return judged(findings, norm), err
 }
 
 // refused tells whether err is the submission's fault, and notes why: there is

@@ -79,6 +79,7 @@ func newChaos(t *testing.T, random *rand.Rand) *chaos {
 			t.Fatalf("undisturbed: exit code %d\n%s", code, said)
 		}
 	}
+	c.swept(t, "undisturbed")
 	return c
 }
 

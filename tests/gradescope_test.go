@@ -26,11 +26,11 @@ func autograder(t *testing.T) string {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	file := filepath.Join(dir, "autograder.zip")
 	must(t, exec.Command("go", "run", "../grader/cmd/autograder", "-bin", bin, "-example", "../student", "-o", file,
-		"-libraries", libraries, "--", "--jobs", "2"))
+		"-libraries", libraries, "--", "--only", "pid_isolation", "--jobs", "2"))
 	unpack(t, file, filepath.Join(dir, "source"))
+	must(t, exec.Command("test", "-x", filepath.Join(dir, "source/setup.sh")))
 	must(t, exec.Command("cp", filepath.Join(dir, "source/run_autograder"), dir))
-	must(t, exec.Command("cp", "-r", "../reference", filepath.Join(dir, "submission")))
-	must(t, exec.Command("rm", "-r", filepath.Join(dir, "submission/c17")))
+	must(t, exec.Command("cp", "-r", "../reference/c17", filepath.Join(dir, "submission")))
 	must(t, exec.Command("chmod", "755", dir))
 	if os.Geteuid() == 0 {
 		must(t, exec.Command("chown", "-R", fmt.Sprintf("%d:%[1]d", ordinaryID), dir))
@@ -80,8 +80,10 @@ type results struct {
 }
 
 // TestGradescopeWhereNothingIsAllowed runs the autograder in a container's worst
-// case: an ordinary user without capabilities, where namespaces are refused.
+// case: an ordinary user without capabilities, where namespaces are refused. One
+// row in C keeps it short: nothing has to be compiled but that.
 func TestGradescopeWhereNothingIsAllowed(t *testing.T) {
+	needMachines(t)
 	dir := autograder(t)
 	file := filepath.Join(dir, "results/results.json")
 	cmd := confined(t, filepath.Join(dir, "run_autograder"), "--submission", filepath.Join(dir, "submission"), "--results", file)
@@ -99,7 +101,7 @@ func TestGradescopeWhereNothingIsAllowed(t *testing.T) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		t.Fatal(err)
 	}
-	if r.Score == nil || *r.Score != 100 || r.Extra.Isolation != "vm" || r.Extra.Unjudged != 0 || len(r.Tests) == 0 {
+	if r.Score == nil || *r.Score != 15 || r.Extra.Isolation != "vm" || r.Extra.Unjudged != 0 || len(r.Tests) == 0 {
 		t.Errorf("got %s\n%s", data, out)
 	}
 	for _, test := range r.Tests {

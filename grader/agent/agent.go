@@ -46,7 +46,7 @@ type Answer struct {
 }
 
 // Serve answers messages on conn until it is closed.
-func Serve(conn io.ReadWriter) error {
+func Serve(conn io.ReadWriter) (err error) {
 	dec, enc := json.NewDecoder(conn), json.NewEncoder(conn)
 	var s Setup
 	if err := dec.Decode(&s); err != nil {
@@ -56,6 +56,7 @@ func Serve(conn io.ReadWriter) error {
 	if err != nil {
 		return errors.Join(err, enc.Encode(Answer{Error: err.Error()}))
 	}
+	defer func() { err = errors.Join(err, a.template.Close()) }()
 	if err := enc.Encode(Answer{Host: &a.host}); err != nil {
 		return err
 	}

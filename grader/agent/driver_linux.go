@@ -58,7 +58,7 @@ func (d *driver) read() {
 	defer close(d.replies)
 	r := bufio.NewReaderSize(d.box.Channel, 4096)
 	for {
-		line, err := readLine(r)
+		line, err := readLine(r, maxLine)
 		if err != nil {
 			if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrClosed) && !errors.Is(err, syscall.ECONNRESET) {
 				d.garbled = err
@@ -74,7 +74,8 @@ func (d *driver) read() {
 	}
 }
 
-func readLine(r *bufio.Reader) ([]byte, error) {
+// readLine reads a line of at most so many bytes, or little more.
+func readLine(r *bufio.Reader, most int) ([]byte, error) {
 	var line []byte
 	for {
 		part, err := r.ReadSlice('\n')
@@ -84,7 +85,7 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 			return line, nil
 		case !errors.Is(err, bufio.ErrBufferFull):
 			return nil, err
-		case len(line) > maxLine:
+		case len(line) > most:
 			return nil, errors.New("a line without end")
 		}
 	}

@@ -84,12 +84,12 @@ func FuzzProbeLines(f *testing.F) {
 		r := bufio.NewReaderSize(bytes.NewReader(data), 4096)
 		read := 0
 		for {
-			line, err := readLine(r)
+			line, err := readLine(r, maxHello)
 			if err != nil {
 				break
 			}
 			read += len(line)
-			if len(line) > maxLine+4096 || !bytes.HasSuffix(line, []byte("\n")) {
+			if len(line) > maxHello+4096 || !bytes.HasSuffix(line, []byte("\n")) {
 				t.Fatalf("a line of %d bytes", len(line))
 			}
 			var hello scenario.Hello
@@ -105,7 +105,7 @@ func FuzzProbeLines(f *testing.F) {
 // TestLineWithoutEnd: a line is bounded.
 func TestLineWithoutEnd(t *testing.T) {
 	r := bufio.NewReaderSize(endless{}, 4096)
-	if line, err := readLine(r); err == nil || line != nil {
+	if line, err := readLine(r, maxLine); err == nil || line != nil {
 		t.Errorf("got %d bytes, %v; want an error", len(line), err)
 	}
 }

@@ -52,12 +52,33 @@ func newProbes(s *session) *probes {
 		p.scripts[t.Name] = scenario.Script{Name: t.Name, Stay: true}
 	}
 	p.listeners = append([]*net.UnixListener{s.agent.template.Socket()}, s.box.Sockets...)
+	turnAway(s.agent.template.Socket())
 	for _, l := range p.listeners {
 		_ = l.SetDeadline(time.Time{})
 		p.readers.Add(1)
 		go p.accept(l)
 	}
 	return p
+}
+
+// turnAway closes the connections that wait at a socket which outlives boxes:
+// whoever made them is dead, and shall not speak in the next scenario.
+func turnAway(l *net.UnixListener) {
+	raw, err := l.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) {
+		for {
+			conn, _, err := unix.Accept4(int(fd), unix.SOCK_CLOEXEC)
+			switch {
+			case err == nil:
+				_ = unix.Close(conn)
+			case !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.ECONNABORTED):
+				return // none is left
+			}
+		}
+	})
 }
 
 func (p *probes) accept(l *net.UnixListener) {
@@ -85,6 +106,10 @@ func (p *probes) accept(l *net.UnixListener) {
 	}
 }
 
+// maxHello bounds what a visitor says before it is known: thousands may speak at
+// once.
+const maxHello = 16 << 10
+
 // receive takes one check-in.
 func (p *probes) receive(conn *net.UnixConn) {
 	pid, pidfd, err := peer(conn)
@@ -95,7 +120,7 @@ func (p *probes) receive(conn *net.UnixConn) {
 	r := bufio.NewReaderSize(conn, 4096)
 	var hello scenario.Hello
 	_ = conn.SetDeadline(time.Now().Add(patience))
-	line, err := readLine(r)
+	line, err := readLine(r, maxHello)
 	if err != nil || json.Unmarshal(line, &hello) != nil || len(hello.Name) > 64 {
 		p.s.impostor(p.anyName(), "what connected did not introduce itself")
 		pidfd.Close()
@@ -103,7 +128,7 @@ func (p *probes) receive(conn *net.UnixConn) {
 		return
 	}
 	_ = conn.SetDeadline(time.Time{})
-	if why := p.s.suspect(pid, pidfd); why != "" {
+	if why := p.s.suspect(pid, pidfd, hello.Name); why != "" {
 		p.s.impostor(hello.Name, why)
 		pidfd.Close()
 		conn.Close()
@@ -149,8 +174,9 @@ func peer(conn *net.UnixConn) (int, *os.File, error) {
 }
 
 // suspect tells why the process is not our probe, or "".
-func (s *session) suspect(pid int, pidfd *os.File) string {
-	why, err := s.box.Ours(pid)
+func (s *session) suspect(pid int, pidfd *os.File, name string) string {
+	target := slices.ContainsFunc(s.sc.World.Targets, func(t scenario.Target) bool { return t.Name == name })
+	why, err := s.box.Ours(pid, target)
 	if err != nil {
 		return "it was gone before it could be looked at"
 	}
@@ -269,7 +295,7 @@ func (p *probes) order(name string, v *visitor, o scenario.Order, deadline time.
 		return
 	}
 	var done scenario.Done
-	if line, err = readLine(v.r); err != nil || json.Unmarshal(line, &done) != nil {
+	if line, err = readLine(v.r, maxLine); err != nil || json.Unmarshal(line, &done) != nil {
 		return
 	}
 	p.s.mu.Lock()

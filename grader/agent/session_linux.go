@@ -264,7 +264,7 @@ func (s *session) prepare() error {
 		return err
 	}
 	if reply.Failed || reply.Panic != "" {
-		return fmt.Errorf("prepare the world: %s%s", reply.Error, reply.Panic)
+		return s.doubt(reply)
 	}
 	if w.Bystander {
 		pid, ok := s.observer.Host(reply.Pids["bystander"])
@@ -276,10 +276,30 @@ func (s *session) prepare() error {
 	}
 	for _, t := range w.Targets {
 		if !s.probes.await(t.Name, 1, s.stepDeadline()) {
-			return fmt.Errorf("prepare the world: target %s did not check in", t.Name)
+			return s.blame(s.driver.hung(s, "world"))
 		}
 	}
 	return nil
+}
+
+// doubt decides whose fault it is that the driver answers that the world cannot
+// be prepared. All that the shim does there is to start processes, so it is ours
+// or the host's if our own init cannot start such processes either; if it can,
+// the submission has spoken for the shim, or has left it nowhere to stand.
+func (s *session) doubt(r scenario.Reply) error {
+	if what := s.box.Exhausted(); what != "" {
+		return &ended{evidence.End{Outcome: evidence.Exhausted, Step: "world", Reason: "the limit on " + what + " was reached"}}
+	}
+	kinds := [][]string{nil}
+	for _, t := range s.sc.World.Targets {
+		kinds = append(kinds, t.Flags)
+	}
+	for _, flags := range kinds {
+		if err := s.box.CanClone(flags); err != nil {
+			return fmt.Errorf("prepare the world: %s%s: %w", r.Fault, r.Panic, err)
+		}
+	}
+	return s.blame(&ended{evidence.End{Outcome: evidence.Babbled, Step: "world", Reason: "an answer that is not the shim's"}})
 }
 
 // look takes a snapshot under a label.

@@ -97,6 +97,19 @@ func (t *Template) Prepared() {
 	}
 }
 
+// Close closes the box made ahead, which has a cgroup already.
+func (t *Template) Close() error {
+	if t.spare == nil {
+		return nil
+	}
+	s := <-t.spare
+	t.spare = nil
+	if s.err != nil {
+		return nil // there is none
+	}
+	return s.box.Close()
+}
+
 // newBox clones a box's init and has it set up what all boxes have in common.
 func (t *Template) newBox(disk int) (*Box, error) {
 	b := &Box{t: t, disk: disk, answers: make(chan answer, 1), exit: make(chan Exit, 1), gone: make(chan struct{})}
@@ -324,6 +337,12 @@ func (b *Box) order(what string, o order) error {
 
 // Host does something in the peer's namespaces.
 func (b *Box) Host(h scenario.Host) error { return b.order("host", order{Host: &h}) }
+
+// CanClone has init start a process in new namespaces, which ends at once: does
+// the host let it, whatever the driver says?
+func (b *Box) CanClone(flags []string) error {
+	return b.order("clone", order{Clone: append([]string{}, flags...)})
+}
 
 // Exit delivers how the driver ended, once.
 func (b *Box) Exit() <-chan Exit { return b.exit }

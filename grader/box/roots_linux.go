@@ -85,6 +85,9 @@ func (b *Box) equip(root string) error {
 	if err := copyProgram(root+scenario.ProbePath, b.t.self); err != nil {
 		return err
 	}
+	if err := os.Chmod(root+scenario.ProbePath, unreadable); err != nil {
+		return err
+	}
 	inode, err := inodeOf(root + scenario.ProbePath)
 	if err != nil {
 		return err

@@ -31,10 +31,17 @@ type Config struct {
 	Shared bool `json:"shared,omitempty"`
 }
 
+// unreadable is the mode of a program that may be executed and not read. Of such
+// a program the kernel keeps the memory, and most of what /proc shows of it, from
+// whoever has no power over the file (would_dump in fs/exec.c): root in the box
+// can neither trace our init and our probe, nor write to them, nor take their
+// descriptors.
+const unreadable = 0o111
+
 // Places in the template.
 const (
 	driverPath = scenario.ProbeDir + "/driver"
-	baseRoot   = "/tmp" // any folder that exists: only the staging tmpfs covers it, in our own namespace
+	baseRoot = "/tmp" // any folder that exists: only the staging tmpfs covers it, in our own namespace
 )
 
 // Template is the prepared root from which boxes are cloned, and the thread
@@ -46,6 +53,7 @@ type Template struct {
 	cg    *cgroups
 	self  *os.File // our binary inside the template, opened for reading
 	probe Inode    // of the same, for telling who checks in
+	guest Inode    // of its readable copy, which targets run
 	sock  *net.UnixListener
 	made  atomic.Int64
 	spare chan spareBox // a box being made ahead; nil if none is
@@ -114,14 +122,15 @@ func inodeOf(path string) (Inode, error) {
 	return Inode{st.Dev, st.Ino}, nil
 }
 
-// Ours reports why the program that process pid runs is not our probe, or "".
-func (b *Box) Ours(pid int) (string, error) {
+// Ours reports why the program that process pid runs is not our probe, or that of
+// a target, or "".
+func (b *Box) Ours(pid int, target bool) (string, error) {
 	exe := fmt.Sprintf("/proc/%d/exe", pid)
 	inode, err := inodeOf(exe)
 	if err != nil {
 		return "", err
 	}
-	if inode != b.t.probe && !slices.Contains(b.Copies, inode) {
+	if target && inode != b.t.guest || !target && inode != b.t.probe && !slices.Contains(b.Copies, inode) {
 		return "it runs another program than the probe", nil
 	}
 	if b.t.cfg.Mode != Single {
@@ -153,7 +162,7 @@ func sameContent(path string, want *os.File) (bool, error) {
 // build runs once, on the template's thread.
 func (t *Template) build() error {
 	// Files of the host are opened before its mounts are left behind.
-	sources := map[string]string{scenario.ProbePath: t.cfg.Self, driverPath: t.cfg.Driver}
+	sources := map[string]string{scenario.ProbePath: t.cfg.Self, scenario.TargetPath: t.cfg.Self, driverPath: t.cfg.Driver}
 	opened := map[string]*os.File{}
 	for target, source := range sources {
 		f, err := os.Open(source)
@@ -192,6 +201,9 @@ func (t *Template) build() error {
 	}
 	var err error
 	if t.probe, err = inodeOf(scenario.ProbePath); err != nil {
+		return err
+	}
+	if t.guest, err = inodeOf(scenario.TargetPath); err != nil {
 		return err
 	}
 	t.self, err = os.Open(scenario.ProbePath)
@@ -363,7 +375,7 @@ func (t *Template) copyPrograms(opened map[string]*os.File) error {
 			return err
 		}
 	}
-	return nil
+	return os.Chmod("."+scenario.ProbePath, unreadable)
 }
 
 func bindProgram(target string, source *os.File) error {

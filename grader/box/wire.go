@@ -10,6 +10,7 @@ type order struct {
 	Setup  *setup         `json:"setup,omitempty"` // second
 	Launch bool           `json:"launch,omitempty"`
 	Host   *scenario.Host `json:"host,omitempty"`
+	Clone  []string       `json:"clone,omitzero"` // not nil: start a process in these new namespaces
 }
 
 // base is what every box has in common: it is set up before it is known which

@@ -179,8 +179,11 @@ func netContext(a *scenario.Args) *contract.NetNamespaceContext {
 	}
 }
 
-// probePath is a variable for the tests alone.
-var probePath = scenario.ProbePath
+// Variables for the tests alone.
+var (
+	probePath  = scenario.ProbePath
+	targetPath = scenario.TargetPath
+)
 
 // probeArgv is the probe's command line: its name is how the agent tells one
 // probe from another.

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 		if filepath.Base(os.Args[0]) == "probe" {
 			os.Exit(playProbe(os.Args[1:]))
 		}
-		probePath = path
+		probePath, targetPath = path, path
 		Main(submission)
 		return
 	}

@@ -90,7 +90,7 @@ func (s *shim) target(t scenario.Target) error {
 		// Nobody (there is no map yet) keeps over execve only what is ambient.
 		sys.AmbientCaps = allCapabilities()
 	}
-	pid, err := start(probePath, probeArgv(t.Name), &syscall.ProcAttr{Sys: sys})
+	pid, err := start(targetPath, []string{targetPath, t.Name}, &syscall.ProcAttr{Sys: sys})
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,8 @@ func (c *checker) mutant(m *Mutant) {
 }
 
 // pair takes from the mutant that makes the same mistake in another language what
-// m leaves out; the rows that they lose are one's own or the other's, never both.
+// m leaves out. The rows that they lose are the same by that; how one that is
+// lost anyway fails may bring another finding of the norm.
 func (c *checker) pair(m *Mutant, all map[string]*Mutant) {
 	if m.SameAs == "" {
 		return
@@ -50,10 +51,13 @@ func (c *checker) pair(m *Mutant, all map[string]*Mutant) {
 	case other.Language() == m.Language() || other.SameAs != "":
 		c.d.Report(at, fmt.Sprintf("%s is no mutant of its own in another language", m.SameAs), "pair one in C with one in Go")
 		return
-	case len(m.Fails) > 0 || len(m.Norm) > 0:
-		c.d.Report(at, "fails or norm together with same_as", "leave them out: they are those of "+m.SameAs)
+	case len(m.Fails) > 0:
+		c.d.Report(at, "fails together with same_as", "leave it out: the rows are those of "+m.SameAs)
 	}
-	m.Fails, m.Norm = other.Fails, other.Norm
+	m.Fails = other.Fails
+	if len(m.Norm) == 0 {
+		m.Norm = other.Norm
+	}
 	m.Class = cmp.Or(m.Class, other.Class)
 	for _, texts := range [][2]*spec.Text{{&m.Title, &other.Title}, {&m.Thought, &other.Thought}, {&m.Wrong, &other.Wrong}} {
 		if texts[0].IsZero() {

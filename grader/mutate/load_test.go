@@ -9,7 +9,6 @@ import (
 
 	"moulinette/grader/spec"
 	"moulinette/grader/submission"
-	"moulinette/specs"
 )
 
 // pid is a reference of two files.
@@ -309,20 +308,9 @@ func (kind) String() string { return "kind" }
 
 // The catalog of the repository is whole, and every edit applies.
 func TestOurCatalog(t *testing.T) {
-	ref, err := submission.Open("../../reference")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var known []*spec.Exercise
-	for _, file := range []string{"truman_container.yaml", "ex02.yaml"} {
-		ex, err := spec.Load(specs.FS, file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		known = append(known, ex)
-	}
+	ref := both(t)
 	c, err := Load(Source{
-		Reference: ref.Files, Exercises: known,
+		Reference: ref, Exercises: published(t),
 		Mutants:      Place{os.DirFS("../../mutants"), "mutants"},
 		Alternatives: Place{os.DirFS("../../reference/alternatives"), "reference/alternatives"},
 	})
@@ -330,12 +318,12 @@ func TestOurCatalog(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, m := range c.Mutants {
-		if _, err := m.Apply(ref.Files); err != nil {
+		if _, err := m.Apply(ref); err != nil {
 			t.Error(err)
 		}
 	}
 	for _, a := range c.Alternatives {
-		if _, err := a.Apply(ref.Files); err != nil && !a.Dir {
+		if _, err := a.Apply(ref); err != nil && !a.Dir {
 			t.Error(err)
 		}
 	}

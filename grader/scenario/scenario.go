@@ -116,6 +116,9 @@ const (
 	// ProbePath is the program that stands for a child or a container's
 	// command.
 	ProbePath = ProbeDir + "/probe"
+	// TargetPath is the same program for a [Target]. It can be read, so that its
+	// maps can be written by root in the box; the probe's memory is nobody's.
+	TargetPath = ProbeDir + "/target"
 	// ProbeSocket is where it checks in.
 	ProbeSocket = ProbeDir + "/sock"
 	// VariantVariable carries [Scenario.Variant] to the driver.

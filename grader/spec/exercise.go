@@ -93,7 +93,8 @@ type Norm struct {
 	Checks             []NormCheck `yaml:"checks" doc:"scenarios whose failed expectations are findings"`
 }
 
-// Tolerated is a function that the exercise allows beside its own list.
+// Tolerated is a function that the exercise allows beside its own list, or a
+// pattern for a family of them: str*.
 type Tolerated struct {
 	Name string `yaml:"name"`
 	Why  Text   `yaml:"why"`

@@ -40,6 +40,12 @@ func (b *Builder) Boxed(l Language) string {
 	return string(kind)
 }
 
+// Look finds out what a compiler of Go would be kept in here, for [Builder.Boxed].
+func (b *Builder) Look(ctx context.Context) error {
+	b.once.Do(func() { b.toolErr = b.prepare(ctx) })
+	return b.toolErr
+}
+
 // findCell looks for the best cell in which a harmless command comes to its end.
 func (b *Builder) findCell(ctx context.Context, args, shown []string) (cell, error) {
 	if b.Jail == "" {
@@ -53,13 +59,16 @@ func (b *Builder) findCell(ctx context.Context, args, shown []string) (cell, err
 		return cell{}, err
 	}
 	defer remove()
+	if err := noTelemetry(dir); err != nil {
+		return cell{}, fmt.Errorf("cache: %w", err)
+	}
 	folders := []jail.Folder{{Host: dir, Write: true}}
 	for _, s := range shown {
 		if _, err := os.Stat(s); err == nil {
 			folders = append(folders, jail.Folder{Host: s})
 		}
 	}
-	env := []string{"HOME=" + dir, "PATH=/usr/bin:/bin", "GOTOOLCHAIN=local", "GOTELEMETRY=off", "LC_ALL=C"}
+	env := []string{"HOME=" + dir, "PATH=/usr/bin:/bin", "GOTOOLCHAIN=local", "LC_ALL=C"}
 	for _, kind := range jail.Kinds() {
 		c := cell{b.Jail, kind}
 		if err := c.run(ctx, dir, jail.Plan{Dir: dir, Args: args, Env: env, Folders: folders}, &bytes.Buffer{}); err == nil {

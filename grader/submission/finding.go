@@ -32,6 +32,7 @@ func Rules() map[string]string {
 		"timeout":           "the compiler does not come to an end",
 		"ignored":           "notice: something in the folder has no effect",
 		"forbidden_program": "norm: a program that would do the exercise",
+		"other_function":    "remark: a function that is neither allowed nor tolerated",
 		"hidden_warning":    "norm: a pragma that hides warnings",
 		"way_round":         "norm: a command executed instead of doing the work",
 	}

@@ -200,14 +200,17 @@ func (b *Builder) fetch(ctx context.Context, dir string) error {
 	return nil
 }
 
+// noTelemetry makes a home in which the go command counts nothing.
+func noTelemetry(home string) error {
+	dir := filepath.Join(home, ".config", "go", "telemetry")
+	return errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, "mode"), []byte("off"), 0o600))
+}
+
 // environment is the go command's, with a home of its own that says no to
 // telemetry.
 func (b *Builder) environment(dir string) ([]string, error) {
 	home, tmp := filepath.Join(dir, "home"), filepath.Join(dir, "tmp")
-	telemetry := filepath.Join(home, ".config", "go", "telemetry")
-	err := errors.Join(os.MkdirAll(telemetry, 0o700), os.MkdirAll(tmp, 0o700),
-		os.WriteFile(filepath.Join(telemetry, "mode"), []byte("off"), 0o600),
-		os.MkdirAll(b.toolchain.buildCache, 0o755))
+	err := errors.Join(noTelemetry(home), os.MkdirAll(tmp, 0o700), os.MkdirAll(b.toolchain.buildCache, 0o755))
 	if err != nil {
 		return nil, fmt.Errorf("stage: %w", err)
 	}

@@ -17,6 +17,7 @@ import (
 	"moulinette/grader/fault"
 	"moulinette/grader/probe"
 	"moulinette/grader/sandbox/vm/guest"
+	"moulinette/grader/scenario"
 	"moulinette/grader/submission/jail"
 )
 
@@ -39,7 +40,7 @@ func main() {
 		if os.Getpid() == 1 {
 			guest.Main()
 		}
-	case "probe":
+	case filepath.Base(scenario.ProbePath), filepath.Base(scenario.TargetPath):
 		os.Exit(probe.Main(os.Args))
 	}
 	if err := serve(); err != nil {

@@ -16,6 +16,7 @@ import (
 	"moulinette/grader/sandbox/ns"
 	"moulinette/grader/sandbox/vm"
 	"moulinette/grader/spec"
+	"moulinette/grader/submission"
 )
 
 // examine looks at the host, simple things first; each looks for itself, so
@@ -27,7 +28,7 @@ func (a *app) examine(ctx context.Context) []symptom {
 		inMachines(spaces)
 	}
 	symptoms := append([]symptom{kernelVersion()}, spaces...)
-	return append(append(symptoms, machines), goTool(ctx), gccTool())
+	return append(append(symptoms, machines), goTool(ctx), gccTool(), a.compilers(ctx))
 }
 
 // inMachines makes what is fatal for namespaces no more than that: there are
@@ -234,6 +235,35 @@ func gccTool() symptom {
 		s.level, s.saw = lacking, "-"
 		s.follows = spec.Text{FR: "pas de rendus en C17", EN: "no C17 submissions"}
 		s.cure = spec.Text{FR: "apt install gcc libc6-dev", EN: "apt install gcc libc6-dev"}
+	}
+	return s
+}
+
+// compilers tells what a stranger's text is compiled in.
+func (a *app) compilers(ctx context.Context) symptom {
+	s := symptom{name: spec.Text{FR: "compilation", EN: "compilation"}, level: good}
+	agent, err := a.agentPath()
+	cache, remove, cacheErr := cacheDir()
+	if err == nil {
+		err = cacheErr
+	}
+	if cacheErr == nil {
+		defer remove()
+	}
+	builder := &submission.Builder{Cache: cache, Jail: agent}
+	if err == nil {
+		err = builder.Look(ctx)
+	}
+	if err != nil {
+		s.level, s.saw = fatal, err.Error()
+		s.follows = spec.Text{FR: "les rendus ne peuvent pas être compilés", EN: "submissions cannot be built"}
+		s.cure = spec.Text{FR: "voyez la cause ci-contre", EN: "see the cause beside it"}
+		return s
+	}
+	if s.saw = builder.Boxed(submission.Go); s.saw == "nothing" {
+		s.level = lacking
+		s.follows = spec.Text{FR: "le compilateur d'un rendu voit les fichiers de cette machine", EN: "a submission's compiler sees this host's files"}
+		s.cure = spec.Text{FR: "des espaces de noms utilisateur, ou Landlock (Linux 5.13)", EN: "user namespaces, or Landlock (Linux 5.13)"}
 	}
 	return s
 }

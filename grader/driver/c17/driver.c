@@ -160,15 +160,17 @@ static const struct process *find_process(const char *name)
 
 /* The probe's command line: its name is how the agent tells one from another.
  * The memory stays. */
-static char **probe_argv(const char *name)
+static char **argv_of(const char *path, const char *name)
 {
 	char **argv = calloc(3, sizeof *argv);
 	if (argv == NULL)
 		return NULL;
-	argv[0] = strdup(PROBE_PATH);
+	argv[0] = strdup(path);
 	argv[1] = name[0] == '\0' ? NULL : strdup(name);
 	return argv;
 }
+
+static char **probe_argv(const char *name) { return argv_of(PROBE_PATH, name); }
 
 static void free_argv(char **argv)
 {
@@ -738,7 +740,7 @@ static bool world_target(const struct json *target, struct reply *r)
 	uint64_t flags;
 	if (!read_flags(target, "flags", r, &flags))
 		return false;
-	char **argv = probe_argv(name);
+	char **argv = argv_of(TARGET_PATH, name);
 	pid_t pid = start_target(flags, argv);
 	free_argv(argv);
 	if (pid < 0) {

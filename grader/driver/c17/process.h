@@ -16,6 +16,7 @@ long raw_call(long number, long a, long b, long c, long d, long e);
 
 /* Where the probe is, and its command line; the name may be NULL. */
 #define PROBE_PATH "/moulinette/probe"
+#define TARGET_PATH "/moulinette/target"
 
 /* Starts fn(arg) in a child in new namespaces; its exit status is fn's. */
 pid_t start_in(uint64_t flags, int (*fn)(void *), void *arg);

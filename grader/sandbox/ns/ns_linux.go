@@ -176,7 +176,7 @@ func (s *Sandbox) Close() error {
 	}
 	s.closed = true
 	s.conn.Close()
-	s.process.kill()
+	s.process.end()
 	return nil
 }
 

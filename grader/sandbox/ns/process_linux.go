@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -99,6 +100,20 @@ func (o *Opener) startMapped(p *process) error {
 		_ = p.cmd.Wait()
 	}
 	return err
+}
+
+// patience is what an agent may take to clear up, once its connection is closed.
+const patience = 5 * time.Second
+
+// end lets the agent end by itself, which removes what it has on the host.
+func (p *process) end() {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-p.died:
+	case <-timer.C:
+	}
+	p.kill()
 }
 
 // kill ends the agent, and with it its boxes: their inits die with the thread

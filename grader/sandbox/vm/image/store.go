@@ -242,16 +242,17 @@ func (s *store) lock(ctx context.Context) (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("cache: %w", err)
 	}
-	held := make(chan error, 1)
-	go func() { held <- flock(file, unix.LOCK_EX) }()
+	var failed error
+	waited := make(chan struct{})
+	go func() { failed = flock(file, unix.LOCK_EX); close(waited) }()
 	select {
-	case err = <-held:
+	case <-waited:
 	case <-ctx.Done():
-		go func() { <-held; _ = file.Close() }()
+		go func() { <-waited; file.Close() }()
 		return nil, context.Cause(ctx)
 	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("cache: %w", err), file.Close())
+	if failed != nil {
+		return nil, errors.Join(fmt.Errorf("cache: %w", failed), file.Close())
 	}
 	return func() { file.Close() }, nil
 }

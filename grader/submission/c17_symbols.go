@@ -1,0 +1,102 @@
+package submission
+
+import (
+	"debug/elf"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+)
+
+// Functions says which functions of others a submission in C may call, by patterns
+// of [path.Match]. Without any that are allowed, all are.
+type Functions struct {
+	Allowed   []string
+	Forbidden []string
+}
+
+// chosen are the names that the C library's headers put in the place of those
+// that stand in the text.
+var chosen = regexp.MustCompile(`^__(?:isoc\d\d_)?([a-z]\w*?)(?:_chk|_2)?$`)
+
+// cAliases are those that have nothing in common.
+var cAliases = map[string]string{"gnu_dev_makedev": "makedev", "gnu_dev_major": "major", "gnu_dev_minor": "minor", "__errno_location": "errno"}
+
+// Imports judges the functions that an object calls and does not have, as nm
+// shows them.
+func (s *Submission) Imports(object string, f Functions) (findings []Finding, err error) {
+	file, err := elf.Open(object)
+	if err != nil {
+		return nil, fmt.Errorf("norm: object: %w", err)
+	}
+	defer file.Close()
+	symbols, err := file.Symbols()
+	if err != nil {
+		return nil, fmt.Errorf("norm: object: %w", err)
+	}
+	for _, symbol := range symbols {
+		if symbol.Section != elf.SHN_UNDEF || symbol.Name == "" {
+			continue
+		}
+		if finding, bad := f.judge(symbol.Name); bad {
+			s.locate(&finding, symbol.Name)
+			findings = append(findings, finding)
+		}
+	}
+	return findings[:min(len(findings), maxFindings)], nil
+}
+
+func (f Functions) judge(symbol string) (Finding, bool) {
+	name := inText(symbol)
+	switch {
+	case slices.Contains(f.Forbidden, name):
+		return Finding{
+			Rule: "forbidden_program",
+			FR:   fmt.Sprintf("%s est interdit : l'exercice est d'en écrire un", name),
+			EN:   fmt.Sprintf("%s is forbidden: the exercise is to write one", name),
+		}, true
+	case len(f.Allowed) == 0 || f.allows(name) || f.allows(symbol):
+		return Finding{}, false
+	}
+	return Finding{
+		Rule: "other_function",
+		FR:   fmt.Sprintf("%s n'est ni dans la liste de l'exercice, ni parmi les fonctions tolérées", name),
+		EN:   fmt.Sprintf("%s is neither on the exercise's list, nor among the functions that are tolerated", name),
+	}, true
+}
+
+func (f Functions) allows(name string) bool {
+	return slices.ContainsFunc(f.Allowed, func(pattern string) bool {
+		ok, err := path.Match(pattern, name)
+		return ok && err == nil
+	})
+}
+
+// inText is a symbol as it stands in the text.
+func inText(symbol string) string {
+	if name, ok := cAliases[symbol]; ok {
+		return name
+	}
+	if m := chosen.FindStringSubmatch(symbol); m != nil {
+		return m[1]
+	}
+	return symbol
+}
+
+// locate finds the line of the first call.
+func (s *Submission) locate(f *Finding, symbol string) {
+	f.File = cFile
+	tokens := cTokens(s.Files[cFile])
+	for i, t := range tokens {
+		named := t.kind == cWord && (t.text == inText(symbol) || t.text == symbol)
+		if named && i+1 < len(tokens) && tokens[i+1].text == "(" && (i == 0 || !declares(tokens[i-1])) {
+			f.Line = t.line
+			return
+		}
+	}
+}
+
+// declares tells whether a name after t is declared, and not called.
+func declares(t cToken) bool {
+	return t.kind == cWord && t.text != "return" && t.text != "else" && t.text != "do" || t.text == "*"
+}

@@ -1,0 +1,53 @@
+package submission
+
+import (
+	"fmt"
+	"testing"
+)
+
+func TestImportsOfAnObject(t *testing.T) {
+	b := builderOfC(t)
+	s, err := FromFiles("", Files{cFile: []byte(`#include "linux_namespaces.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+extern int podman(void) __attribute__((weak));
+
+/* strtok("in a comment") */
+bool is_container_init(void)
+{
+	char text[] = "strtok(1)";
+	int n = 0;
+	if (sscanf(text, "%d", &n) == 1 && makedev(1, 3) == 0)
+		return strtok(text, "(") == NULL;
+	return getpid() == 1 && podman() == 0;
+}
+`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := b.Build(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := s.Imports(d.Object, Functions{Allowed: []string{"get*", "makedev", "sscanf", "__stack_chk_fail"}, Forbidden: []string{"podman"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, f := range found {
+		got[f.Rule] += fmt.Sprintf("%s:%d ", f.File, f.Line)
+	}
+	if len(found) != 2 || got["other_function"] != "linux_namespaces.c:16 " || got["forbidden_program"] != "linux_namespaces.c:17 " {
+		t.Errorf("findings %v; want strtok at line 16 and podman at line 17", found)
+	}
+	if found, err := s.Imports(d.Object, Functions{}); err != nil || len(found) != 0 {
+		t.Errorf("without a list: %v, %v; want nothing", found, err)
+	}
+	if _, err := s.Imports("/dev/null", Functions{}); err == nil {
+		t.Error("no error of a file that is no object")
+	}
+}

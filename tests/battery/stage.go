@@ -1,0 +1,181 @@
+package battery
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+
+	"moulinette/grader"
+	"moulinette/grader/submission"
+	"moulinette/tests/fingerprint"
+)
+
+// User says who grades.
+type User string
+
+// Users.
+const (
+	Root        User = "root"        // as in CI
+	Subordinate User = "subordinate" // an ordinary user with subordinate ids
+	Single      User = "single"      // an ordinary user with its own id alone
+)
+
+// An account that exists only in the mount namespace of a player.
+const accountID = 61235
+
+// Stage is a place in which programs are built, and played by a process of its
+// own: it may be killed, and we live to tell.
+type Stage struct {
+	Dir     string // readable by everybody; the player's home
+	Root    string // the repository
+	Agent   string
+	Builder *submission.Builder
+
+	canary *exec.Cmd
+	agents map[int]bool // of all that was played since the fingerprint was taken
+	before *fingerprint.Print
+}
+
+// playerArgument makes a test binary a player, see [Main].
+const playerArgument = "battery-player"
+
+// Main is to be called first by the TestMain of whoever uses a stage: in a child
+// of such a test it is all that runs.
+func Main() {
+	if len(os.Args) != 2 || os.Args[1] != playerArgument {
+		return
+	}
+	if err := Player(context.Background(), os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1) //nolint:revive // the main function of a player
+	}
+	os.Exit(0) //nolint:revive // as above
+}
+
+// Open makes a stage below dir, and builds the agent.
+func Open(dir, root string) (*Stage, error) {
+	if err := fingerprint.Reaper(); err != nil {
+		return nil, err
+	}
+	s := &Stage{Dir: dir, Root: root, Agent: filepath.Join(dir, "agent")}
+	build := exec.Command("go", "build", "-o", s.Agent, "moulinette/grader/cmd/agent")
+	build.Env = append(build.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build the agent: %w: %s", err, out)
+	}
+	s.Builder = &submission.Builder{Cache: filepath.Join(dir, "cache"), Sources: grader.Sources(), Jail: s.Agent}
+	if err := s.copyPlayer(); err != nil {
+		return nil, err
+	}
+	// The canary waits for the end of its input, and should die of nothing else.
+	s.canary = exec.Command("cat")
+	if _, err := s.canary.StdinPipe(); err != nil {
+		return nil, err
+	}
+	return s, s.canary.Start()
+}
+
+// Close ends what the stage has started.
+func (s *Stage) Close() {
+	_ = s.canary.Process.Kill()
+	_ = s.canary.Wait()
+}
+
+// copyPlayer makes a copy of the running program that everybody can execute.
+func (s *Stage) copyPlayer() error {
+	own, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(own)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(s.Dir, "player"), text, 0o755); err != nil {
+		return err
+	}
+	for name, text := range map[string]string{
+		"passwd":      fmt.Sprintf("root:x:0:0::/root:/bin/sh\nseaside:x:%d:%d::%s:/bin/sh\n", accountID, accountID, s.Dir),
+		"subordinate": "seaside:300000:65536\n",
+		"single":      "",
+	} {
+		if err := os.WriteFile(filepath.Join(s.Dir, name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// becoming is how root becomes somebody else, where nobody but the player sees
+// the account.
+const becoming = `set -e
+mount --bind "$D/passwd" /etc/passwd
+mount --bind "$D/$AS" /etc/subuid
+mount --bind "$D/$AS" /etc/subgid
+exec setpriv --reuid=$ID --regid=$ID --clear-groups "$@"`
+
+// Play has a player play a plan as a user.
+func (s *Stage) Play(ctx context.Context, as User, p Plan) ([][]Outcome, error) {
+	p.Agent = s.Agent
+	plan, err := json.Marshal(p)
+	if err != nil {
+		return nil, err
+	}
+	player := []string{filepath.Join(s.Dir, "player"), playerArgument}
+	cmd := exec.CommandContext(ctx, player[0], player[1:]...)
+	if as != Root {
+		cmd = exec.CommandContext(ctx, "sh", append([]string{"-c", becoming, "sh"}, player...)...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Unshareflags: syscall.CLONE_NEWNS}
+	}
+	cmd.Env = append(cmd.Environ(), "D="+s.Dir, "AS="+string(as), fmt.Sprintf("ID=%d", accountID))
+	cmd.Stdin = bytes.NewReader(plan)
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &said
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("the grader did not live: %w: %s", err, &said)
+	}
+	var a Answer
+	if err := json.NewDecoder(&out).Decode(&a); err != nil {
+		return nil, fmt.Errorf("the player's answer: %w", err)
+	}
+	maps.Copy(s.agents, a.Agents)
+	return a.Outcomes, nil
+}
+
+// share lets everybody read the drivers.
+func (s *Stage) share() error {
+	return filepath.WalkDir(s.Dir, func(path string, e os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Chmod(path, 0o755)
+	})
+}
+
+// Remember takes the machine's fingerprint, once all is built. [Stage.Harm]
+// compares with it.
+func (s *Stage) Remember() (err error) {
+	if err := s.share(); err != nil {
+		return err
+	}
+	s.agents = map[int]bool{}
+	s.before, err = fingerprint.Take(fingerprint.Place{Repository: s.Root, Scratch: []string{s.Dir}, Living: []int{s.canary.Process.Pid}})
+	return err
+}
+
+// Harm lists what is no longer as it was remembered.
+func (s *Stage) Harm(ctx context.Context) ([]string, error) {
+	found, err := s.before.Differs(ctx)
+	for agent := range s.agents {
+		for _, group := range fingerprint.Groups(agent) {
+			found = append(found, "cgroups: "+group+" was left")
+		}
+	}
+	return found, err
+}

@@ -1,0 +1,214 @@
+// Package cheats holds programs that want points for what they do not do: see the
+// txtar files. Each is graded like any submission, and must earn exactly what its
+// real behaviour earns, which is next to nothing.
+package cheats
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"moulinette/grader"
+	"moulinette/grader/evidence"
+	"moulinette/grader/judge"
+	"moulinette/grader/run"
+	"moulinette/grader/spec"
+	"moulinette/specs"
+	"moulinette/tests/battery"
+)
+
+func TestMain(m *testing.M) {
+	battery.Main()
+	flag.Parse()
+	os.Exit(m.Run())
+}
+
+var only = flag.String("programs", "", "a pattern: only these programs")
+
+const seed = 1
+
+// trial is a stage with all cheats built.
+type trial struct {
+	*battery.Stage
+	built     *battery.Built
+	exercises map[string]*spec.Exercise
+	programs  []*battery.Program
+}
+
+func open(t *testing.T) *trial {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to take the machine's fingerprint and to become another user")
+	}
+	dir, err := os.MkdirTemp("", "moulinette-cheats-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	tr := &trial{exercises: map[string]*spec.Exercise{}}
+	if tr.Stage, err = battery.Open(dir, "../.."); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(tr.Close)
+	for _, name := range []string{"truman_container", "ex02"} {
+		if tr.exercises[name], err = spec.Load(specs.FS, name+".yaml"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if tr.programs, err = battery.Load("."); err != nil {
+		t.Fatal(err)
+	}
+	if *only != "" {
+		tr.programs = slices.DeleteFunc(tr.programs, func(p *battery.Program) bool { return !regexp.MustCompile(*only).MatchString(p.Name) })
+	}
+	if tr.built, err = battery.Build(t.Context(), tr.Builder, "../..", tr.programs); err != nil {
+		t.Fatal(err)
+	}
+	if err := tr.Remember(); err != nil {
+		t.Fatal(err)
+	}
+	return tr
+}
+
+func (tr *trial) exercise(p *battery.Program) *spec.Exercise {
+	if p.Spec != "" {
+		return tr.exercises[p.Spec]
+	}
+	return tr.exercises["truman_container"]
+}
+
+// turn is all that a program is graded by, on one worker: what it leaves behind
+// in one scenario is there for the next, if anything is.
+func (tr *trial) turn(p *battery.Program) (jobs []run.Job) {
+	for _, id := range judge.Needed(tr.exercise(p), p.Only) {
+		sc, _ := tr.exercise(p).Scenarios[id].Resolve(seed)
+		jobs = append(jobs, tr.built.Job(p.Name, sc))
+	}
+	return jobs
+}
+
+// As root every point can be judged, so each cheat is held to what it says.
+func TestCheats(t *testing.T) {
+	tr := open(t)
+	sheets := tr.grade(t, battery.Root)
+	for i, p := range tr.programs {
+		t.Run(p.Name, func(t *testing.T) {
+			reasons := reasons(sheets[i])
+			t.Log(reasons)
+			if err := holds(p, sheets[i], reasons); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	tr.harmless(t)
+}
+
+// An ordinary user's machine may not show all. What it cannot judge is earned by
+// nobody: no cheat gets more than as root.
+func TestCheatsOfAnOrdinaryUser(t *testing.T) {
+	tr := open(t)
+	for _, as := range []battery.User{battery.Subordinate, battery.Single} {
+		for i, sheet := range tr.grade(t, as) {
+			p := tr.programs[i]
+			for _, row := range slices.Concat(sheet.Rows, sheet.Bonus) {
+				if row.Earned > p.Earns[row.ID] {
+					t.Errorf("%s, as %s: %s earns %d; want at most %d", p.Name, as, row.ID, row.Earned, p.Earns[row.ID])
+				}
+			}
+			if len(sheet.Faults) > 0 {
+				t.Errorf("%s, as %s: harness faults %q", p.Name, as, sheet.Faults)
+			}
+		}
+	}
+	tr.harmless(t)
+}
+
+func (tr *trial) harmless(t *testing.T) {
+	t.Helper()
+	found, err := tr.Harm(t.Context())
+	if err != nil || len(found) > 0 {
+		t.Errorf("the machine is not as it was: %q, %v", found, err)
+	}
+}
+
+// grade has all programs played, and judges what was seen.
+func (tr *trial) grade(t *testing.T, as battery.User) []judge.Sheet {
+	t.Helper()
+	plan := battery.Plan{Wide: 8}
+	for _, p := range tr.programs {
+		plan.Turns = append(plan.Turns, tr.turn(p))
+	}
+	outcomes, err := tr.Play(t.Context(), as, plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sheets := make([]judge.Sheet, len(tr.programs))
+	for i, p := range tr.programs {
+		sheets[i] = tr.judge(p, plan.Turns[i], outcomes[i])
+	}
+	return sheets
+}
+
+func (tr *trial) judge(p *battery.Program, jobs []run.Job, outcomes []battery.Outcome) judge.Sheet {
+	ex := tr.exercise(p)
+	g := judge.Grading{
+		Submission: p.Name, Seed: seed, Only: p.Only, Records: map[string]*evidence.Record{}, Harness: map[string]string{},
+		Findings: grader.Findings(tr.built.Submissions[p.Name], ex.Norm),
+	}
+	for i, o := range outcomes {
+		id := jobs[i].Scenario.ID
+		if o.Fault != "" {
+			g.Harness[id] = o.Fault
+			continue
+		}
+		_, o.Record.Given = ex.Scenarios[id].Resolve(seed)
+		g.Records[id] = o.Record
+	}
+	return judge.Exercise(ex, g)
+}
+
+// holds tells how a sheet differs from what the program says of itself.
+func holds(p *battery.Program, sheet judge.Sheet, reasons string) error {
+	var wrong []string
+	for _, row := range slices.Concat(sheet.Rows, sheet.Bonus) {
+		if row.Earned != p.Earns[row.ID] || row.Open {
+			wrong = append(wrong, fmt.Sprintf("%s earns %d (%s %s); want %d", row.ID, row.Earned, row.Verdict, row.Reason.EN, p.Earns[row.ID]))
+		}
+	}
+	if len(sheet.Faults) > 0 {
+		wrong = append(wrong, fmt.Sprintf("harness faults %q", sheet.Faults))
+	}
+	blocked := slices.ContainsFunc(sheet.Norm.Findings, func(f judge.Finding) bool { return f.Blocking && f.Rule == p.Blocks })
+	if (p.Blocks != "") != sheet.Norm.Blocking || p.Blocks != "" && (!blocked || sheet.Score != 0) {
+		wrong = append(wrong, fmt.Sprintf("score %d, norm %+v; want it blocked by %q", sheet.Score, sheet.Norm.Findings, p.Blocks))
+	}
+	if !regexp.MustCompile(p.Reason).MatchString(reasons) {
+		wrong = append(wrong, fmt.Sprintf("no reason is like %q", p.Reason))
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s; the reasons are:\n%s", strings.Join(wrong, "; "), reasons)
+}
+
+// reasons is what the report says of a sheet.
+func reasons(sheet judge.Sheet) (text string) {
+	for _, row := range slices.Concat(sheet.Rows, sheet.Bonus) {
+		for _, s := range row.Scenarios {
+			text += fmt.Sprintf("%s %s %s\n", s.ID, s.Verdict, s.Reason.EN)
+			for _, e := range s.Expectations {
+				if e.Judged && !e.OK {
+					text += "  " + e.Hint.EN + " (" + e.Got + ")\n"
+				}
+			}
+		}
+	}
+	for _, f := range sheet.Norm.Findings {
+		text += f.Rule + ": " + f.Message.EN + "\n"
+	}
+	return text
+}

@@ -1,0 +1,156 @@
+package fingerprint_test
+
+import (
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"moulinette/tests/fingerprint"
+)
+
+const changesVariable = "FINGERPRINT_TEST_CHANGES"
+
+// TestMain plays a machine of its own when asked: what a test changes there is
+// gone with it.
+func TestMain(m *testing.M) {
+	if os.Getenv(changesVariable) == "" {
+		os.Exit(inOwnMachine(m))
+	}
+	os.Exit(m.Run())
+}
+
+// inOwnMachine runs the tests in namespaces of their own.
+func inOwnMachine(m *testing.M) int {
+	if os.Geteuid() != 0 {
+		return m.Run()
+	}
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Env = append(os.Environ(), changesVariable+"=1")
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:   unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC,
+		Unshareflags: unix.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL,
+	}
+	if cmd.Run() != nil {
+		return 1
+	}
+	return 0
+}
+
+// changes are what a program that got out could do, each with the words by which
+// the fingerprint tells of it, and the way back.
+func changes(t *testing.T, scratch, etc string, child *exec.Cmd) map[string]func() (string, func()) {
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return map[string]func() (string, func()){
+		"a mount": func() (string, func()) {
+			must(unix.Mount("tmpfs", scratch, "tmpfs", 0, ""))
+			return "mounts: self", func() { must(unix.Unmount(scratch, 0)) }
+		},
+		"a link": func() (string, func()) {
+			l := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "evil0"}, PeerName: "evil1"}
+			must(netlink.LinkAdd(l))
+			return "network: link evil0 is new", func() { must(netlink.LinkDel(l)) }
+		},
+		"the hostname": func() (string, func()) {
+			was, err := os.Hostname()
+			must(err)
+			must(unix.Sethostname([]byte("evil")))
+			return "names: hostname was", func() { must(unix.Sethostname([]byte(was))) }
+		},
+		"a sysctl": func() (string, func()) {
+			must(os.WriteFile("/proc/sys/net/ipv4/ip_default_ttl", []byte("42"), 0))
+			return "sysctls: net/ipv4/ip_default_ttl was", func() { must(os.WriteFile("/proc/sys/net/ipv4/ip_default_ttl", []byte("64"), 0)) }
+		},
+		"a segment": func() (string, func()) {
+			id, _, errno := unix.Syscall(unix.SYS_SHMGET, 0x6576, 4096, 0o1600)
+			if errno != 0 {
+				t.Fatal(errno)
+			}
+			return "ipc: shm", func() { unix.Syscall(unix.SYS_SHMCTL, id, unix.IPC_RMID, 0) }
+		},
+		"an abstract socket": func() (string, func()) {
+			l, err := net.Listen("unix", "@evil")
+			must(err)
+			return "ipc: socket @evil is new", func() { l.Close() }
+		},
+		"a daemon": func() (string, func()) {
+			cmd := exec.Command("sleep", "1000")
+			must(cmd.Start())
+			return "processes: descendant", func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }
+		},
+		"a process that is stopped": func() (string, func()) {
+			must(child.Process.Signal(syscall.SIGSTOP))
+			return "processes: living", func() { must(child.Process.Signal(syscall.SIGCONT)) }
+		},
+		"a file of the scratch": func() (string, func()) {
+			name := filepath.Join(scratch, "record")
+			must(os.WriteFile(name, []byte("forged"), 0o600))
+			return "scratch: " + name + " is new", func() { must(os.Remove(name)) }
+		},
+		"a system file": func() (string, func()) {
+			must(os.WriteFile(filepath.Join(etc, "passwd"), []byte("evil"), 0o600))
+			return "files: /etc was", nil
+		},
+	}
+}
+
+// What is done to a machine is found, each deed by itself, and its undoing too.
+func TestEveryChangeIsFound(t *testing.T) {
+	if os.Getenv(changesVariable) == "" {
+		t.Skip("needs root, for a machine of its own")
+	}
+	etc := t.TempDir()
+	if err := unix.Mount(etc, "/etc", "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	child := exec.Command("cat")
+	if _, err := child.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = child.Process.Kill(); _ = child.Wait() }()
+	scratch := t.TempDir()
+	p, err := fingerprint.Take(fingerprint.Place{Scratch: []string{scratch}, Living: []int{child.Process.Pid}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	impatient, cancel := context.WithCancel(t.Context())
+	cancel() // one look is enough: nothing here needs time
+	for name, change := range changes(t, scratch, etc, child) {
+		if name != "a system file" { // it has no way back
+			found(t, impatient, p, name, change)
+		}
+	}
+	found(t, impatient, p, "a system file", changes(t, scratch, etc, child)["a system file"])
+}
+
+func found(t *testing.T, ctx context.Context, p *fingerprint.Print, name string, change func() (string, func())) {
+	t.Helper()
+	want, undo := change()
+	differences, err := p.Differs(ctx)
+	if err != nil || !strings.Contains(strings.Join(differences, "\n"), want) {
+		t.Errorf("%s: found %q, %v; want %q", name, differences, err, want)
+	}
+	if undo == nil {
+		return
+	}
+	undo()
+	if differences, err = p.Differs(t.Context()); err != nil || len(differences) > 0 {
+		t.Errorf("%s was undone: found %q, %v", name, differences, err)
+	}
+}

@@ -1,0 +1,208 @@
+package fingerprint
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// network is this namespace's links, addresses and routes, and named namespaces.
+func network(Place) (map[string]string, error) {
+	facts := map[string]string{}
+	links, err := netlink.LinkList()
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range links {
+		a := l.Attrs()
+		facts["link "+a.Name] = fmt.Sprint(a.Index, l.Type(), a.MTU, a.Flags&0x1, a.HardwareAddr, a.MasterIndex, a.NetNsID)
+		addresses, err := netlink.AddrList(l, netlink.FAMILY_ALL)
+		if err != nil {
+			return nil, err
+		}
+		for _, addr := range addresses {
+			facts["address "+addr.String()] = a.Name
+		}
+	}
+	routes, err := netlink.RouteList(nil, netlink.FAMILY_ALL)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range routes {
+		facts["route "+r.String()] = "there"
+	}
+	pins, err := filepath.Glob("/run/netns/*")
+	for _, pin := range pins {
+		facts[pin] = "there"
+	}
+	return facts, err
+}
+
+// processes are those that must be as before: our ancestors and PID 1 live, whom
+// the test named lives, and nobody descends from us who did not. Others come and
+// go as they like; a descendant whose parent dies stays one, for whoever takes a
+// fingerprint is a subreaper (see [Reaper]).
+func processes(p Place) (map[string]string, error) {
+	table, err := readProcesses()
+	if err != nil {
+		return nil, err
+	}
+	facts := map[string]string{}
+	for pid := os.Getppid(); pid > 1; pid = table[pid].parent {
+		facts[fmt.Sprintf("ancestor %d", pid)] = table[pid].started
+	}
+	facts["PID 1"] = table[1].started
+	for _, pid := range p.Living {
+		facts[fmt.Sprintf("living %d", pid)] = table[pid].started + " " + table[pid].state
+	}
+	for pid, of := range table {
+		// A dead one waits for whoever is its parent now, as it would for PID 1.
+		if !strings.Contains("ZX", of.state) && of.descendsFrom(os.Getpid(), table) {
+			facts[fmt.Sprintf("descendant %d", pid)] = of.name
+		}
+	}
+	return facts, nil
+}
+
+// process is what /proc/PID/stat says of one.
+type process struct {
+	name, state, started string
+	parent               int
+}
+
+func (p process) descendsFrom(pid int, table map[int]process) bool {
+	for range 64 {
+		if p.parent == pid {
+			return true
+		}
+		next, ok := table[p.parent]
+		if !ok {
+			return false
+		}
+		p = next
+	}
+	return false
+}
+
+func readProcesses() (map[int]process, error) {
+	entries, err := os.ReadDir("/proc")
+	table := map[int]process{}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		text, err := os.ReadFile("/proc/" + e.Name() + "/stat")
+		if err != nil {
+			continue // it has ended
+		}
+		open, shut := strings.IndexByte(string(text), '('), strings.LastIndexByte(string(text), ')')
+		fields := strings.Fields(string(text[shut+1:]))
+		parent, _ := strconv.Atoi(fields[1])
+		state := "lives"
+		if strings.Contains("TtZX", fields[0]) {
+			state = fields[0]
+		}
+		table[pid] = process{string(text[open+1 : shut]), state, fields[19], parent}
+	}
+	return table, err
+}
+
+// Reaper makes this process the parent of all its descendants whose own parent
+// dies, so that none of them is lost sight of.
+func Reaper() error {
+	return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+}
+
+// cgroups are the groups and what each allows. Those of gradings are left out: on
+// a busy machine there are others beside us. [Groups] tells of our own.
+func cgroups(Place) (map[string]string, error) {
+	facts := map[string]string{}
+	err := filepath.WalkDir("/sys/fs/cgroup", func(path string, e os.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return nil // it has just been removed
+		case !e.IsDir():
+			return nil
+		case strings.HasPrefix(e.Name(), groupPrefix):
+			return filepath.SkipDir
+		}
+		facts[path] = limits(path)
+		return nil
+	})
+	return facts, err
+}
+
+const groupPrefix = "moulinette-"
+
+// Groups lists the cgroups that an agent, which is dead by now, has left.
+func Groups(agent int) (left []string) {
+	for _, depth := range []string{"", "*/", "*/*/", "*/*/*/"} {
+		found, _ := filepath.Glob(fmt.Sprintf("/sys/fs/cgroup/%s%s%d-*", depth, groupPrefix, agent))
+		left = append(left, found...)
+	}
+	return left
+}
+
+// limits are the settings of a group that a submission would like to change.
+func limits(group string) string {
+	var all []string
+	for _, name := range []string{
+		"memory.limit_in_bytes", "memory.max", "pids.max", "cpu.max", "cpu.cfs_quota_us", "notify_on_release", "release_agent",
+		"devices.list", "freezer.state", "cgroup.freeze", "cgroup.subtree_control",
+	} {
+		if text, err := os.ReadFile(filepath.Join(group, name)); err == nil {
+			all = append(all, name+"="+strings.TrimSpace(string(text)))
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+// ipc are System V objects, and named abstract sockets.
+func ipc(Place) (map[string]string, error) {
+	facts := map[string]string{}
+	for _, kind := range []string{"shm", "sem", "msg"} {
+		text, err := os.ReadFile("/proc/sysvipc/" + kind)
+		if err != nil {
+			return nil, err
+		}
+		for line := range strings.Lines(string(text)) {
+			if fields := strings.Fields(line); len(fields) > 2 && fields[0] != "key" {
+				facts[kind+" "+fields[1]] = fields[0] + " " + fields[2]
+			}
+		}
+	}
+	text, err := os.ReadFile("/proc/net/unix")
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) == 8 && fields[7][0] == '@' {
+			facts["socket "+fields[7]] = "there"
+		}
+	}
+	queues, _ := filepath.Glob("/dev/mqueue/*")
+	for _, q := range queues {
+		facts["queue "+q] = "there"
+	}
+	return facts, err
+}
+
+// firstBoxUID is where the ids begin that boxes have: theirs are nobody else's,
+// and other gradings beside us use them.
+const firstBoxUID = 1 << 30
+
+// keys are the keys that each user of this machine has, and their quota.
+func keys(Place) (map[string]string, error) {
+	text, err := os.ReadFile("/proc/key-users")
+	facts := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if uid, err := strconv.Atoi(strings.TrimSuffix(fields[0], ":")); err == nil && uid < firstBoxUID {
+			facts[fmt.Sprintf("uid %d", uid)] = strings.Join(fields[2:], " ")
+		}
+	}
+	return facts, err
+}

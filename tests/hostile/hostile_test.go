@@ -1,0 +1,163 @@
+// Package hostile holds programs that attack: see the txtar files. Each is run
+// in a box, by root and by an ordinary user, and then everything has to be as it
+// was: the machine, the grader, and the next grading.
+package hostile
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"moulinette/grader/judge"
+	"moulinette/grader/run"
+	"moulinette/grader/scenario"
+	"moulinette/grader/spec"
+	"moulinette/specs"
+	"moulinette/tests/battery"
+)
+
+func TestMain(m *testing.M) {
+	battery.Main()
+	os.Exit(m.Run())
+}
+
+// act is the scenario that hostile programs are graded by, unless they name
+// another.
+const act = "pid.child_is_init"
+
+// theatre is a stage with all programs built.
+type theatre struct {
+	*battery.Stage
+	built    *battery.Built
+	exercise *spec.Exercise
+	programs []*battery.Program
+}
+
+func open(t *testing.T) *theatre {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to take the machine's fingerprint and to become another user")
+	}
+	dir, err := os.MkdirTemp("", "moulinette-hostile-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	th := &theatre{}
+	if th.Stage, err = battery.Open(dir, "../.."); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(th.Close)
+	if th.exercise, err = spec.Load(specs.FS, "truman_container.yaml"); err != nil {
+		t.Fatal(err)
+	}
+	if th.programs, err = battery.Load("."); err != nil {
+		t.Fatal(err)
+	}
+	if *only != "" {
+		th.programs = slices.DeleteFunc(th.programs, func(p *battery.Program) bool { return !regexp.MustCompile(*only).MatchString(p.Name) })
+	}
+	if th.built, err = battery.Build(t.Context(), th.Builder, "../..", th.programs); err != nil {
+		t.Fatal(err)
+	}
+	if err := th.Remember(); err != nil {
+		t.Fatal(err)
+	}
+	return th
+}
+
+// turn is a program's scenario, and then an honest one on the same worker.
+func (th *theatre) turn(p *battery.Program) []run.Job {
+	return []run.Job{th.built.Job(p.Name, th.scenario(p)), th.built.Job(battery.Honest, th.scenario(nil))}
+}
+
+func (th *theatre) scenario(p *battery.Program) scenario.Scenario {
+	id := act
+	if p != nil && len(p.Only) > 0 {
+		id = p.Only[0]
+	}
+	sc, _ := th.exercise.Scenarios[id].Resolve(1)
+	return sc
+}
+
+// play has programs played, and holds what came of each against what it should.
+func (th *theatre) play(t *testing.T, as battery.User, programs []*battery.Program) {
+	t.Helper()
+	plan := battery.Plan{Wide: 8}
+	for _, p := range programs {
+		plan.Turns = append(plan.Turns, th.turn(p))
+	}
+	outcomes, err := th.Play(t.Context(), as, plan)
+	if err != nil {
+		t.Errorf("%v", err)
+		return
+	}
+	for i, p := range programs {
+		if err := th.check(p, outcomes[i][0]); err != nil {
+			t.Errorf("%s: %v", p.Name, err)
+		}
+		if err := th.honest(outcomes[i][1]); err != nil {
+			t.Errorf("the next grading after %s: %v", p.Name, err)
+		}
+	}
+}
+
+// check wants the submission's own failure, of the kind that the program tells.
+func (th *theatre) check(p *battery.Program, o battery.Outcome) error {
+	// One that had itself killed is tried again: the host might have done it.
+	if o.Fault != "" {
+		return fmt.Errorf("a harness fault, after %d tries: %s", o.Tries, o.Fault)
+	}
+	verdict := judge.Record(th.exercise.Scenarios[o.Record.Scenario], o.Record)
+	said := o.Record.Calls["create_pid_namespace"]
+	what := fmt.Sprintf("it ended %s at %q (%s), said %q %s, printed %.200q", o.Record.End.Outcome, o.Record.End.Step, o.Record.End.Reason, said.Error+said.Panic, said.Errno, o.Record.Output.Stderr)
+	switch {
+	case verdict.Verdict != judge.Fail:
+		return fmt.Errorf("the verdict is %s; want fail; %s", verdict.Verdict, what)
+	case !slices.Contains(p.Ends, o.Record.End.Outcome):
+		return fmt.Errorf("%s; want %q", what, p.Ends)
+	case o.Record.End.Outcome == "completed" && !regexp.MustCompile(p.Says).MatchString(strings.TrimSpace(said.Error+said.Panic+" "+said.Errno)):
+		return fmt.Errorf("%s; want %q", what, p.Says)
+	}
+	return nil
+}
+
+// honest wants the reference to pass.
+func (th *theatre) honest(o battery.Outcome) error {
+	if o.Fault != "" || o.Tries != 1 {
+		return fmt.Errorf("a harness fault, after %d tries: %s", o.Tries, o.Fault)
+	}
+	if v := judge.Record(th.exercise.Scenarios[o.Record.Scenario], o.Record); v.Verdict != judge.Pass {
+		return fmt.Errorf("the reference gets %s: %s", v.Verdict, v.Reason.EN)
+	}
+	return nil
+}
+
+// harmless wants the machine as it was. What has changed it is looked for by
+// halves, each of which is played again alone.
+func (th *theatre) harmless(t *testing.T, as battery.User, programs []*battery.Program) {
+	t.Helper()
+	found, err := th.Harm(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) == 0 {
+		return
+	}
+	t.Errorf("the machine is not as it was before these %d programs: %q", len(programs), found)
+	if len(programs) == 1 {
+		t.Errorf("it was %s, as %s", programs[0].Name, as)
+		return
+	}
+	half := len(programs) / 2
+	for _, part := range [][]*battery.Program{programs[:half], programs[half:]} {
+		if err := th.Remember(); err != nil {
+			t.Fatal(err)
+		}
+		th.play(t, as, part)
+		th.harmless(t, as, part)
+	}
+}
