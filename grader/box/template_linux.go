@@ -41,7 +41,7 @@ const unreadable = 0o111
 // Places in the template.
 const (
 	driverPath = scenario.ProbeDir + "/driver"
-	baseRoot = "/tmp" // any folder that exists: only the staging tmpfs covers it, in our own namespace
+	baseRoot   = "/tmp" // any folder that exists: only the staging tmpfs covers it, in our own namespace
 )
 
 // Template is the prepared root from which boxes are cloned, and the thread
