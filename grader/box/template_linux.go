@@ -368,22 +368,37 @@ func makeEtc() error {
 func (t *Template) copyPrograms(opened map[string]*os.File) error {
 	for target, source := range opened {
 		put := copyProgram
-		if t.cfg.Shared && target == scenario.ProbePath {
-			put = bindProgram
+		switch {
+		case target == scenario.ProbePath && t.cfg.Shared:
+			put = bindProbe
+		case target == scenario.ProbePath:
+			put = copyProbe
 		}
 		if err := put("."+target, source); err != nil {
 			return err
 		}
 	}
-	return os.Chmod("."+scenario.ProbePath, unreadable)
+	return nil
 }
 
-func bindProgram(target string, source *os.File) error {
+// copyProbe copies a program that boxes may run, but not read.
+func copyProbe(target string, source *os.File) error {
+	if err := copyProgram(target, source); err != nil {
+		return err
+	}
+	return os.Chmod(target, unreadable)
+}
+
+// bindProbe is copyProbe for a file that may be made so itself.
+func bindProbe(target string, source *os.File) error {
 	f, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
 	if err != nil {
 		return err
 	}
 	f.Close()
+	if err := os.Chmod(source.Name(), unreadable); err != nil {
+		return err
+	}
 	if err := unix.Mount(source.Name(), target, "", unix.MS_BIND, ""); err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func (h *host) openBase(ctx context.Context, dir string, img *image.Image) (*bas
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return nil, err
 	}
-	unlock, err := lockFile(dir + ".lock")
+	unlock, err := lockFile(filepath.Join(filepath.Dir(dir), "lock"))
 	if err != nil {
 		return nil, err
 	}

@@ -85,8 +85,9 @@ func (h *host) putDriver(ctx context.Context, m *machine, driver string) error {
 }
 
 // mostSlow bounds how much longer anything may take in a guest: a hanging
-// submission shall not hold a grading for ever.
-const mostSlow = 10
+// submission shall not hold a grading for ever, and a machine's last limit has to
+// come before that of package run.
+const mostSlow = 5
 
 // slowness is how many times longer the guest takes for what the host does, at
 // this moment and with its present load.

@@ -151,6 +151,38 @@ func TestBaseIsKept(t *testing.T) {
 	}
 }
 
+// Two graders that start at once make one base.
+func TestBaseIsMadeOnce(t *testing.T) {
+	dir := filepath.Join(built.dir, "machines")
+	program, err := os.ReadFile(built.agent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(t.TempDir(), "agent") // the same, and yet another
+	if err := os.WriteFile(other, append(program, 0), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	before := bases(t, dir)
+	failed := make(chan error, 2)
+	for range cap(failed) {
+		go func() {
+			_, err := vm.New(t.Context(), vm.Options{Agent: other, Cache: dir})
+			failed <- err
+		}()
+	}
+	for range cap(failed) {
+		if err := <-failed; err != nil {
+			t.Error(err)
+		}
+	}
+	if after := bases(t, dir); len(after) != len(before)+1 {
+		t.Errorf("%d bases, %d before; want one more", len(after), len(before))
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "bases", "new-*")); len(left) > 0 {
+		t.Errorf("%v are left", left)
+	}
+}
+
 // bases lists the kept bases with the time when each was made.
 func bases(t *testing.T, dir string) []string {
 	t.Helper()
