@@ -24,7 +24,7 @@ import (
 func (a *app) examine(ctx context.Context) []symptom {
 	spaces := append([]symptom{userNamespaces(ctx)}, a.sandbox()...)
 	machines := a.machines()
-	if machines.level == good {
+	if _, err := a.agentPath(); err == nil && machines.level == good {
 		inMachines(spaces)
 	}
 	symptoms := append([]symptom{kernelVersion()}, spaces...)

@@ -253,11 +253,16 @@ func (v *verification) known(s *Solution, sc *shared) bool {
 	return true
 }
 
+// edits tells whether s is its reference but for some edits.
+func (s *Solution) edits() bool {
+	return s.Kind == Mutant || s.Kind == Alternative && !s.Alternative.Dir
+}
+
 // differs tells of each scenario whether it could show s to be other than the
 // reference. It could not if it comes to nothing that was changed.
 func (v *verification) differs(s *Solution) func(*shared) bool {
 	always := func(*shared) bool { return true }
-	if v.Matrix == All || s.Kind != Mutant {
+	if v.Matrix == All || !s.edits() {
 		return always
 	}
 	base := s.base.graph
