@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"moulinette/grader/scenario"
-
 	"golang.org/x/sys/unix"
+
+	"moulinette/grader/scenario"
 )
 
 // peer asks the kernel who connected. The pidfd proves that the pid is still

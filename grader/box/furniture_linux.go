@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"moulinette/grader/scenario"
-
 	"golang.org/x/sys/unix"
+
+	"moulinette/grader/scenario"
 )
 
 // systemFolders are shown read-only, as far as the host has them. A link, as on
