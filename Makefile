@@ -43,7 +43,7 @@ demo: build ## run the demo session with ./reference and ./reference/c17, or wit
 build: ## build bin/moulinette and bin/moulinette-agent
 	@$(GO) mod download $(LIBRARIES)
 	@CGO_ENABLED=0 $(GO) build -trimpath -o $(PREFIX)/moulinette ./grader/cmd/moulinette
-	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o $(PREFIX)/moulinette-agent ./grader/cmd/agent
+	@CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "-s -w" -o $(PREFIX)/moulinette-agent ./grader/cmd/agent
 
 test: ## run every test
 	$(GO) test -count=1 $$($(GO) list ./... | grep -v '/tests\(/\|$$\)')
