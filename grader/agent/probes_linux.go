@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"slices"
@@ -252,6 +253,37 @@ func (p *probes) order(name string, v *visitor, o scenario.Order, deadline time.
 		}
 		acts[label] = evidence.ActResult{OK: r.OK, Errno: clip(r.Errno, 32), Value: r.Value, Text: clip(r.Text, 4096), Signal: r.Signal}
 	}
+}
+
+// settle finds out of each probe whether it lives or is dead: one that was killed
+// takes its time to die. What answers a question that was put after the signal was
+// sent has not been killed by it, for a killed process executes nothing any more.
+func (p *probes) settle() {
+	limit := time.Now().Add(patience)
+	p.mu.Lock()
+	visitors, pidfds := maps.Clone(p.live), maps.Clone(p.pidfds)
+	p.mu.Unlock()
+	for name, fd := range pidfds {
+		if v := visitors[name]; v != nil && v.answers(limit) {
+			continue
+		}
+		wait := dying
+		if visitors[name] != nil {
+			wait = time.Until(limit)
+		}
+		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd.Fd()), Events: unix.POLLIN}}, int(wait.Milliseconds()))
+	}
+}
+
+// answers tells whether a probe that waits for orders answers one that nobody can
+// follow: it makes no system call for it that a filter might refuse.
+func (v *visitor) answers(limit time.Time) bool {
+	_ = v.conn.SetDeadline(limit)
+	if _, err := v.conn.Write([]byte(`{"do":[{"do":""}]}` + "\n")); err != nil {
+		return false
+	}
+	_, err := readLine(v.r, maxLine)
+	return err == nil
 }
 
 // expect says what the next probes of that name shall do.

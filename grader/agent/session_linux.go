@@ -194,6 +194,7 @@ func (s *session) play() error {
 		}
 	}
 	s.bury()
+	s.probes.settle()
 	return s.look("after")
 }
 
