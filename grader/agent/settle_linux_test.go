@@ -1,0 +1,77 @@
+package agent
+
+import (
+	"bufio"
+	"net"
+	"os"
+	"os/exec"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// A probe that answers lives; of one that does not, the end is waited for, for a
+// signal that was sent has not struck yet.
+func TestSettleWaitsForTheKilled(t *testing.T) {
+	cmd := exec.Command("sleep", "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Wait() }()
+	fd, err := unix.PidfdOpen(cmd.Process.Pid, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pidfd := os.NewFile(uintptr(fd), "pidfd")
+	defer pidfd.Close()
+	ours, theirs := connected(t)
+	p := &probes{
+		live:   map[string]*visitor{"p": {conn: ours, r: bufio.NewReader(ours), pid: cmd.Process.Pid}},
+		pidfds: map[string]*os.File{"p": pidfd},
+	}
+	asked := make(chan error, 1)
+	go func() {
+		r := bufio.NewReader(theirs)
+		_, err := r.ReadString('\n')
+		if err == nil {
+			_, err = theirs.Write([]byte("{\"acts\":[]}\n"))
+		}
+		if err == nil {
+			_, err = r.ReadString('\n') // and does not answer: it dies
+		}
+		if err == nil {
+			err = cmd.Process.Kill()
+		}
+		theirs.Close()
+		asked <- err
+	}()
+	ended := func() bool {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		return err == nil && n == 1
+	}
+	if p.settle(); ended() {
+		t.Error("a probe that answered has ended")
+	}
+	p.settle()
+	if err := <-asked; err != nil || !ended() {
+		t.Errorf("%v, ended %t; want a probe that was killed to have ended", err, ended())
+	}
+}
+
+func connected(t *testing.T) (ours, theirs *net.UnixConn) {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, end := range []**net.UnixConn{&ours, &theirs} {
+		f := os.NewFile(uintptr(fds[i]), "end")
+		conn, err := net.FileConn(f)
+		f.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		*end = conn.(*net.UnixConn)
+	}
+	return ours, theirs
+}
