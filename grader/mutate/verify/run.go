@@ -19,7 +19,6 @@ import (
 	"moulinette/grader/run"
 	"moulinette/grader/scenario"
 	"moulinette/grader/spec"
-	"moulinette/grader/submission"
 )
 
 // shared is a scenario of one exercise or several.
@@ -153,7 +152,7 @@ func (v *verification) run(ctx context.Context, cells []cell) error {
 	jobs := make([]run.Job, len(cells))
 	for i, c := range cells {
 		jobs[i] = run.Job{Driver: c.solution.driver, Scenario: c.scenario.Scenario}
-		jobs[i].Scenario.Variant = c.solution.ID
+		jobs[i].Scenario.Variant = c.solution.variant
 	}
 	options := run.Options{Opener: v.Opener, Jobs: v.Jobs, Overlap: true}
 	if v.Progress != nil {
@@ -206,6 +205,8 @@ func (v *verification) count() {
 			switch {
 			case c.Inferred:
 				v.result.Inferred++
+			case c.Company:
+				v.result.Company++
 			case c.Reused:
 				v.result.Reused++
 			case c.Skipped:
@@ -227,6 +228,8 @@ func (v *verification) cells(s *Solution) (cells []cell) {
 			records[sc.ID], c.Inferred = v.records[s.base][sc.ID], true
 		} else if rec := grader.Unavailable(sc.spec, v.Opener.Host(), v.Seed); rec != nil {
 			records[sc.ID] = rec
+		} else if s.acquitted[sc.ID] {
+			records[sc.ID], c.Company = v.records[s.base][sc.ID], true
 		} else if c.Reused = v.known(s, sc); !c.Reused {
 			cells = append(cells, cell{s, sc})
 		}
@@ -273,12 +276,9 @@ func (v *verification) differs(s *Solution) func(*shared) bool {
 	calls := func(sc *shared, names map[string]bool) bool {
 		return base.Reaches(sc.calls, names) || s.graph.Reaches(sc.calls, names)
 	}
-	if s.submitted.Language == submission.C17 { // what is executed of it is not noted
-		return func(sc *shared) bool { return calls(sc, changed) }
-	}
 	d := base.Difference(s.graph)
 	return func(sc *shared) bool {
-		return calls(sc, changed) && (calls(sc, d.Names) || v.coverage.reaches(sc, base, d.Pieces))
+		return calls(sc, changed) && (calls(sc, d.Names) || v.sights[s.base].comesTo(sc, base, d.Pieces))
 	}
 }
 
