@@ -34,6 +34,15 @@ func exercise(name string) (*spec.Exercise, error) {
 	return ex, nil
 }
 
+// finished loads a spec to grade by: a draft grades nobody.
+func finished(name string) (*spec.Exercise, error) {
+	ex, err := exercise(name)
+	if err == nil && ex.Draft {
+		return nil, usage("spec %s: this is a draft, and grades nobody: add what `moulinette spec check` asks for once draft: is removed", name)
+	}
+	return ex, err
+}
+
 // isFile tells a file from the name of an exercise.
 func isFile(name string) bool {
 	return strings.ContainsRune(name, filepath.Separator) || strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")

@@ -79,7 +79,7 @@ func (a *app) grade(ctx context.Context, dir string, f gradeFlags) error {
 	if f.output.key, err = signKey(f.signKey, f.output); err != nil {
 		return err
 	}
-	ex, err := exercise(f.spec)
+	ex, err := finished(f.spec)
 	if err != nil {
 		return err
 	}

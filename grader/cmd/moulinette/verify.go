@@ -220,7 +220,7 @@ func (f verifyFlags) exercises(o *verify.Options) (known []*spec.Exercise, err e
 		names = ours()
 	}
 	for _, name := range slices.Concat(names, ours()) {
-		ex, err := exercise(name)
+		ex, err := finished(name)
 		if err != nil {
 			return nil, err
 		}
