@@ -142,7 +142,7 @@ int demonstrate_user_namespace(void);
  * container_create returns with the command started, or with nothing left of it. With
  * CLONE_NEWUSER it writes setgroups, uid_map and gid_map while the child waits; with
  * net and CLONE_NEWNET it connects the child's namespace, and pins it if net->name is
- * not empty. container_start creates a container that does not run. container_wait
+ * not empty (EEXIST if that is taken, and whose name it is keeps it). container_start creates a container that does not run. container_wait
  * returns the exit status, 128+n for a container killed by signal n, or -1.
  * container_stop ends all that runs in it and reaps it; one that has ended is no error.
  * container_cleanup stops it, and removes its pair and the name of its namespace; twice
