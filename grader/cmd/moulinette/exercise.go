@@ -34,11 +34,12 @@ func exercise(name string) (*spec.Exercise, error) {
 	return ex, nil
 }
 
-// finished loads a spec to grade by: a draft grades nobody.
+// finished loads a spec to grade by: one without rows, as an imported one is at first,
+// grades nobody.
 func finished(name string) (*spec.Exercise, error) {
 	ex, err := exercise(name)
-	if err == nil && ex.Draft {
-		return nil, usage("spec %s: this is a draft, and grades nobody: add what `moulinette spec check` asks for once draft: is removed", name)
+	if err == nil && len(ex.Rows)+len(ex.Bonus) == 0 {
+		return nil, usage("spec %s: this is a draft without rows, and grades nobody; add some, with their scenarios", name)
 	}
 	return ex, err
 }

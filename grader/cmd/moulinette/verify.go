@@ -220,7 +220,7 @@ func (f verifyFlags) exercises(o *verify.Options) (known []*spec.Exercise, err e
 		names = ours()
 	}
 	for _, name := range slices.Concat(names, ours()) {
-		ex, err := finished(name)
+		ex, err := exercise(name)
 		if err != nil {
 			return nil, err
 		}
