@@ -76,7 +76,11 @@ func newChaos(t *testing.T, random *rand.Rand) *chaos {
 	}
 	c.mounts = string(mounts)
 	for _, language := range []string{"go", "c17"} {
-		if s, code, said := c.grade(t, c.reference(t, language, 0), ""); code != 0 || s.Passed == nil || !*s.Passed {
+		s, code, said := c.grade(t, c.reference(t, language, 0), "")
+		if s.Unjudged > 0 && len(s.Faults) == 0 {
+			t.Skip("one id only: no grading here is whole (moulinette doctor has the cure)")
+		}
+		if code != 0 || s.Passed == nil || !*s.Passed {
 			t.Fatalf("undisturbed: exit code %d\n%s", code, said)
 		}
 	}

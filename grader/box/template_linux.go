@@ -214,7 +214,8 @@ func (t *Template) mountDeadProc() error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL}
 	out, err := startCombined(cmd)
 	if err != nil {
-		return fmt.Errorf("%w: %s", err, strings.TrimSpace(out))
+		said, _, _ := strings.Cut(strings.TrimSpace(out), "\n\n") // of a crash, what comes before the stack
+		return fmt.Errorf("%w: %s", err, said)
 	}
 	return nil
 }

@@ -43,6 +43,7 @@ func main() {
 	case filepath.Base(scenario.ProbePath), filepath.Base(scenario.TargetPath):
 		os.Exit(probe.Main(os.Args))
 	}
+	unix.Umask(0o022) // no verdict depends on whose shell it was
 	if err := serve(); err != nil {
 		fmt.Fprintln(os.Stderr, "moulinette-agent:", err)
 		os.Exit(1)
