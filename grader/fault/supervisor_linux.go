@@ -32,7 +32,7 @@ type Supervisor struct {
 	trace     []*evidence.Event
 	processes map[uint32]int // of threads that were seen
 	result    Result         // all but its faults and its trace
-	withheld  map[string]bool
+	withheld  map[evidence.Refusal]bool
 	ours      map[uint64]bool // file systems made in a caller's stead, by device number
 }
 
@@ -50,7 +50,7 @@ func Supervise(l *os.File, o Options) *Supervisor {
 	o = o.withDefaults()
 	s := &Supervisor{
 		opt: o, file: l, listener: listener(l.Fd()), reader: newReader(o.ProbePath), ended: make(chan struct{}),
-		held: map[uint32]*hold{}, forking: map[uint32]attempt{}, processes: map[uint32]int{}, withheld: map[string]bool{}, ours: map[uint64]bool{},
+		held: map[uint32]*hold{}, forking: map[uint32]attempt{}, processes: map[uint32]int{}, withheld: map[evidence.Refusal]bool{}, ours: map[uint64]bool{},
 	}
 	var err error
 	if s.faults, err = arm(o.Faults); err != nil {

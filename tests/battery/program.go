@@ -37,10 +37,11 @@ type Program struct {
 	Early  bool `yaml:"early"` // it acts before main, so it shares its driver with nobody
 
 	// Of a cheat.
-	Spec   string         `yaml:"spec"`   // the exercise; empty: truman_container
-	Earns  map[string]int `yaml:"earns"`  // points by row; rows that are not named earn nothing
-	Blocks string         `yaml:"blocks"` // the rule of the norm that takes even what it earns
-	Reason string         `yaml:"reason"` // a pattern: why, in the words of the report
+	Spec      string         `yaml:"spec"`      // the exercise; empty: truman_container
+	Earns     map[string]int `yaml:"earns"`     // points by row; rows that are not named earn nothing
+	Undecided []string       `yaml:"undecided"` // rows that an ordinary user's host may not be able to judge
+	Blocks    string         `yaml:"blocks"`    // the rule of the norm that takes even what it earns
+	Reason    string         `yaml:"reason"`    // a pattern: why, in the words of the report
 
 	// Of a hostile program.
 	Ends []evidence.Outcome `yaml:"ends"` // how its scenarios may end
