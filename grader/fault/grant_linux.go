@@ -11,8 +11,8 @@ import (
 
 // outcome is what came of a call that the box's user namespace may refuse.
 type outcome struct {
-	made     bool             // by us, and well
-	withheld evidence.Refusal // what the caller would have got without our user namespace
+	made    bool     // by us, and well
+	refusal *refusal // what the caller would have got without our user namespace
 }
 
 // deed is a closer look at a call, and what follows from it.
@@ -51,19 +51,11 @@ func (s *Supervisor) settle(c *call, event *evidence.Event, do deed) {
 		noteAlso(event, "granted")
 		_ = s.listener.fail(c.id, 0)
 		return
-	case o.withheld != evidence.Refusal{}:
+	case o.refusal != nil:
 		noteAlso(event, "withheld")
-		if !s.withheld[o.withheld] && len(s.withheld) < maxWithheld {
-			s.withheld[o.withheld] = true
-			s.result.Withheld = append(s.result.Withheld, o.withheld)
-		}
+		s.refuse(o.refusal)
 	}
 	s.goOn(c)
-}
-
-// withheld is the outcome of what nobody can make in the caller's stead.
-func (c *call) withheld(what string) outcome {
-	return outcome{withheld: evidence.Refusal{What: what, Target: path.Clean(clean(c.target))}}
 }
 
 // waiting tells whether the caller still waits, so that what was opened of it
@@ -104,13 +96,12 @@ func (s *Supervisor) makeNode(c *call) outcome {
 	if !c.mayCreate(fd, base) || !s.waiting(c) {
 		return outcome{}
 	}
-	refused := c.withheld("mknod c " + c.node.number())
 	if !s.opt.Grant.Devices {
-		return refused
+		return c.withheldNode(fd, base)
 	}
 	err = onThread(func() error { return c.node.make(fd, base, st) })
 	if errors.Is(err, errNoDevices) {
-		return refused
+		return c.withheldNode(fd, base)
 	}
 	return outcome{made: err == nil}
 }
