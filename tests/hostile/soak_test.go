@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"moulinette/grader/evidence"
+	"moulinette/grader"
 	"moulinette/grader/judge"
 	"moulinette/grader/run"
 	"moulinette/tests/battery"
@@ -94,7 +94,7 @@ func (s *soaking) play(t *testing.T, as battery.User, programs []*battery.Progra
 		return
 	}
 	for i, p := range programs {
-		if err := s.check(p, outcomes[i][0]); err != nil {
+		if err := s.check(p, as, outcomes[i][0]); err != nil {
 			t.Errorf("%s, as %s: %v", p.Name, as, err)
 		} else {
 			s.cost[p.Name] = outcomes[i][0].Record.Millis
@@ -103,14 +103,15 @@ func (s *soaking) play(t *testing.T, as battery.User, programs []*battery.Progra
 			if o.Record != nil {
 				_, o.Record.Given = s.exercise.Scenarios[o.Record.Scenario].Resolve(o.Record.Seed)
 			}
-			if err := s.honest(o); err != nil && !beyond(as, o) {
+			if err := s.honest(o); err != nil && !s.beyond(o) {
 				t.Errorf("%s, %d after %s, as %s: %v", plan.Turns[i][1+j].Scenario.ID, j+1, p.Name, as, err)
 			}
 		}
 	}
 }
 
-// beyond tells whether a scenario needs what this user cannot offer.
-func beyond(as battery.User, o battery.Outcome) bool {
-	return as == battery.Single && o.Record != nil && o.Record.End.Outcome == evidence.Unavailable
+// beyond tells whether a scenario asks for what this user's host cannot show: the
+// grader does not even begin such a one.
+func (s *soaking) beyond(o battery.Outcome) bool {
+	return o.Record != nil && grader.Unavailable(s.exercise.Scenarios[o.Record.Scenario], o.Record.Host, o.Record.Seed) != nil
 }
