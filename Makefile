@@ -82,8 +82,8 @@ tiers: ## grade the reference in namespaces and in machines, whole: the verdicts
 clones: ## run N=1000 machines in a row: none may hang
 	MOULINETTE_CLONES=$(if $(filter command line environment,$(origin N)),$(N),1000) $(GO) test -count=1 -v -timeout 120m -run TestManyClones ./grader/sandbox/vm
 
-soak-hostile: ## play N=20 hostile and honest scenarios mixed, as root and as ordinary users; N=10000 is what we mean
-	$(GO) test -count=1 -v -timeout 4h -run TestSoak ./tests/hostile -soak $(N)
+soak-hostile: ## play N=20 hostile and honest scenarios mixed, as root and as ordinary users [SEED=]; N=10000 is what we mean
+	$(GO) test -count=1 -v -timeout 4h -run TestSoak ./tests/hostile -soak $(N) $(if $(SEED),-soak-seed $(SEED))
 
 soak: build ## grade the reference N=20 times in a row and 8 side by side
 	@bash tests/soak.sh $(PREFIX)/moulinette $(N)

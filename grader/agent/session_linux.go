@@ -307,6 +307,9 @@ func (s *session) doubt(r scenario.Reply) error {
 func (s *session) look(label string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.supervisor != nil {
+		s.supervisor.Reconsider()
+	}
 	snap, err := s.observer.Snapshot(s.sc.Watch)
 	if err != nil && !s.killed {
 		if end := s.driver.over(); end != nil {

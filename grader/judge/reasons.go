@@ -40,7 +40,11 @@ func unavailable(feature string) spec.Text {
 	}
 }
 
-func withheld(what []string) spec.Text {
+func withheld(due []evidence.Refusal) spec.Text {
+	var what []string
+	for _, r := range due {
+		what = append(what, r.String())
+	}
 	list := short(strings.Join(what, ", "))
 	return text("Le noyau refuse ceci au bac à sable mais l'aurait accordé à un vrai root (%s) ; pour être jugé, relancez en root, ou avec --isolation vm.",
 		"The kernel refuses this to the sandbox but would have granted it to a real root (%s); to have it judged, run it again as root, or with --isolation vm.", list)
