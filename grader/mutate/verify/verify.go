@@ -83,7 +83,7 @@ type Result struct {
 	Reused    int      // seen by an earlier verification
 	Inferred  int      // that cannot differ from the reference
 	Skipped   int      // that could not change a row
-	Absent    []string // alternatives that this host cannot build, and why
+	Absent    []string // what this host cannot build or show, and why
 	Building  time.Duration
 	Running   time.Duration
 }
