@@ -2,6 +2,7 @@ package tests
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // needMachines skips a test where there is no QEMU; CI has one.
@@ -63,6 +65,22 @@ func TestShell(t *testing.T) {
 		if !strings.Contains(said.String(), want) {
 			t.Errorf("%q is missing:\n%s", want, said.String())
 		}
+	}
+}
+
+// TestShellEnds: a script that is piped in is typed, and ends the machine.
+func TestShellEnds(t *testing.T) {
+	needMachines(t, "busybox")
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // else it waits for ever
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(bin, "moulinette"), "vm", "shell")
+	cmd.Stdin = strings.NewReader("cat\necho hello from $(hostname)") // cat takes the line after it, and the first end
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if !strings.Contains(string(out), "hello from $(hostname)") {
+		t.Errorf("cat was not given what follows:\n%s", out)
 	}
 }
 

@@ -35,6 +35,9 @@ type Job struct {
 	Scenario scenario.Scenario `json:"scenario"`
 	// Tell asks for an Answer with Begun, before the one with the record.
 	Tell bool `json:"tell,omitempty"`
+	// Word comes back with every answer to the job. A submission never learns
+	// it: where one could speak on the agent's channel, it cannot answer.
+	Word string `json:"word,omitempty"`
 }
 
 // Answer is the answer to a Setup (Host) or a Job (Record).
@@ -43,6 +46,7 @@ type Answer struct {
 	Host   *evidence.Host   `json:"host,omitempty"`
 	Record *evidence.Record `json:"record,omitempty"`
 	Begun  bool             `json:"begun,omitempty"` // the submission is about to run
+	Word   string           `json:"word,omitempty"`  // of the job
 }
 
 // Serve answers messages on conn until it is closed.
@@ -67,13 +71,13 @@ func Serve(conn io.ReadWriter) (err error) {
 		} else if err != nil {
 			return fmt.Errorf("agent: job: %w", err)
 		}
-		answer := Answer{}
+		answer := Answer{Word: j.Word}
 		begun := func() error { return nil }
 		if j.Tell {
-			begun = func() error { return enc.Encode(Answer{Begun: true}) }
+			begun = func() error { return enc.Encode(Answer{Begun: true, Word: j.Word}) }
 		}
 		if answer.Record, err = a.run(j.Scenario, begun); err != nil {
-			answer = Answer{Error: err.Error()}
+			answer.Error = err.Error()
 		}
 		if err := enc.Encode(answer); err != nil {
 			return err

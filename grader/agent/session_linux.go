@@ -167,6 +167,8 @@ func (a *agent) missing(sc scenario.Scenario) string {
 		return box.FeatureFaults
 	case sc.World.As != 0 && !a.has(box.FeatureIDRange):
 		return box.FeatureIDRange
+	case sc.Root == scenario.RealRoot && !a.has(box.FeatureRealRoot):
+		return box.FeatureRealRoot
 	}
 	return ""
 }
@@ -213,6 +215,7 @@ func (s *session) open() error {
 	b, err := s.agent.template.Open(box.Options{
 		World: s.sc.World, Limits: s.limits, Faults: s.agent.has(box.FeatureFaults),
 		Forks: slices.ContainsFunc(s.sc.Faults, func(f scenario.Fault) bool { return f.Effect == "fork" }), Variant: s.sc.Variant,
+		Real: s.sc.Root == scenario.RealRoot,
 	})
 	if err != nil {
 		return err
@@ -244,11 +247,12 @@ func (s *session) arm(listener *os.File) error {
 	if listener == nil {
 		return nil
 	}
-	root := s.agent.setup.Box.Mode == box.Root
+	mode := s.agent.setup.Box.Mode
+	granted := mode == box.Root && s.sc.Root != scenario.RealRoot
 	s.supervisor = fault.Supervise(listener, fault.Options{
 		Faults:   s.agent.faults(s.sc),
-		Grant:    fault.Grants{Devices: root, Proc: root},
-		Withhold: !root && s.agent.setup.Box.Mode != box.Privileged,
+		Grant:    fault.Grants{Devices: granted, Proc: granted},
+		Withhold: mode == box.Subordinate || mode == box.Single,
 		Start:    s.start, ProbePath: scenario.ProbePath, BoxInit: s.box.Init,
 	})
 	return nil

@@ -28,6 +28,7 @@ const (
 	FeatureDevices      = "devices"       // mknod of the six safe devices works, or is granted
 	FeatureProcRemount  = "proc_remount"  // proc can be mounted after the old root is gone, or is granted
 	FeatureRealRoot     = "real_root"     // no user namespace around the submission
+	FeatureIPCommand    = "ip_command"    // iproute2's ip
 	FeatureFaults       = "faults"        // seccomp user notification
 	FeatureMemoryLimit  = "memory_limit"  // a cgroup bounds the memory of the whole box
 	FeatureProcessLimit = "process_limit" // a cgroup bounds its number of processes
@@ -88,6 +89,7 @@ type Options struct {
 	Faults  bool            // launch the driver behind the notification filter
 	Forks   bool            // which then notifies plain forks, too
 	Variant string          // see scenario.Scenario
+	Real    bool            // no user namespace: for a host that is thrown away
 }
 
 // openTimeout bounds each exchange with our own processes in the box. It only

@@ -37,6 +37,7 @@ type Box struct {
 	exit    chan Exit
 	gone    chan struct{} // closed when init has ended
 	group   *group
+	real    bool     // it has no user namespace
 	disk    int      // MiB
 	work    *os.File // the folder /work, as the agent reaches it
 	closing sync.Once
@@ -44,7 +45,7 @@ type Box struct {
 
 // Open makes a box and prepares its world. Its driver is not launched yet.
 func (t *Template) Open(o Options) (*Box, error) {
-	b, err := t.fresh(o.Limits.DiskMiB)
+	b, err := t.fresh(o.Limits.DiskMiB, o.Real || t.cfg.Mode == Privileged)
 	if err != nil {
 		return nil, fmt.Errorf("box: %w", err)
 	}
@@ -56,19 +57,19 @@ func (t *Template) Open(o Options) (*Box, error) {
 }
 
 // fresh gives a box in which nothing has happened yet: the spare one, if there
-// is one of the right size.
-func (t *Template) fresh(disk int) (*Box, error) {
+// is one of the right size and kind.
+func (t *Template) fresh(disk int, real bool) (*Box, error) {
 	if t.spare != nil {
 		s := <-t.spare
 		t.spare = nil
-		if s.err == nil && s.box.disk == disk {
+		if s.err == nil && s.box.disk == disk && s.box.real == real {
 			return s.box, nil
 		}
 		if s.err == nil {
 			s.box.Close()
 		}
 	}
-	return t.newBox(disk)
+	return t.newBox(disk, real)
 }
 
 // spareBox is a box made ahead of its scenario, or why it was not.
@@ -84,7 +85,7 @@ func (t *Template) Prepare() {
 	}
 	t.spare = make(chan spareBox, 1)
 	go func(done chan<- spareBox) {
-		b, err := t.newBox(scenario.Limits{}.WithDefaults().DiskMiB)
+		b, err := t.newBox(scenario.Limits{}.WithDefaults().DiskMiB, t.cfg.Mode == Privileged)
 		done <- spareBox{b, err}
 	}(t.spare)
 }
@@ -111,8 +112,8 @@ func (t *Template) Close() error {
 }
 
 // newBox clones a box's init and has it set up what all boxes have in common.
-func (t *Template) newBox(disk int) (*Box, error) {
-	b := &Box{t: t, disk: disk, answers: make(chan answer, 1), exit: make(chan Exit, 1), gone: make(chan struct{})}
+func (t *Template) newBox(disk int, real bool) (*Box, error) {
+	b := &Box{t: t, disk: disk, real: real, answers: make(chan answer, 1), exit: make(chan Exit, 1), gone: make(chan struct{})}
 	if err := b.clone(); err != nil {
 		b.Close()
 		return nil, err
@@ -140,7 +141,7 @@ func (b *Box) clone() error {
 	}
 	go b.listen()
 	return b.order("set-up", order{Base: &base{
-		UserNS: b.t.cfg.Mode != Privileged, Ranged: b.t.cfg.Mode != Single, DiskMiB: b.disk,
+		UserNS: !b.real, Ranged: b.t.cfg.Mode != Single, DiskMiB: b.disk,
 	}})
 }
 
@@ -154,7 +155,7 @@ func (b *Box) furnish(o Options) error {
 	}
 	return b.order("world", order{Setup: &setup{
 		Ranged: b.t.cfg.Mode != Single, World: o.World, Limits: o.Limits, Faults: o.Faults, Forks: o.Forks,
-		Variant: o.Variant,
+		Variant: o.Variant, Bounded: o.Real,
 	}})
 }
 
@@ -224,7 +225,7 @@ func (b *Box) spawn(inside []*os.File) error {
 	b.cmd = &exec.Cmd{
 		// One thread is enough for an init, and makes its start and end cheaper.
 		Path: scenario.ProbePath, Args: []string{FaceInit}, Env: []string{"GOMAXPROCS=1"}, Dir: "/",
-		ExtraFiles: inside, SysProcAttr: b.t.initAttr(),
+		ExtraFiles: inside, SysProcAttr: b.initAttr(),
 	}
 	if err := b.group.start(b.cmd.SysProcAttr, b.cmd.Start); err != nil {
 		return fmt.Errorf("clone: %w", err)
@@ -235,13 +236,13 @@ func (b *Box) spawn(inside []*os.File) error {
 
 // initAttr asks for every namespace but the cgroup one, which init makes itself
 // once it is in its cgroup, so that it sees itself at its root.
-func (t *Template) initAttr() *syscall.SysProcAttr {
+func (b *Box) initAttr() *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC,
 		Pdeathsig:  syscall.SIGKILL,
 		Setsid:     true,
 	}
-	if t.cfg.Mode != Privileged {
+	if !b.real {
 		attr.Cloneflags |= unix.CLONE_NEWUSER
 		// init is executed before its maps are written, as nobody; execve
 		// keeps a nobody's capabilities only if they are ambient.
@@ -267,14 +268,14 @@ func AllCapabilities() []uintptr {
 // the agent is one that it may not (proc(5), oom_score_adj).
 func (b *Box) expose() error {
 	own, err := os.ReadFile("/proc/self/oom_score_adj")
-	if err != nil || !strings.HasPrefix(string(own), "-") || b.t.first == 0 && b.t.cfg.Mode != Privileged {
+	if err != nil || !strings.HasPrefix(string(own), "-") || b.t.first == 0 && !b.real {
 		return nil
 	}
 	return os.WriteFile("/proc/"+strconv.Itoa(b.Init)+"/oom_score_adj", []byte("0"), 0)
 }
 
 func (b *Box) writeMaps() error {
-	if b.t.cfg.Mode == Privileged {
+	if b.real {
 		return nil
 	}
 	dir := "/proc/" + strconv.Itoa(b.Init) + "/"

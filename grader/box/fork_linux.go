@@ -28,6 +28,7 @@ const (
 	launchPrivate
 	launchFolder
 	launchLimits
+	launchBound
 	launchFilter
 	launchSend
 	launchStdio
@@ -37,7 +38,7 @@ const (
 
 func (s launchStage) String() string {
 	return [...]string{
-		"ready", "make mounts private", "enter the working directory", "set limits", "install the filter", "hand over the listener",
+		"ready", "make mounts private", "enter the working directory", "set limits", "bound capabilities", "install the filter", "hand over the listener",
 		"arrange descriptors", "become the user", "execute the driver",
 	}[s]
 }
@@ -52,6 +53,7 @@ type launcher struct {
 	cwd     *byte // nil: init's, the root
 	private bool
 	limits  [5]rlimit
+	lacks   []uintptr // capabilities
 	filter  *Filter
 	user    uintptr
 	groups  bool // setgroups is allowed
@@ -77,6 +79,9 @@ func newLauncher(s *setup, null uintptr, filter *Filter) (*launcher, error) {
 	l := &launcher{null: null, private: s.World.Private, filter: filter, user: uintptr(s.World.As), groups: s.Ranged}
 	if !s.Faults {
 		l.filter = nil
+	}
+	if s.Bounded {
+		l.lacks = realRootLacks()
 	}
 	var err error
 	if l.path, err = unix.BytePtrFromString(driverPath); err != nil {
@@ -198,6 +203,12 @@ func (l *launcher) child() (launchStage, syscall.Errno) {
 		r := &l.limits[i]
 		if _, _, e := syscall.RawSyscall6(unix.SYS_PRLIMIT64, 0, r.which, uintptr(unsafe.Pointer(&r.value)), 0, 0, 0); e != 0 {
 			return launchLimits, e
+		}
+	}
+	// Before the filter, which notifies it.
+	for _, c := range l.lacks {
+		if _, _, e := syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, c, 0); e != 0 {
+			return launchBound, e
 		}
 	}
 	if stage, e := l.report(); e != 0 {

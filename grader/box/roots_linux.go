@@ -127,7 +127,7 @@ func (b *Box) mkdirs(path string) error {
 }
 
 func (b *Box) own(path string) error {
-	if b.t.first == 0 {
+	if b.t.first == 0 || b.real {
 		return nil
 	}
 	return unix.Chown(path, b.t.first, b.t.first)

@@ -26,6 +26,9 @@ type Config struct {
 	// may run that very file instead of a copy. In a virtual machine, where code
 	// is translated page by page, that saves a good part of each start.
 	Shared bool `json:"shared,omitempty"`
+	// Real says that the whole host is thrown away after a scenario, so that one
+	// may be real root of it.
+	Real bool `json:"real,omitempty"`
 }
 
 // unreadable is the mode of a program that may be executed and not read. Of such
@@ -98,6 +101,12 @@ func (t *Template) Features() []string {
 	case Subordinate:
 		fs = append(fs, FeatureIDRange)
 	case Single:
+	}
+	if t.cfg.Real && lockedDown() {
+		fs = append(fs, FeatureRealRoot)
+	}
+	if hasProgram("ip") {
+		fs = append(fs, FeatureIPCommand)
 	}
 	if t.cg.memory() {
 		fs = append(fs, FeatureMemoryLimit)

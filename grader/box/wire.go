@@ -28,6 +28,7 @@ type setup struct {
 	Faults  bool            `json:"faults"`
 	Forks   bool            `json:"forks,omitempty"` // the filter notifies plain forks, too
 	Variant string          `json:"variant,omitempty"`
+	Bounded bool            `json:"bounded,omitempty"` // no more capabilities than [realRootKeeps]
 }
 
 // answer comes back for each order, in turn. news come whenever they happen.

@@ -116,11 +116,16 @@ func (s *shim) bystander() error {
 	}
 }
 
-// runProbe starts the probe as a plain child, and waits for it.
+// runProbe starts the probe, or a program that leads to it, as a plain child, and
+// waits for it.
 func runProbe(_ *shim, req *scenario.Request, reply *scenario.Reply) error {
-	pid, err := start(probePath, probeArgv(req.Probe), &syscall.ProcAttr{})
+	argv := req.Args.Argv
+	if len(argv) == 0 {
+		argv = probeArgv(req.Probe)
+	}
+	pid, err := start(argv[0], argv, &syscall.ProcAttr{})
 	if err != nil {
-		return fmt.Errorf("start %s: %w", probePath, err) // what the submission left may well be no place to run it
+		return fmt.Errorf("start %s: %w", argv[0], err) // what the submission left may well be no place to run it
 	}
 	var status syscall.WaitStatus
 	for {

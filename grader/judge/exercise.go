@@ -67,6 +67,7 @@ func Exercise(ex *spec.Exercise, g Grading) Sheet {
 	sheet.Rows = j.rows(ex.Rows, nil)
 	sheet.Bonus = j.rows(ex.Bonus, sheet.Rows)
 	sheet.Norm, sheet.Notices = j.norm()
+	sheet.Notices = append(sheet.Notices, j.extras()...)
 	sheet.Concepts = j.concepts()
 	sheet.Faults = j.faults()
 	sheet.score(ex)
@@ -132,29 +133,58 @@ func (j *judging) rows(table []spec.Row, before []Row) []Row {
 }
 
 // row judges one row by its scenarios: a failure stands whatever else happened,
-// and what was not seen is never a pass.
+// and what was not seen is never a pass. An extra scenario that this host cannot
+// show is left out, if another was shown.
 func (j *judging) row(row spec.Row) Row {
 	r := Row{ID: row.ID, Title: row.Title, Points: row.Points}
-	count := map[Verdict]int{}
+	count, judged := map[Verdict]int{}, []Scenario(nil)
 	for _, id := range chosen(row, j.g.Only) {
 		s := j.verdicts[id]
 		r.Scenarios = append(r.Scenarios, s)
-		count[s.Verdict]++
+		if !j.elsewhere(s) {
+			count[s.Verdict]++
+			judged = append(judged, s)
+		}
+	}
+	if len(judged) == 0 {
+		judged = r.Scenarios
+		count[NotJudged] = len(judged)
 	}
 	for _, v := range []Verdict{Fail, HarnessFault, NotJudged} {
 		if count[v] == 0 {
 			continue
 		}
-		i := slices.IndexFunc(r.Scenarios, func(s Scenario) bool { return s.Verdict == v })
-		r.Verdict, r.Reason, r.Open = v, r.Scenarios[i].Reason, v != Fail
+		i := slices.IndexFunc(judged, func(s Scenario) bool { return s.Verdict == v })
+		r.Verdict, r.Reason, r.Open = v, judged[i].Reason, v != Fail
 		return r
 	}
-	if count[Pass] == 0 || count[Pass] != len(r.Scenarios) {
+	if count[Pass] == 0 || count[Pass] != len(judged) {
 		r.Verdict, r.Open, r.Reason = HarnessFault, true, noRecord()
 		return r
 	}
 	r.Verdict, r.Earned = Pass, row.Points
 	return r
+}
+
+// elsewhere tells whether a scenario is one more that only another host could
+// show: its row does without.
+func (j *judging) elsewhere(s Scenario) bool {
+	sc := j.ex.Scenarios[s.ID]
+	return s.Verdict == NotJudged && sc != nil && sc.Extra()
+}
+
+// extras names the scenarios that rows did without.
+func (j *judging) extras() []spec.Text {
+	var ids []string
+	for _, id := range sortedKeys(j.verdicts) {
+		if j.elsewhere(j.verdicts[id]) {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	return []spec.Text{leftOut(j.verdicts[ids[0]].Reason, ids)}
 }
 
 // require takes the points of a row whose required rows were not earned,

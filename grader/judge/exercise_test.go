@@ -129,6 +129,62 @@ func TestExercise(t *testing.T) {
 	}
 }
 
+// A scenario that wants a real root takes points where it was played, and costs
+// none where it could not be.
+func TestRealRootIsExtra(t *testing.T) {
+	text := table
+	for _, id := range []string{"a1", "a2", "b1", "c1", "x1", "n"} {
+		text += fmt.Sprintf(one, id, "one, two")
+		if id == "a2" || id == "x1" {
+			text = strings.TrimRight(text, "\n") + "\n    root: real\n"
+		}
+	}
+	text = strings.Replace(text, "scenarios: [x1]", "scenarios: [x1, a1]", 1)
+	ex, err := spec.Load(fstest.MapFS{"t.yaml": {Data: []byte(text)}}, "t.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	noRealRoot := func(r *evidence.Record) {
+		r.End = evidence.End{Outcome: evidence.Unavailable, Missing: "real_root"}
+	}
+	for _, c := range []struct {
+		name    string
+		change  func(*evidence.Record)
+		only    []string
+		want    string
+		notices int
+	}{
+		{"played", func(*evidence.Record) {}, nil, "pass pass pass | pass | 100/100 unjudged 0 passed true xp 2000 findings 0", 0},
+		{"lost", fails, nil, "fail not_judged not_judged | not_judged | 0/100 unjudged 0 passed false xp 0 findings 0", 0},
+		{"not played", noRealRoot, nil, "pass pass pass | pass | 100/100 unjudged 0 passed true xp 2000 findings 0", 1},
+		{"broken", broken, nil, "harness_fault not_judged not_judged | not_judged | 0/100 unjudged 100 passed undecided xp 0 findings 0", 0},
+		{"alone", noRealRoot, []string{"a2"}, "not_judged |  | 0/50 unjudged 50 passed undecided xp 0 findings 0", 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := judge.Grading{Only: c.only, Records: map[string]*evidence.Record{}}
+			for _, id := range judge.Needed(ex, c.only) {
+				g.Records[id] = good(id)
+			}
+			c.change(g.Records["a2"])
+			if x1 := g.Records["x1"]; x1 != nil {
+				c.change(x1)
+			}
+			sheet := judge.Exercise(ex, g)
+			if got := summary(sheet); got != c.want {
+				t.Errorf("\n got %s\nwant %s", got, c.want)
+			}
+			if len(sheet.Notices) != c.notices {
+				t.Errorf("notices %+v; want %d", sheet.Notices, c.notices)
+			}
+			for _, n := range sheet.Notices {
+				if !strings.Contains(n.FR, "a2") || !strings.Contains(n.EN, "a2") || !strings.Contains(n.EN, "--isolation vm") {
+					t.Errorf("notice %+v; want the scenario and the cure", n)
+				}
+			}
+		})
+	}
+}
+
 func summary(s judge.Sheet) string {
 	passed := "undecided"
 	if s.Passed != nil {

@@ -30,6 +30,12 @@ func harness(why string) spec.Text {
 
 func unavailable(feature string) spec.Text {
 	cure := text("relancez en root, ou avec --isolation vm.", "run it again as root, or with --isolation vm.")
+	switch feature {
+	case "real_root":
+		cure = text("relancez avec --isolation vm.", "run it again with --isolation vm.")
+	case "ip_command":
+		cure = text("installez iproute2.", "install iproute2.")
+	}
 	what := text("« %s »", "%q", feature)
 	if known, ok := spec.Features()[feature]; ok {
 		what = known
@@ -38,6 +44,12 @@ func unavailable(feature string) spec.Text {
 		FR: "Cette machine ne permet pas : " + what.FR + " ; " + cure.FR,
 		EN: "This host cannot offer: " + what.EN + "; " + cure.EN,
 	}
+}
+
+// leftOut tells of scenarios that only another host could show, for free.
+func leftOut(why spec.Text, ids []string) spec.Text {
+	what := text("Non joué ici, sans effet sur les points (%s). ", "Not played here, at no cost (%s). ", strings.Join(ids, ", "))
+	return spec.Text{FR: what.FR + why.FR, EN: what.EN + why.EN}
 }
 
 func withheld(due []evidence.Refusal) spec.Text {

@@ -16,11 +16,18 @@ type Scenario struct {
 	Faults []Fault  `json:"faults,omitempty"`
 	Watch  []string `json:"watch,omitempty"` // paths looked at in every snapshot, in the driver's root
 	Limits Limits   `json:"limits"`
+	// Root is [RealRoot] for a scenario that wants no user namespace around the
+	// submission; empty: what the sandbox has.
+	Root string `json:"root,omitempty"`
 	// Variant chooses among several submissions linked into one driver; the
 	// driver finds it in its environment under [VariantVariable]. Empty for a
 	// driver that holds one.
 	Variant string `json:"variant,omitempty"`
 }
+
+// RealRoot asks for root of the machine: in the namespaces of a box, but for a
+// user namespace. Only sandboxes that are thrown away as a whole offer it.
+const RealRoot = "real"
 
 // Limits bound one scenario. Times are counted from the start of the
 // submission and are scaled by the sandbox's measured slowness.

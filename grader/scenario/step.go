@@ -146,7 +146,7 @@ var calls = sync.OnceValue(func() map[string]Signature {
 
 		// No calls of the contract: what the shim does by itself.
 		"demo":      {},
-		"run_probe": {Starts: true, Blocks: true}, // a plain child, to look around where earlier calls have led
+		"run_probe": {Args: []string{"argv"}, Starts: true, Blocks: true}, // a plain child, to look around where earlier calls have led
 	}
 })
 

@@ -50,6 +50,9 @@ func (s *Scenario) identity(d *tree.Decoder) {
 			d.Report(d.At(&s.body.Needs[i]), fmt.Sprintf("unknown need %q", need), tree.Suggest(need, features))
 		}
 	}
+	if s.Root != "" && !s.Extra() {
+		d.Report(d.At(&s.body.Root), fmt.Sprintf("unknown root %q", s.Root), "write root: real, or leave it out")
+	}
 	if len(s.body.Expect) == 0 {
 		d.Report(s.at, fmt.Sprintf("scenario %q expects nothing", s.ID), "add expect:, or nothing can fail")
 	}
@@ -202,6 +205,9 @@ func (c *checker) norm() {
 			c.d.Report(c.d.At(check), fmt.Sprintf("unknown rule %q", check.Rule), tree.Suggest(check.Rule, rules()))
 		}
 		c.use(&check.Scenario, c.d.At(check))
+		if s := c.known[check.Scenario]; s != nil && s.Extra() {
+			c.d.Report(c.d.At(check), fmt.Sprintf("the norm checks scenario %q, which wants a real root", s.ID), "check one without root: real")
+		}
 	}
 	for i := range c.ex.Norm.ToleratedFunctions {
 		t := &c.ex.Norm.ToleratedFunctions[i]

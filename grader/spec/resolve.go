@@ -86,7 +86,7 @@ func (r *resolver) scope() *expect.Scope {
 }
 
 func (r *resolver) scenario(s *Scenario, seed uint64) scenario.Scenario {
-	sc := scenario.Scenario{ID: s.ID, Seed: seed}
+	sc := scenario.Scenario{ID: s.ID, Seed: seed, Root: s.Root}
 	r.fill(s.body.World.node, &sc.World)
 	r.fill(s.body.Faults.node, &sc.Faults)
 	r.fill(s.body.Watch.node, &sc.Watch)

@@ -1,6 +1,8 @@
 package spec
 
 import (
+	"slices"
+
 	"gopkg.in/yaml.v3"
 
 	"moulinette/grader/scenario"
@@ -14,6 +16,7 @@ type Scenario struct {
 	Title    Text
 	Concepts []string
 	Needs    []string // features of the host without which it is not judged, see [Features]
+	Root     string   // real: see [Scenario.Extra]
 	Expect   []Expectation
 	Keep     string // why it stays although other scenarios find the same faults
 	File     string // where it was loaded from
@@ -44,6 +47,7 @@ type body struct {
 	Title    Text                        `yaml:"title"`
 	Concepts []string                    `yaml:"concepts" doc:"ids of concepts that it exercises"`
 	Needs    []string                    `yaml:"needs" doc:"features of the host without which it is not judged"`
+	Root     rootKind                    `yaml:"root" doc:"real: wants a real root, which only the tiers vm and privileged offer; elsewhere it is left out of its row"`
 	Given    givenNode                   `yaml:"given" doc:"values that other fields refer to as ${name}, expressions as given.name"`
 	World    template[scenario.World]    `yaml:"world" doc:"what the box holds before the first step"`
 	Faults   template[[]scenario.Fault]  `yaml:"faults" doc:"what fails or is held"`
@@ -53,6 +57,12 @@ type body struct {
 	Expect   []Expectation               `yaml:"expect"`
 	Keep     string                      `yaml:"keep" doc:"why it stays although other scenarios find the same faults"`
 }
+
+// rootKind is [scenario.RealRoot], or nothing.
+type rootKind string
+
+// Schema knows the one word.
+func (*rootKind) Schema(*tree.Schemer) tree.Object { return tree.Enum([]string{scenario.RealRoot}) }
 
 // template is a node whose texts may refer to given values.
 type template[T any] struct{ node *yaml.Node }
@@ -67,8 +77,9 @@ func Features() map[string]Text {
 		"devices":      {"la création de périphériques (mknod)", "making device nodes (mknod)"},
 		"proc_remount": {"le montage d'un /proc après le détachement de l'ancienne racine", "mounting a proc after the old root is detached"},
 		"faults":       {"l'injection de fautes (notification seccomp)", "injecting faults (seccomp notification)"},
+		"ip_command":   {"la commande ip (paquet iproute2)", "the command ip (package iproute2)"},
 		"memory_limit": {"une limite de mémoire (cgroup)", "a limit on memory (cgroup)"},
-		"real_root":    {"un vrai root, hors de tout espace de noms utilisateur", "a real root, outside any user namespace"},
+		realRoot:       {"un vrai root, hors de tout espace de noms utilisateur", "a real root, outside any user namespace"},
 	}
 }
 
@@ -80,8 +91,19 @@ func (s *Scenario) UnmarshalTree(d *tree.Decoder, n *yaml.Node) {
 	s.given = s.body.Given.read(d)
 	s.vague = len(d.Problems) > before
 	s.ID, s.Title, s.Concepts = s.body.ID, s.body.Title, s.body.Concepts
-	s.Needs, s.Expect, s.Keep = s.body.Needs, s.body.Expect, s.body.Keep
+	s.Needs, s.Expect, s.Keep, s.Root = s.body.Needs, s.body.Expect, s.body.Keep, string(s.body.Root)
+	if s.Extra() {
+		s.Needs = slices.Concat([]string{realRoot}, s.Needs)
+	}
 }
+
+// Extra tells whether it says more about its row where the host offers a real
+// root, and is left out where it does not: the row is then judged by its other
+// scenarios. So it can take points, and alone it gives none.
+func (s *Scenario) Extra() bool { return s.Root == scenario.RealRoot }
+
+// realRoot is the feature that [Scenario.Extra] needs.
+const realRoot = "real_root"
 
 // Line is where it begins in its file.
 func (s *Scenario) Line() int { return s.at.Line }

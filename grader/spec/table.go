@@ -36,6 +36,10 @@ func (c *checker) rows(rows []Row, seen map[string]bool) {
 
 func (c *checker) rowScenarios(row *Row) {
 	seen := map[string]bool{}
+	always := func(id string) bool { return c.known[id] == nil || !c.known[id].Extra() }
+	if len(row.Scenarios) > 0 && !slices.ContainsFunc(row.Scenarios, always) {
+		c.d.Report(c.d.At(row), fmt.Sprintf("every scenario of row %s wants a real root, so most hosts could not judge it", row.ID), "add one without root: real")
+	}
 	for i, id := range row.Scenarios {
 		if seen[id] {
 			c.d.Report(c.d.At(&row.Scenarios[i]), fmt.Sprintf("row %s names the scenario %q twice", row.ID, id), "remove one")

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -72,7 +73,12 @@ func (a *app) boot(ctx context.Context, qemu, kernel, initrd string) error {
 		"-machine", "q35", "-accel", "tcg", "-m", "512",
 		"-chardev", "stdio,id=terminal,mux=on,signal=off", "-serial", "chardev:terminal",
 		"-kernel", kernel, "-initrd", initrd, "-append", words)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, a.stdout, a.stderr
+	stdin, err := typed()
+	if err != nil {
+		return fault("shell: %w", err)
+	}
+	defer stdin.Close()
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, a.stdout, a.stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	// Pdeathsig is about the thread that forked: it has to stay until the end.
 	runtime.LockOSThread()
@@ -81,4 +87,25 @@ func (a *app) boot(ctx context.Context, qemu, kernel, initrd string) error {
 		return fault("qemu: %w", err)
 	}
 	return nil
+}
+
+// typed is what the machine's terminal gets: ours, or what stands in stdin as if
+// it were typed. A terminal has no end, so at that of stdin Ctrl-D is typed until
+// whoever reads has ended.
+func typed() (*os.File, error) {
+	if term.IsTerminal(int(os.Stdin.Fd())) {
+		return os.Stdin, nil
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	go func() { // ends with the machine, when nobody reads any more
+		defer w.Close()
+		_, err := io.Copy(w, os.Stdin)
+		for end := "\n\x04"; err == nil; end = "\x04" {
+			_, err = io.WriteString(w, end)
+		}
+	}()
+	return r, nil
 }

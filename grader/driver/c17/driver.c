@@ -174,8 +174,8 @@ static char **probe_argv(const char *name) { return argv_of(PROBE_PATH, name); }
 
 static void free_argv(char **argv)
 {
-	free(argv[0]);
-	free(argv[1]);
+	for (size_t i = 0; argv != NULL && argv[i] != NULL; i++)
+		free(argv[i]);
 	free(argv);
 }
 
@@ -512,9 +512,7 @@ static void call_exec_in_netns(const struct json *args, const char *probe, struc
 	struct moulinette_args given = {.netns = json_text(args, "netns", ""), .argv = theirs == NULL ? ours : theirs};
 	settle_status(r, "exec_in_netns", moulinette_call("exec_in_netns", &given));
 	free_argv(ours);
-	for (size_t i = 0; theirs != NULL && theirs[i] != NULL; i++)
-		free(theirs[i]);
-	free(theirs);
+	free_argv(theirs);
 }
 
 /* Asks the driver itself, or a face of it elsewhere. */
@@ -529,16 +527,18 @@ static void call_is_container_init(const struct json *args, const char *probe, s
 	r->failed = r->missing;
 }
 
-/* Starts the probe as a plain child, and waits for it. */
+/* Starts the probe, or a program that leads to it, as a plain child, and waits
+ * for it. */
 static void call_run_probe(const struct json *args, const char *probe, struct reply *r)
 {
-	char **argv = probe_argv(probe);
+	char **argv = json_texts(args, "argv");
+	if (argv == NULL)
+		argv = probe_argv(probe);
 	int status = 0;
 	pid_t pid = start_in(0, become_probe, argv);
 	r->error = pid < 0 ? errno : wait_for(pid, &status);
 	r->failed = r->error != 0;
 	r->value = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-	(void)args;
 	free_argv(argv);
 }
 

@@ -197,7 +197,7 @@ func (t *text) summary() {
 		t.line("%s %s", t.in("Non essayée ici :", "Not tried here:"), why)
 	}
 	if len(t.r.Absent) > 0 {
-		t.line(t.in("Solutions admises non essayées : %d", "Accepted solutions not tried: %d"), len(t.r.Absent))
+		t.line(t.in("Non essayés ici : %d", "Not tried here: %d"), len(t.r.Absent))
 	}
 	if onlyReferences(t.r.Solutions) {
 		t.line("%s", t.in("La référence ne tient pas : rien d'autre n'a été essayé.", "The reference does not hold: nothing else was tried."))

@@ -9,6 +9,7 @@ import (
 
 	"moulinette/grader/evidence"
 	"moulinette/grader/mutate"
+	"moulinette/grader/sandbox/fake"
 	"moulinette/grader/spec"
 	"moulinette/grader/submission"
 )
@@ -173,6 +174,31 @@ func TestEveryScenarioIsNeeded(t *testing.T) {
 				t.Errorf("unneeded %q; want %q", got, test.want)
 			}
 		})
+	}
+}
+
+// A mutant that only real root shows is not tried where there is none, and
+// its scenario is not asked to kill anything there.
+func TestRealRootIsElsewhere(t *testing.T) {
+	v := tried(t, &Solution{ID: "reference", Kind: Reference})
+	v.Opener = &fake.Opener{}
+	d := v.scenarios[slices.IndexFunc(v.scenarios, func(s *shared) bool { return s.ID == "d.x" })].spec
+	d.Root, d.Needs = "real", []string{"real_root"}
+	for kills, want := range map[string]bool{"d.x": true, "a.x d.x": false, "": false} {
+		if got := v.elsewhere(&mutate.Mutant{Kills: strings.Fields(kills)}); got != want {
+			t.Errorf("killed by [%s]: elsewhere %v; want %v", kills, got, want)
+		}
+	}
+	v.Catalog.Mutants = []*mutate.Mutant{{}}
+	v.result.Solutions = nil
+	v.needed()
+	for _, e := range v.result.Errors {
+		if e.Subject == "d.x" {
+			t.Errorf("%+v; want nothing asked of it here", e)
+		}
+	}
+	if len(v.result.Errors) != 3 {
+		t.Errorf("%+v; want a.x, b.x and c.x asked for", v.result.Errors)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 
+	"moulinette/grader"
 	"moulinette/grader/evidence"
 	"moulinette/grader/judge"
 	"moulinette/grader/mutate"
@@ -52,6 +53,18 @@ func (v *verification) folder() string {
 
 func below(file, dir string) bool { return len(file) > len(dir) && file[:len(dir)+1] == dir+"/" }
 
+// extra tells whether a scenario is one that rows do without on this host.
+func (v *verification) extra(id string) bool {
+	i := slices.IndexFunc(v.scenarios, func(sc *shared) bool { return sc.ID == id })
+	return i >= 0 && v.scenarios[i].spec.Extra() && grader.Unavailable(v.scenarios[i].spec, v.Opener.Host(), v.Seed) != nil
+}
+
+// elsewhere tells whether a mutant does nothing wrong that this host could show:
+// it is killed only where there is a real root.
+func (v *verification) elsewhere(m *mutate.Mutant) bool {
+	return len(m.Kills) > 0 && !slices.ContainsFunc(m.Kills, func(id string) bool { return !v.extra(id) })
+}
+
 // needed asks of each scenario that it kill, in some row, a mutant that no other
 // scenario of that row kills, or tell why it stays.
 func (v *verification) needed() {
@@ -59,7 +72,7 @@ func (v *verification) needed() {
 		return
 	}
 	for _, sc := range v.scenarios {
-		if sc.spec.Keep != "" || v.killsAlone(sc.ID) {
+		if sc.spec.Keep != "" || v.extra(sc.ID) || v.killsAlone(sc.ID) {
 			continue
 		}
 		v.report(Error{

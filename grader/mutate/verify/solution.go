@@ -137,10 +137,14 @@ func (v *verification) members(f family) (all []*Solution) {
 	}
 	for _, m := range v.Catalog.Mutants {
 		if v.wanted(m.ID) && m.Language() == f.language {
-			at := m.Place()
+			at, files := m.Place(), v.edited(m.ID, f.language, m.Apply)
+			if v.elsewhere(m) {
+				v.result.Absent = append(v.result.Absent, m.ID+": only a real root shows it; use --isolation vm")
+				continue
+			}
 			all = append(all, &Solution{
 				ID: m.ID, Kind: Mutant, File: m.File, Line: at.Line, Column: at.Column, Mutant: m,
-				files: v.edited(m.ID, f.language, m.Apply), of: of,
+				files: files, of: of,
 			})
 		}
 	}

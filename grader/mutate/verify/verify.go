@@ -84,7 +84,7 @@ type Result struct {
 	Inferred  int      // that cannot differ from the reference
 	Company   int      // passed by several mutants together
 	Skipped   int      // that could not change a row
-	Absent    []string // alternatives that this host cannot build, and why
+	Absent    []string // what this host cannot build or show, and why
 	Building  time.Duration
 	Running   time.Duration
 }

@@ -7,6 +7,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -35,6 +37,7 @@ func Test(t *testing.T, open func(*testing.T) sandbox.Opener, d Drivers) {
 	}{
 		{"completed scenario", d.Good, completes},
 		{"two scenarios are strangers", d.Good, repeats},
+		{"real root, or word that there is none", d.Good, realRoot},
 		{"exiting driver", d.Exits, exits},
 		{"hanging driver", d.Hangs, hangs},
 		{"cancelled while running", d.Hangs, cancels},
@@ -100,6 +103,33 @@ func repeats(t *testing.T, box sandbox.Sandbox, _ Drivers) {
 	for _, id := range []string{"conformance.first", "conformance.second"} {
 		want(t, run(t, box, Scenario(id)), Scenario(id), evidence.Completed)
 	}
+}
+
+// realRoot has no user namespace around it, and not the capabilities that reach
+// past the others.
+func realRoot(t *testing.T, box sandbox.Sandbox, _ Drivers) {
+	const feature = "real_root"
+	sc := Scenario("conformance.real_root")
+	sc.Root = scenario.RealRoot
+	rec := run(t, box, sc)
+	if !slices.Contains(rec.Host.Features, feature) {
+		want(t, rec, sc, evidence.Unavailable)
+		if rec.End.Missing != feature {
+			t.Errorf("End = %+v; want %s missing", rec.End, feature)
+		}
+		return
+	}
+	want(t, rec, sc, evidence.Completed)
+	driver := rec.At["before"].Driver
+	if everybody := (evidence.IDMap{Count: math.MaxUint32}); len(driver.UIDMap) != 1 || driver.UIDMap[0] != everybody {
+		t.Errorf("uid_map %v; want %v", driver.UIDMap, everybody)
+	}
+	for name, has := range map[string]bool{"SYS_ADMIN": true, "MKNOD": true, "SYS_PTRACE": false, "SYS_MODULE": false, "SYS_RAWIO": false} {
+		if slices.Contains(driver.Caps.Effective, name) != has || slices.Contains(driver.Caps.Bounding, name) != has {
+			t.Errorf("capability %s: want %v of %+v", name, has, driver.Caps)
+		}
+	}
+	want(t, run(t, box, Scenario("conformance.after_real_root")), Scenario("conformance.after_real_root"), evidence.Completed)
 }
 
 func exits(t *testing.T, box sandbox.Sandbox, d Drivers) {

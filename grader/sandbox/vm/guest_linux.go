@@ -27,6 +27,7 @@ type machine struct {
 	replies        chan guest.Reply // closed when the guest says no more
 	why            error            // of that, set before
 	answers        *bufio.Reader
+	word           string // that the agent's answers carry; see agent.Job
 	readers        sync.WaitGroup
 }
 

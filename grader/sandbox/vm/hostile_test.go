@@ -50,6 +50,7 @@ func TestHostileGuests(t *testing.T) {
 		{"busy", 1, evidence.Hung, ""},
 		{"nonsense", 1, evidence.Babbled, ""},
 		{"empty", 1, evidence.Babbled, ""},
+		{"forged", 1, evidence.Babbled, ""},
 		{"gigabytes", 10000, evidence.Babbled, ""},
 		{"console", 10000, evidence.Flooded, "::error::"},
 		{"memory", 10000, evidence.Exited, "deadlocked on memory"},
@@ -73,6 +74,17 @@ func TestHostileGuests(t *testing.T) {
 	}
 	if after := descriptors(t); after > before {
 		t.Errorf("%d descriptors; %d before", after, before)
+	}
+}
+
+// Real root of a machine may end the agent there: that is its own failure.
+func TestRealRootEndsTheAgent(t *testing.T) {
+	rec, err := hostile(t).Run(t.Context(), scenario.Scenario{ID: "dies", Root: scenario.RealRoot})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rec.End.Outcome != evidence.Babbled {
+		t.Errorf("end %+v; want %s", rec.End, evidence.Babbled)
 	}
 }
 

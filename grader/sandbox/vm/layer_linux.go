@@ -49,7 +49,7 @@ func (l *layer) prepare(ctx context.Context, h *host, m *machine, driver string)
 		}
 	}
 	err = m.say(ctx, agent.Setup{Tier: Tier, Slow: slow, Once: true, Box: box.Config{
-		Mode: box.Root, Driver: inside, Self: guest.AgentPath, Shared: true,
+		Mode: box.Root, Driver: inside, Self: guest.AgentPath, Shared: true, Real: true,
 	}})
 	if err != nil {
 		return fmt.Errorf("set-up: %w", err)

@@ -2,6 +2,7 @@ package vm
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -124,13 +125,16 @@ func (m *machine) begin(ctx context.Context, sc scenario.Scenario) (answer agent
 	if err := m.wake(ctx); err != nil {
 		return answer, err
 	}
-	if err := m.say(ctx, agent.Job{Scenario: sc, Tell: true}); err != nil {
+	m.word = rand.Text()
+	if err := m.say(ctx, agent.Job{Scenario: sc, Tell: true, Word: m.word}); err != nil {
 		return answer, err
 	}
 	answer, err = m.hear(ctx)
 	switch {
 	case err != nil:
 		return answer, err
+	case answer.Word != m.word:
+		return answer, errNonsense
 	case answer.Error != "":
 		return answer, errors.New(answer.Error)
 	case !answer.Begun && answer.Record == nil:
@@ -165,7 +169,7 @@ func (m *machine) finish(ctx context.Context, l scenario.Limits) (agent.Answer, 
 		return answer, errEnded
 	case err != nil:
 		return answer, err
-	case answer.Error == "" && answer.Record == nil:
+	case answer.Word != m.word, answer.Error == "" && answer.Record == nil:
 		return answer, errNonsense
 	}
 	return answer, nil
@@ -188,11 +192,12 @@ func (m *machine) watch(ctx context.Context, stop context.CancelCauseFunc) {
 
 // blame makes a record of a machine that came to grief while the submission was
 // in it. The submission did that: the rest of the machine is ours, and stands
-// still meanwhile. What QEMU itself, or the agent, did is a fault of ours.
+// still meanwhile. What QEMU itself did is a fault of ours, and what the agent
+// did, unless the submission was root of the machine and could end it.
 func (s *Sandbox) blame(m *machine, sc scenario.Scenario, err error) (*evidence.Record, error) {
 	end := evidence.End{Reason: "the virtual machine: " + err.Error()}
 	switch {
-	case errors.Is(err, errGone):
+	case errors.Is(err, errGone) && sc.Root != scenario.RealRoot:
 		return nil, fmt.Errorf("sandbox: %w%s", err, m.lastWords())
 	case errors.Is(err, errSilent):
 		end.Outcome = evidence.Hung

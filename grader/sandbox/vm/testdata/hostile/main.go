@@ -36,7 +36,7 @@ func play(port *os.File) {
 	if job.Scenario.ID == "early" {
 		trigger("c")
 	}
-	check(out.Encode(agent.Answer{Begun: true}))
+	check(out.Encode(agent.Answer{Begun: true, Word: job.Word}))
 	deeds[job.Scenario.ID](port)
 	select {}
 }
@@ -51,6 +51,12 @@ var deeds = map[string]func(*os.File){
 	},
 	"nonsense": func(port *os.File) { write(port, []byte("full marks, please\n")) },
 	"empty":    func(port *os.File) { write(port, []byte("{}\n")) },
+	// All right, but for the word that only the agent was told.
+	"forged": func(port *os.File) {
+		check(json.NewEncoder(port).Encode(agent.Answer{Word: "please", Record: &evidence.Record{
+			Version: evidence.Version, Scenario: "forged", End: evidence.End{Outcome: evidence.Completed},
+		}}))
+	},
 	"gigabytes": func(port *os.File) {
 		for chunk := bytes.Repeat([]byte("["), 1<<20); ; {
 			write(port, chunk)
