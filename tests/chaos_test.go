@@ -21,7 +21,7 @@ import (
 )
 
 // Who is killed.
-var victims = []string{"agent", "init", "driver", "compiler", "grader"}
+var victims = []string{"agent", "nursery", "init", "driver", "compiler", "grader"}
 
 // chaosRows is what is graded meanwhile: scenarios of several kinds, few of them,
 // so that there can be many rounds.
@@ -319,12 +319,18 @@ func isVictim(pid int, victim string) bool {
 	if err != nil {
 		return false
 	}
+	comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	if err != nil {
+		return false
+	}
 	name, _, _ := strings.Cut(string(text), "\x00")
 	switch victim {
 	case "agent":
-		return name == "moulinette-agent"
+		return string(comm) == "moulinette-agen\n"
+	case "nursery":
+		return string(comm) == "moulinette-crib\n"
 	case "init":
-		return name == "moulinette-init"
+		return string(comm) == "moulinette-init\n"
 	case "driver":
 		return name == "driver"
 	}
