@@ -20,7 +20,8 @@ func TestOfTheGoCommand(t *testing.T) {
 		{"pass", "func TestA(t *testing.T) { t.Log(\"a word\") }", false, []string{"ok  ", "1 tests passed, 0 skipped"}, []string{"a word"}},
 		{
 			"skip", "func TestA(t *testing.T) {}\nfunc TestB(t *testing.T) { t.Skip(\"needs root\") }\nfunc TestC(t *testing.T) { t.Run(\"x\", func(t *testing.T) { t.Skip(\"needs root\") }) }", false,
-			[]string{"2 tests passed, 2 skipped", "2  needs root"}, nil,
+			[]string{"2 tests passed, 2 skipped", "2  needs root"},
+			nil,
 		},
 		{"fail", "func TestA(t *testing.T) { t.Error(\"a reason\") }\nfunc TestB(t *testing.T) {}", true, []string{"a reason", "FAIL", "1 tests passed"}, nil},
 		{"panic", "func TestA(t *testing.T) { panic(\"a word\") }", true, []string{"panic: a word"}, nil},
