@@ -68,7 +68,7 @@ mutants; 3 fault of the harness or the host, or it cannot be judged here.`,
 	flags.Uint64Var(&f.seed, "seed", f.seed, "seed of the random values")
 	f.isolation.flags(flags)
 	flags.BoolVar(&f.fresh, "fresh", false, "run also what was seen before and has not changed")
-	flags.StringVar(&f.matrix, "matrix", string(verify.Rows), "rows: which rows each mutant loses, and that every scenario is needed; full: and by which scenarios; all: also what cannot differ from the reference")
+	flags.StringVar(&f.matrix, "matrix", string(verify.Rows), "rows: which rows each mutant loses, and that every scenario is needed; full: and by which scenarios, each mutant tried alone; all: also what cannot differ from the reference")
 	f.output.flags(flags)
 	return cmd
 }

@@ -223,7 +223,7 @@ func TestVerify(t *testing.T) {
 		}
 		for i, s := range all.Solutions {
 			for id, c := range s.Cells {
-				if guess := r.Solutions[i].Cells[id]; guess.Verdict != c.Verdict {
+				if guess := r.Solutions[i].Cells[id]; !guess.Skipped && guess.Verdict != c.Verdict {
 					t.Errorf("%s, %s: %s; inferred was %s", s.ID, id, c.Verdict, guess.Verdict)
 				}
 			}

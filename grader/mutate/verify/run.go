@@ -105,10 +105,10 @@ func (v *verification) runAll(ctx context.Context, group []*Solution) error {
 	side(group, func(i int, s *Solution) { planned[i] = v.cells(s) })
 	var first, later []cell
 	for _, c := range slices.Concat(planned...) {
-		if v.Matrix == Rows && c.solution.Kind == Mutant && !c.solution.Cells[c.scenario.ID].Named {
-			later = append(later, c)
-		} else {
+		if v.Matrix != Rows || v.decides(c) {
 			first = append(first, c)
+		} else {
+			later = append(later, c)
 		}
 	}
 	if err := v.run(ctx, first); err != nil || len(later) == 0 {
@@ -127,6 +127,23 @@ func (v *verification) runAll(ctx context.Context, group []*Solution) error {
 		}
 		return !needed
 	}))
+}
+
+// decides tells whether a row may be decided by this scenario alone: of a mutant
+// by one that it names, of the skeleton by the first of a row.
+func (v *verification) decides(c cell) bool {
+	switch c.solution.Kind {
+	case Mutant:
+		return c.solution.Cells[c.scenario.ID].Named
+	case Skeleton:
+		return slices.ContainsFunc(v.Exercises, func(ex *spec.Exercise) bool {
+			return slices.ContainsFunc(slices.Concat(ex.Rows, ex.Bonus), func(row spec.Row) bool {
+				return len(row.Scenarios) > 0 && row.Scenarios[0] == c.scenario.ID
+			})
+		})
+	default:
+		return true
+	}
 }
 
 // side does something to each of many, as many side by side as there are CPUs.
