@@ -173,18 +173,33 @@ func broken(text string, width int) []string {
 // chop breaks text anywhere into parts of at most width columns.
 func chop(text string, width int) []string {
 	var parts []string
-	for columns(text) > width {
-		end := min(len(text)-1, utf8.UTFMax*width) // far enough, and on a boundary
-		for !utf8.RuneStart(text[end]) {
-			end--
-		}
-		head := ruler.Truncate(text[:end], width, "")
+	for wider(text, width) {
+		head := ruler.Truncate(text[:boundary(text, min(len(text)-1, utf8.UTFMax*width))], width, "")
 		if head == "" {
 			break // nothing of it fits; it stands out of the page
 		}
 		parts, text = append(parts, head), text[len(head):]
 	}
 	return append(parts, text)
+}
+
+// wider tells whether text takes more than width columns. It measures no more of
+// a long text than it has to.
+func wider(text string, width int) bool {
+	for n := utf8.UTFMax * width; n < len(text); n *= 2 {
+		if columns(text[:boundary(text, n)]) > width {
+			return true
+		}
+	}
+	return columns(text) > width
+}
+
+// boundary is the last place up to at where a rune begins.
+func boundary(text string, at int) int {
+	for !utf8.RuneStart(text[at]) {
+		at--
+	}
+	return at
 }
 
 // columns is how wide a terminal shows s.

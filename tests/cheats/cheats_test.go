@@ -41,35 +41,13 @@ type trial struct {
 
 func open(t *testing.T) *trial {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root, to take the machine's fingerprint and to become another user")
-	}
-	dir, err := os.MkdirTemp("", "moulinette-cheats-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
 	tr := &trial{exercises: map[string]*spec.Exercise{}}
-	if tr.Stage, err = battery.Open(dir, "../.."); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(tr.Close)
+	tr.Stage, tr.programs, tr.built = battery.Ready(t, *only)
 	for _, name := range []string{"truman_container", "ex02"} {
+		var err error
 		if tr.exercises[name], err = spec.Load(specs.FS, name+".yaml"); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if tr.programs, err = battery.Load("."); err != nil {
-		t.Fatal(err)
-	}
-	if *only != "" {
-		tr.programs = slices.DeleteFunc(tr.programs, func(p *battery.Program) bool { return !regexp.MustCompile(*only).MatchString(p.Name) })
-	}
-	if tr.built, err = battery.Build(t.Context(), tr.Builder, "../..", tr.programs); err != nil {
-		t.Fatal(err)
-	}
-	if err := tr.Remember(); err != nil {
-		t.Fatal(err)
 	}
 	return tr
 }

@@ -38,32 +38,10 @@ type theatre struct {
 
 func open(t *testing.T) *theatre {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root, to take the machine's fingerprint and to become another user")
-	}
-	dir, err := os.MkdirTemp("", "moulinette-hostile-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
 	th := &theatre{}
-	if th.Stage, err = battery.Open(dir, "../.."); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(th.Close)
+	th.Stage, th.programs, th.built = battery.Ready(t, *only)
+	var err error
 	if th.exercise, err = spec.Load(specs.FS, "truman_container.yaml"); err != nil {
-		t.Fatal(err)
-	}
-	if th.programs, err = battery.Load("."); err != nil {
-		t.Fatal(err)
-	}
-	if *only != "" {
-		th.programs = slices.DeleteFunc(th.programs, func(p *battery.Program) bool { return !regexp.MustCompile(*only).MatchString(p.Name) })
-	}
-	if th.built, err = battery.Build(t.Context(), th.Builder, "../..", th.programs); err != nil {
-		t.Fatal(err)
-	}
-	if err := th.Remember(); err != nil {
 		t.Fatal(err)
 	}
 	return th
