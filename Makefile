@@ -45,9 +45,9 @@ build: ## build bin/moulinette and bin/moulinette-agent
 	@CGO_ENABLED=0 $(GO) build -trimpath -o $(PREFIX)/moulinette ./grader/cmd/moulinette
 	@CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "-s -w" -o $(PREFIX)/moulinette-agent ./grader/cmd/agent
 
-test: ## run every test
-	$(GO) test -count=1 $$($(GO) list ./... | grep -v '/tests\(/\|$$\)')
-	$(GO) test -count=1 -p 1 ./tests/...  # one after another: they look at the whole machine
+test: ## run every test, and count those that this host skips
+	@$(GO) test -count=1 -json $$($(GO) list ./... | grep -v '/tests\(/\|$$\)') | $(GO) run ./tests/summary
+	@$(GO) test -count=1 -p 1 -json ./tests/... | $(GO) run ./tests/summary  # one after another: they look at the whole machine
 
 check: format lint vet test race tidy verify tree ## all that CI checks
 
@@ -82,8 +82,8 @@ tiers: ## grade the reference in namespaces and in machines, whole: the verdicts
 clones: ## run N=1000 machines in a row: none may hang
 	MOULINETTE_CLONES=$(if $(filter command line environment,$(origin N)),$(N),1000) $(GO) test -count=1 -v -timeout 120m -run TestManyClones ./grader/sandbox/vm
 
-soak-hostile: ## play N=20 hostile and honest scenarios mixed, as root and as ordinary users; N=10000 is what we mean
-	$(GO) test -count=1 -v -timeout 4h -run TestSoak ./tests/hostile -soak $(N)
+soak-hostile: ## play N=20 hostile and honest scenarios mixed, as root and as ordinary users [SEED=]; N=10000 is what we mean
+	$(GO) test -count=1 -v -timeout 4h -run TestSoak ./tests/hostile -soak $(N) $(if $(SEED),-soak-seed $(SEED))
 
 soak: build ## grade the reference N=20 times in a row and 8 side by side
 	@bash tests/soak.sh $(PREFIX)/moulinette $(N)

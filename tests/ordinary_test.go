@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -63,12 +64,18 @@ func newOrdinary(t *testing.T) *ordinary {
 	for _, args := range [][]string{{"cp", "-r", "../reference", copied}, {"cp", "-r", bin, filepath.Join(dir, "bin")}} {
 		must(t, exec.Command(args[0], args[1:]...))
 	}
-	warm := exec.Command(filepath.Join(bin, "moulinette"), "grade", copied, "--only", "pid.child_is_init")
-	warm.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(dir, "cache"))
-	must(t, warm)
-	must(t, exec.Command("chown", "-R", fmt.Sprint(ordinaryID), dir))
+	o.warm(t)
 	must(t, exec.Command("chmod", "755", dir))
 	return o
+}
+
+// warm builds the driver as root, whose build cache is warm, and gives it away.
+func (o *ordinary) warm(t *testing.T) {
+	t.Helper()
+	warm := exec.Command(filepath.Join(bin, "moulinette"), "grade", filepath.Join(o.dir, "reference"), "--only", "pid.child_is_init")
+	warm.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(o.dir, "cache"))
+	must(t, warm)
+	must(t, exec.Command("chown", "-R", fmt.Sprint(ordinaryID), o.dir))
 }
 
 func must(t *testing.T, cmd *exec.Cmd) {
@@ -82,15 +89,7 @@ func must(t *testing.T, cmd *exec.Cmd) {
 // subordinate ids.
 func (o *ordinary) grade(t *testing.T, spec, subids string) (sheet, int) {
 	t.Helper()
-	script := `set -e
-mount --bind "$D/passwd" /etc/passwd
-mount --bind "$D/$SUBIDS" /etc/subuid
-mount --bind "$D/$SUBIDS" /etc/subgid
-cd "$D"
-exec setpriv --reuid=$ID --regid=$ID --clear-groups "$D/bin/moulinette" grade ./reference --spec "$SPEC" --format json`
-	cmd := exec.Command("sh", "-c", script)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Unshareflags: syscall.CLONE_NEWNS}
-	cmd.Env = append(os.Environ(), "D="+o.dir, "HOME="+o.dir, "XDG_CACHE_HOME="+filepath.Join(o.dir, "cache"), "ID="+fmt.Sprint(ordinaryID), "SUBIDS="+subids, "SPEC="+spec)
+	cmd := o.command(t.Context(), subids, "grade", "./reference", "--spec", spec, "--format", "json")
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
@@ -99,6 +98,20 @@ exec setpriv --reuid=$ID --regid=$ID --clear-groups "$D/bin/moulinette" grade ./
 		t.Fatalf("no report: %v, %v\n%s", jerr, err, stderr.String())
 	}
 	return s, cmd.ProcessState.ExitCode()
+}
+
+// command is one of moulinette's, in the ordinary user's folder.
+func (o *ordinary) command(ctx context.Context, subids string, args ...string) *exec.Cmd {
+	script := `set -e
+mount --bind "$D/passwd" /etc/passwd
+mount --bind "$D/$SUBIDS" /etc/subuid
+mount --bind "$D/$SUBIDS" /etc/subgid
+cd "$D"
+exec setpriv --reuid=$ID --regid=$ID --clear-groups "$D/bin/moulinette" "$@"`
+	cmd := exec.CommandContext(ctx, "sh", append([]string{"-c", script, "sh"}, args...)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Unshareflags: syscall.CLONE_NEWNS}
+	cmd.Env = append(os.Environ(), "D="+o.dir, "HOME="+o.dir, "XDG_CACHE_HOME="+filepath.Join(o.dir, "cache"), "ID="+fmt.Sprint(ordinaryID), "SUBIDS="+subids)
+	return cmd
 }
 
 // With subordinate ids an ordinary user judges every point.
@@ -113,6 +126,7 @@ func TestOrdinaryUserWithSubordinateIDs(t *testing.T) {
 			t.Errorf("%s: exit %d, %+v; want full marks", spec, code, s)
 		}
 	}
+	t.Run("by mknod alone", func(t *testing.T) { byMknodAlone(t, o) })
 }
 
 // Without them no row may fail: what this host cannot show is not judged, and

@@ -187,6 +187,9 @@ func TestWithout(t *testing.T) {
 		{"no netlink", noNetlink, warm, "etlink"},
 		{"no user namespaces", noUserNS, warm, "not permitted"},
 		{"no pidfd", refuse(unix.ENOSYS, unix.SYS_PIDFD_OPEN), warm, ""},
+		{"no inotify left", refuse(unix.EMFILE, unix.SYS_INOTIFY_INIT1), warm, ""},
+		{"no process_vm_readv", refuse(unix.EPERM, unix.SYS_PROCESS_VM_READV), warm, ""},
+		{"a /proc without sysctls", loss{Mounts: []mount{{"tmpfs", "/proc/sys", "mode=0"}}}, warm, ""},
 		{"no mount_setattr", refuse(unix.ENOSYS, unix.SYS_MOUNT_SETATTR), warm, "read-only"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

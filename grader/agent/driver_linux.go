@@ -32,7 +32,7 @@ type driver struct {
 	flooded sync.Once
 	readers sync.WaitGroup
 	out     [2]output
-	exit    *box.Exit // once known
+	exit    *syscall.WaitStatus // once known
 }
 
 // output is one captured stream.
@@ -225,8 +225,9 @@ func (d *driver) over() *evidence.End {
 			return nil
 		}
 	}
-	end := &evidence.End{Outcome: evidence.Exited, Exit: d.exit.Status, Signal: d.exit.Signal}
-	if end.Signal != 0 {
+	end := &evidence.End{Outcome: evidence.Exited, Exit: d.exit.ExitStatus()}
+	if d.exit.Signaled() {
+		end.Signal = int(d.exit.Signal())
 		end.Reason = "killed by " + syscall.Signal(end.Signal).String()
 	} else {
 		end.Reason = fmt.Sprintf("exited with status %d", end.Exit)
@@ -236,7 +237,7 @@ func (d *driver) over() *evidence.End {
 
 // awaitExit waits for the news of the driver's end; nil if it lives. Without
 // init nobody is left to bring it, and the driver was killed with the rest.
-func (d *driver) awaitExit() *box.Exit {
+func (d *driver) awaitExit() *syscall.WaitStatus {
 	select {
 	case e := <-d.box.Exit():
 		return &e
@@ -246,12 +247,13 @@ func (d *driver) awaitExit() *box.Exit {
 	}
 	select {
 	case e := <-d.box.Exit():
-		if e.Signal == 0 { // it ended before
+		if e.Exited() { // it ended before
 			return &e
 		}
 	default:
 	}
-	return &box.Exit{Signal: int(syscall.SIGKILL)}
+	killed := syscall.WaitStatus(syscall.SIGKILL)
+	return &killed
 }
 
 // close waits for the readers; the box is closed by then.

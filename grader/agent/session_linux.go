@@ -213,8 +213,7 @@ const dying = 300 * time.Millisecond
 // open opens the box and lets the driver go.
 func (s *session) open() error {
 	b, err := s.agent.template.Open(box.Options{
-		World: s.sc.World, Limits: s.limits, Faults: s.agent.has(box.FeatureFaults),
-		Forks: slices.ContainsFunc(s.sc.Faults, func(f scenario.Fault) bool { return f.Effect == "fork" }), Variant: s.sc.Variant,
+		World: s.sc.World, Limits: s.limits, Filter: s.filter(), Variant: s.sc.Variant,
 		Real: s.sc.Root == scenario.RealRoot,
 	})
 	if err != nil {
@@ -230,6 +229,17 @@ func (s *session) open() error {
 		s.agent.template.Prepare()
 	}
 	return nil
+}
+
+// filter is what the driver is launched behind: it notifies plain forks only for
+// a fault that is about them.
+func (s *session) filter() *box.Filter {
+	if !s.agent.has(box.FeatureFaults) {
+		return nil
+	}
+	forks := slices.ContainsFunc(s.sc.Faults, func(f scenario.Fault) bool { return f.Effect == "fork" })
+	program, flags := fault.Program(forks)
+	return &box.Filter{Program: program, Flags: flags}
 }
 
 // arm is called while the launcher waits, just before it becomes the driver:
@@ -311,6 +321,9 @@ func (s *session) doubt(r scenario.Reply) error {
 func (s *session) look(label string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.supervisor != nil {
+		s.supervisor.Reconsider()
+	}
 	snap, err := s.observer.Snapshot(s.sc.Watch)
 	if err != nil && !s.killed {
 		if end := s.driver.over(); end != nil {

@@ -2,18 +2,18 @@
 // mounts that cannot be undone from inside, limits, an init of ours as PID 1,
 // and a clean-up that leaves nothing.
 //
-// It runs in the agent. The parts that run inside the box (its init, and the
-// launcher that becomes the driver) are here too, behind [InitMain] and
-// [LaunchMain]. The package knows nothing of steps, faults or evidence.
+// It runs in the agent, and knows nothing of steps, faults or evidence.
 //
 // How a box comes about. The agent keeps one locked thread whose mount
-// namespace holds a template: a private root with read-only system folders. A
-// box is a child cloned from that thread into new user, mount, pid, net, uts,
-// ipc and cgroup namespaces; the kernel locks every mount it inherits across
-// the user namespace (mount_namespaces(7)), so a submission can neither
-// unmount nor remount them. The child, the box's init, mounts what is its own,
-// prepares the world, and launches the driver in a mount namespace of its own
-// whose mounts are peers of init's.
+// namespace holds a template: a private root with read-only system folders. In
+// the same mounts lives the nursery, a puppet (see the package of that name) that
+// clones the inits of boxes, puppets too, into new user, mount, pid, net, uts,
+// ipc and cgroup namespaces; the kernel locks every mount that they inherit
+// across the user namespace (mount_namespaces(7)), so a submission can neither
+// unmount nor remount them. A box's init is told to mount what is its own, to
+// prepare the world, and to launch the driver in a mount namespace of its own
+// whose mounts are peers of init's. No program of ours is executed for any of
+// this: that would cost more than all the rest.
 package box
 
 import (
@@ -86,8 +86,7 @@ func (m Mode) ids() int {
 type Options struct {
 	World   scenario.World
 	Limits  scenario.Limits // with defaults filled in
-	Faults  bool            // launch the driver behind the notification filter
-	Forks   bool            // which then notifies plain forks, too
+	Filter  *Filter         // that the driver is launched behind, nil: none
 	Variant string          // see scenario.Scenario
 	Real    bool            // no user namespace: for a host that is thrown away
 }

@@ -1,20 +1,18 @@
 package box
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
+	"moulinette/grader/box/puppet"
 	"moulinette/grader/scenario"
 )
 
@@ -29,18 +27,17 @@ type Box struct {
 	Sockets []*net.UnixListener // where probes of this box check in, besides Template.Socket
 	Copies  []Inode             // of our binary, in the box's roots
 
-	t       *Template
-	cmd     *exec.Cmd
-	control *net.UnixConn
-	launch  *net.UnixConn
-	answers chan answer
-	exit    chan Exit
-	gone    chan struct{} // closed when init has ended
-	group   *group
-	real    bool     // it has no user namespace
-	disk    int      // MiB
-	work    *os.File // the folder /work, as the agent reaches it
-	closing sync.Once
+	t         *Template
+	init      *puppet.Puppet
+	control   *net.UnixConn // init's
+	launch    *net.UnixConn
+	group     *group
+	options   Options
+	real      bool       // it has no user namespace
+	disk      int        // MiB
+	work      *os.File   // the folder /work, as the agent reaches it
+	uncovered chan error // delivers once the template has no /work of this box any more
+	closing   sync.Once
 }
 
 // Open makes a box and prepares its world. Its driver is not launched yet.
@@ -98,22 +95,21 @@ func (t *Template) Prepared() {
 	}
 }
 
-// Close closes the box made ahead, which has a cgroup already.
+// Close closes the box made ahead, and the nursery.
 func (t *Template) Close() error {
-	if t.spare == nil {
-		return nil
+	var err error
+	if t.spare != nil {
+		if s := <-t.spare; s.err == nil {
+			err = s.box.Close()
+		}
+		t.spare = nil
 	}
-	s := <-t.spare
-	t.spare = nil
-	if s.err != nil {
-		return nil // there is none
-	}
-	return s.box.Close()
+	return errors.Join(err, t.nursery.Close(), reap(t.nurse))
 }
 
 // newBox clones a box's init and has it set up what all boxes have in common.
 func (t *Template) newBox(disk int, real bool) (*Box, error) {
-	b := &Box{t: t, disk: disk, real: real, answers: make(chan answer, 1), exit: make(chan Exit, 1), gone: make(chan struct{})}
+	b := &Box{t: t, disk: disk, real: real}
 	if err := b.clone(); err != nil {
 		b.Close()
 		return nil, err
@@ -130,8 +126,9 @@ func (b *Box) clone() error {
 	if b.group, err = b.t.cg.make(int(b.t.made.Add(1))); err != nil {
 		return fmt.Errorf("cgroup: %w", err)
 	}
-	if err := b.t.on(func() error { return b.spawn(inside) }); err != nil {
-		return err
+	defer b.group.entered()
+	if err := b.spawn(inside); err != nil {
+		return fmt.Errorf("init: %w", err)
 	}
 	if err := b.writeMaps(); err != nil {
 		return fmt.Errorf("maps: %w", err)
@@ -139,10 +136,7 @@ func (b *Box) clone() error {
 	if err := b.expose(); err != nil {
 		return fmt.Errorf("oom score: %w", err)
 	}
-	go b.listen()
-	return b.order("set-up", order{Base: &base{
-		UserNS: !b.real, Ranged: b.t.cfg.Mode != Single, DiskMiB: b.disk,
-	}})
+	return b.play("set-up", b.setUp())
 }
 
 // furnish makes of a fresh box the one that a scenario asks for.
@@ -153,17 +147,18 @@ func (b *Box) furnish(o Options) error {
 	if err := b.makeRoots(o.World.Roots); err != nil {
 		return err
 	}
-	return b.order("world", order{Setup: &setup{
-		Ranged: b.t.cfg.Mode != Single, World: o.World, Limits: o.Limits, Faults: o.Faults, Forks: o.Forks,
-		Variant: o.Variant, Bounded: o.Real,
-	}})
+	if err := b.world(o.World); err != nil {
+		return fmt.Errorf("world: %w", err)
+	}
+	b.options = o
+	return nil
 }
 
 // pipes makes the descriptors between agent and box; the inside ends are
-// returned in the order of fdControl to fdLaunch.
+// returned in the order of fdInit to fdLaunch.
 func (b *Box) pipes() ([]*os.File, error) {
 	var inside []*os.File
-	control, in, err := socketPair()
+	control, in, err := puppet.Pair()
 	if err != nil {
 		return nil, err
 	}
@@ -210,47 +205,6 @@ func closeAll(files []*os.File) {
 	}
 }
 
-// spawn clones the box's init. It runs on the template's thread.
-func (b *Box) spawn(inside []*os.File) error {
-	if err := unix.Mount("work", scenario.WorkDir, "tmpfs", unix.MS_NOSUID, fmt.Sprintf("mode=0755,size=%dm", b.disk)); err != nil {
-		return fmt.Errorf("mount %s: %w", scenario.WorkDir, err)
-	}
-	// init has its own copy from the clone on, and we a way in; the template's
-	// copy goes.
-	defer func() { _ = unix.Unmount(scenario.WorkDir, unix.MNT_DETACH) }()
-	var err error
-	if b.work, err = os.Open(scenario.WorkDir); err != nil {
-		return err
-	}
-	b.cmd = &exec.Cmd{
-		// One thread is enough for an init, and makes its start and end cheaper.
-		Path: scenario.ProbePath, Args: []string{FaceInit}, Env: []string{"GOMAXPROCS=1"}, Dir: "/",
-		ExtraFiles: inside, SysProcAttr: b.initAttr(),
-	}
-	if err := b.group.start(b.cmd.SysProcAttr, b.cmd.Start); err != nil {
-		return fmt.Errorf("clone: %w", err)
-	}
-	b.Init = b.cmd.Process.Pid
-	return nil
-}
-
-// initAttr asks for every namespace but the cgroup one, which init makes itself
-// once it is in its cgroup, so that it sees itself at its root.
-func (b *Box) initAttr() *syscall.SysProcAttr {
-	attr := &syscall.SysProcAttr{
-		Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC,
-		Pdeathsig:  syscall.SIGKILL,
-		Setsid:     true,
-	}
-	if !b.real {
-		attr.Cloneflags |= unix.CLONE_NEWUSER
-		// init is executed before its maps are written, as nobody; execve
-		// keeps a nobody's capabilities only if they are ambient.
-		attr.AmbientCaps = AllCapabilities()
-	}
-	return attr
-}
-
 // AllCapabilities lists every capability of the running kernel. The caller may
 // lack some: the creator of a user namespace has them all inside.
 func AllCapabilities() []uintptr {
@@ -293,63 +247,18 @@ func (b *Box) writeMaps() error {
 	return nil
 }
 
-// listen sorts what init says: answers to orders, and news of the driver.
-func (b *Box) listen() {
-	dec := json.NewDecoder(b.control)
-	for {
-		var a answer
-		if dec.Decode(&a) != nil {
-			close(b.gone)
-			close(b.answers)
-			return
-		}
-		if a.News != nil {
-			select {
-			case b.exit <- *a.News:
-			default:
-			}
-			continue
-		}
-		b.answers <- a
-	}
-}
-
-// order gives init an order and waits for its answer.
-func (b *Box) order(what string, o order) error {
-	if err := b.control.SetWriteDeadline(time.Now().Add(openTimeout)); err != nil {
-		return err
-	}
-	if err := json.NewEncoder(b.control).Encode(o); err != nil {
-		return fmt.Errorf("%s: init is gone: %w", what, err)
-	}
-	select {
-	case a, ok := <-b.answers:
-		if !ok {
-			return fmt.Errorf("%s: init ended", what)
-		}
-		if a.Error != "" {
-			return fmt.Errorf("%s: %s", what, a.Error)
-		}
-		return nil
-	case <-time.After(openTimeout):
-		return fmt.Errorf("%s: no answer from init", what)
-	}
-}
-
 // Host does something in the peer's namespaces.
-func (b *Box) Host(h scenario.Host) error { return b.order("host", order{Host: &h}) }
+func (b *Box) Host(h scenario.Host) error { return b.doHost(h) }
 
 // CanClone has init start a process in new namespaces, which ends at once: does
 // the host let it, whatever the driver says?
-func (b *Box) CanClone(flags []string) error {
-	return b.order("clone", order{Clone: append([]string{}, flags...)})
-}
+func (b *Box) CanClone(flags []string) error { return b.play("clone", canClone(flags)) }
 
 // Exit delivers how the driver ended, once.
-func (b *Box) Exit() <-chan Exit { return b.exit }
+func (b *Box) Exit() <-chan syscall.WaitStatus { return b.init.Ended() }
 
 // Gone is closed when init has ended, and every process of the box with it.
-func (b *Box) Gone() <-chan struct{} { return b.gone }
+func (b *Box) Gone() <-chan struct{} { return b.init.Gone() }
 
 // Exhausted tells which limit of the box's cgroup was hit, or "".
 func (b *Box) Exhausted() string { return b.group.exhausted() }
@@ -364,13 +273,13 @@ func (b *Box) Close() error {
 
 func (b *Box) close() error {
 	var errs []error
-	if b.cmd != nil && b.cmd.Process != nil {
+	if b.Init != 0 {
 		// The kernel kills the whole PID namespace before its init can be
-		// reaped: once Wait returns, nothing of the box is alive.
-		if err := b.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-			errs = append(errs, err)
-		}
-		_ = b.cmd.Wait()
+		// reaped: once that is done, nothing of the box is alive.
+		errs = append(errs, unix.Kill(b.Init, unix.SIGKILL), reap(b.Init))
+	}
+	if b.uncovered != nil {
+		errs = append(errs, <-b.uncovered)
 	}
 	for _, c := range []*net.UnixConn{b.control, b.Channel, b.launch} {
 		if c != nil {
@@ -389,4 +298,13 @@ func (b *Box) close() error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// reap waits for a child of ours to end.
+func reap(pid int) error {
+	for {
+		if _, err := unix.Wait4(pid, nil, 0, nil); !errors.Is(err, unix.EINTR) {
+			return os.NewSyscallError("wait4", err)
+		}
+	}
 }

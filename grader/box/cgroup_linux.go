@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"moulinette/grader/box/puppet"
 	"moulinette/grader/scenario"
 )
 
@@ -159,7 +160,7 @@ func sweep(dir string) {
 type group struct {
 	memoryDir, pidsDir string
 	unified            bool
-	entry              []*os.File // open until a child was started: lists of threads, or the folder
+	entry              []*os.File // open until init was started: lists of threads, or the folder
 	own                []*os.File
 }
 
@@ -202,32 +203,40 @@ func (g *group) limit(l scenario.Limits) error {
 	return setLimit(g.pidsDir, "pids.max", l.Processes)
 }
 
-// start has a child start in the group. To move it there afterwards would be to
-// stop every fork of the machine for an RCU grace period, some 10 ms. The calling
-// thread, which must be locked, goes into groups of version 1 itself, which it may
-// without that (cgroups(7), tasks), and comes back; version 2 has CLONE_INTO_CGROUP
-// (clone(2), Linux 5.7).
-func (g *group) start(attr *syscall.SysProcAttr, start func() error) error {
-	defer func() { closeAll(g.entry); g.entry = nil }()
+// start has a puppet clone a child in the group; the puppet has the group's files
+// from fdGroups on. To move the child there afterwards would be to stop every
+// fork of the machine for an RCU grace period, some 10 ms. The puppet goes into
+// groups of version 1 itself, which it may without that (cgroups(7), tasks), and
+// comes back; version 2 has CLONE_INTO_CGROUP (clone(2), Linux 5.7).
+func (g *group) start(p *puppet.Program, flags int, child func()) puppet.Step {
 	if g.unified {
-		attr.UseCgroupFD, attr.CgroupFD = true, int(g.entry[0].Fd())
-		return start()
+		signal := flags & 0xff // CSIGNAL
+		arguments := p.Words(flags&^signal|unix.CLONE_INTO_CGROUP, 0, 0, 0, signal, 0, 0, 0, 0, 0, fdGroups)
+		return p.Call("clone", unix.SYS_CLONE3, arguments, cloneArgsSize).Fork(puppet.Control, child)
 	}
-	if err := enter(g.entry); err != nil {
-		return fmt.Errorf("cgroup: %w", err)
+	for i := range g.entry {
+		p.Call("go into the cgroup", unix.SYS_WRITE, fdGroups+i, "0", 1)
 	}
-	return errors.Join(start(), enter(g.own))
+	clone := p.Call("clone", unix.SYS_CLONE, flags, 0, 0, 0, 0).Fork(puppet.Control, child)
+	leave(p, len(g.own), fdGroups+len(g.entry))
+	return clone
 }
 
-// enter moves the calling thread into groups of version 1, by their lists.
-func enter(tasks []*os.File) error {
-	for _, list := range tasks {
-		if _, err := list.WriteString("0"); err != nil {
-			return err
-		}
+// cloneArgsSize is what Linux 5.7 knows of struct clone_args.
+const cloneArgsSize = 88
+
+// leave has a puppet that has lists of threads from fd on go into their groups.
+func leave(p *puppet.Program, lists, fd int) {
+	for i := range lists {
+		p.Call("leave the cgroup", unix.SYS_WRITE, fd+i, "0", 1)
 	}
-	return nil
 }
+
+// entered lets go of what only start needs.
+func (g *group) entered() { closeAll(g.entry); g.entry = nil }
+
+// files are what a puppet needs to start a child in the group.
+func (g *group) files() []*os.File { return append(slices.Clone(g.entry), g.own...) }
 
 func setLimit(dir, file string, value int) error {
 	if dir == "" {

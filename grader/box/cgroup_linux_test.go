@@ -1,17 +1,21 @@
 package box
 
 import (
+	"errors"
+	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"moulinette/grader/box/puppet"
 )
 
-// A child starts in its group, and the thread that started it is back where it
+// A child starts in its group, and the puppet that started it is back where it
 // was.
 func TestChildStartsInItsGroup(t *testing.T) {
 	v1, v2 := cgroupMounts()
@@ -37,37 +41,57 @@ func TestChildStartsInItsGroup(t *testing.T) {
 }
 
 func inGroup(t *testing.T, c *cgroups) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	before := groupsOf(t, "thread-self")
+	runtime.LockOSThread() // and never unlocked: the puppet dies with the thread
+	parent, pid, err := puppet.Start(func(*puppet.Program) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := groupsOf(t, pid)
 	g, err := c.make(1 << 30)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("sleep", "60")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := g.start(cmd.SysProcAttr, cmd.Start); err != nil {
-		t.Fatal(err)
-	}
+	child := startIn(t, g, parent)
 	for _, dir := range g.dirs() {
 		text, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
-		if got := strings.TrimSpace(string(text)); err != nil || got != strconv.Itoa(cmd.Process.Pid) {
-			t.Errorf("%s holds %q (%v); want %d", dir, got, err, cmd.Process.Pid)
+		if got := strings.TrimSpace(string(text)); err != nil || got != strconv.Itoa(child) {
+			t.Errorf("%s holds %q (%v); want %d", dir, got, err, child)
 		}
 	}
-	if after := groupsOf(t, "thread-self"); after != before {
-		t.Errorf("the thread is in %q; was in %q", after, before)
+	if after := groupsOf(t, pid); after != before {
+		t.Errorf("the puppet is in %q; was in %q", after, before)
 	}
-	_ = cmd.Process.Kill()
-	_ = cmd.Wait()
-	if err := g.remove(); err != nil {
+	end := puppet.NewProgram()
+	end.Call("kill", unix.SYS_KILL, child, int(unix.SIGKILL))
+	end.Call("wait", unix.SYS_WAIT4, child, 0, 0, 0)
+	_, err = parent.Play(end)
+	if err := errors.Join(err, g.remove(), parent.Close(), reap(pid)); err != nil {
 		t.Error(err)
 	}
 }
 
-func groupsOf(t *testing.T, task string) string {
+// startIn has a puppet start a child in a group that waits for its end.
+func startIn(t *testing.T, g *group, parent *puppet.Puppet) int {
 	t.Helper()
-	text, err := os.ReadFile("/proc/" + task + "/cgroup")
+	p := puppet.NewProgram()
+	started := p.Bytes(make([]byte, 4))
+	g.start(p, int(unix.SIGCHLD), func() {
+		p.Call("die with its parent", unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, int(unix.SIGKILL))
+		p.Call("wait", unix.SYS_PPOLL, 0, 0, 0, 0, 0)
+	}).Keep(started)
+	p.Returns(started)
+	files := []*os.File{os.Stdin, os.Stdin, os.Stdin, os.Stdin, os.Stdin} // what lies before fdGroups
+	child, err := parent.Play(p, append(files, g.files()...)...)
+	g.entered()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return child
+}
+
+func groupsOf(t *testing.T, pid int) string {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
 	if err != nil {
 		t.Fatal(err)
 	}

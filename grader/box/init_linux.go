@@ -1,221 +1,177 @@
 package box
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
 	"os"
-	"runtime"
-	"sync"
-	"syscall"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
+	"moulinette/grader/box/puppet"
 	"moulinette/grader/scenario"
 )
 
-// initProcess is PID 1 of a box. It takes part in no verdict: it sets the
-// world up, launches the driver, does what "host" steps ask for, and reaps.
-type initProcess struct {
-	control *os.File
-	mu      sync.Mutex // guards enc
-	enc     *json.Encoder
-	base    *base
-	setup   *setup
-	filter  func(forks bool) Filter
-	driver  int
+// Descriptors of the nursery while it makes a box, and of the box's init until
+// the driver has them.
+const (
+	fdInit   = puppet.Control + 1 + iota // becomes init's own connection
+	fdStdout                             // the driver's
+	fdStderr
+	fdChannel // the driver protocol; scenario.DriverFD in the driver
+	fdLaunch  // where the driver-to-be speaks, see driver_linux.go
+	fdGroups  // control groups to go into, and back
+)
+
+// startNursery starts the puppet that clones the inits of boxes. It shares the
+// template's mounts. It must be done on the template's thread.
+func (t *Template) startNursery() error {
+	var err error
+	t.nursery, t.nurse, err = puppet.Start(func(birth *puppet.Program) {
+		birth.Call("name", unix.SYS_PRCTL, unix.PR_SET_NAME, "moulinette-crib", 0, 0, 0)
+		birth.Call("setsid", unix.SYS_SETSID)
+		// What is made in a box does not depend on the grader's habits.
+		birth.Call("umask", unix.SYS_UMASK, 0o022)
+		hideMemory(birth)
+		openNull(birth)
+	})
+	return err
 }
 
-// InitMain is the whole life of [FaceInit]. It must be called on the main
-// goroutine, which it keeps on the main thread: that thread's namespaces are
-// what the driver inherits. filter gives the notification filter for the driver,
-// one that knows plain forks if asked.
-func InitMain(filter func(forks bool) Filter) int {
-	runtime.LockOSThread()
-	for fd := fdControl; fd <= fdLaunch; fd++ {
-		unix.CloseOnExec(fd)
-	}
-	control := os.NewFile(fdControl, "control")
-	p := &initProcess{control: control, enc: json.NewEncoder(control), filter: filter}
-	dec := json.NewDecoder(control)
-	for {
-		var o order
-		if dec.Decode(&o) != nil {
-			return 1 // the agent is gone
-		}
-		p.say(answer{Error: text(p.obey(o))})
-	}
+// hideMemory keeps what a puppet has in memory from root in the box, as
+// unreadable does for programs.
+func hideMemory(p *puppet.Program) {
+	p.Call("hide memory", unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 }
 
-func text(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
+// openNull has the first three descriptors lead nowhere.
+func openNull(p *puppet.Program) {
+	null := p.Call("open /dev/null", unix.SYS_OPENAT, unix.AT_FDCWD, "/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	first := p.Call("stdin", unix.SYS_DUP3, 0, 0, 0)
+	p.Call("stdout", unix.SYS_DUP3, 0, 1, 0)
+	p.Call("stderr", unix.SYS_DUP3, 0, 2, 0)
+	null.Feed(first, 0).Feed(p.Call("close /dev/null", unix.SYS_CLOSE, 0), 0)
 }
 
-func (p *initProcess) say(a answer) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.enc.Encode(a) != nil {
-		os.Exit(1) //nolint:revive // the agent is gone, and with it the box
+// spawn has the nursery clone the box's init, which takes over the descriptors
+// inside.
+func (b *Box) spawn(inside []*os.File) error {
+	p := puppet.NewProgram()
+	// init has its own copy from the clone on, and we a way in; the template's
+	// copy goes.
+	p.Call("mount "+scenario.WorkDir, unix.SYS_MOUNT, "work", scenario.WorkDir, "tmpfs", unix.MS_NOSUID, fmt.Sprintf("mode=0755,size=%dm", b.disk))
+	pid := p.Bytes(make([]byte, 4))
+	b.group.start(p, b.initFlags(), func() { b.birth(p) }).Keep(pid)
+	p.Call("close", unix.SYS_CLOSE_RANGE, puppet.Control+1, math.MaxUint32, 0)
+	p.Returns(pid)
+	var err error
+	b.Init, err = b.t.nursery.Play(p, append(inside, b.group.files()...)...)
+	if err != nil {
+		return errors.Join(err, b.clearUp())
 	}
-}
-
-func (p *initProcess) obey(o order) error {
-	switch {
-	case o.Base != nil:
-		p.base = o.Base
-		return inTurn([]stage{
-			{"become root", p.becomeRoot},
-			{"hostname", func() error { return unix.Sethostname([]byte("seahaven")) }},
-			{"mounts", p.mounts},
-		})
-	case o.Setup != nil:
-		p.setup = o.Setup
-		return inTurn([]stage{
-			// Only now: this process sees its cgroup as the root of the tree.
-			{"cgroup namespace", newCgroupNamespace},
-			{"world", p.world},
-		})
-	case o.Launch:
-		return p.launch()
-	case o.Host != nil:
-		return doHost(*o.Host)
-	case o.Clone != nil:
-		return canClone(o.Clone)
-	}
-	return fmt.Errorf("empty order")
-}
-
-type stage struct {
-	name string
-	do   func() error
-}
-
-func inTurn(stages []stage) error {
-	for _, s := range stages {
-		if err := s.do(); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
-		}
-	}
-	return nil
-}
-
-func newCgroupNamespace() error {
-	return unix.Unshare(unix.CLONE_NEWCGROUP) //nolint:forbidigo // the main thread, whose children inherit it
-}
-
-func (p *initProcess) becomeRoot() error {
-	if !p.base.UserNS {
-		return nil
-	}
-	if p.base.Ranged {
-		if err := syscall.Setgroups(nil); err != nil {
-			return err
-		}
-	}
-	if err := syscall.Setresgid(0, 0, 0); err != nil {
+	b.work, err = os.Open("/proc/" + strconv.Itoa(b.t.nurse) + "/root" + scenario.WorkDir)
+	b.uncovered = make(chan error, 1)
+	go func() { b.uncovered <- b.clearUp() }()
+	if err != nil {
 		return err
 	}
-	if err := syscall.Setresuid(0, 0, 0); err != nil {
-		return err
+	b.init, err = b.t.nursery.Child(b.control, p)
+	return err
+}
+
+// initFlags ask for every namespace but the cgroup one, which init makes itself
+// once it is there, to see itself at its root. The parent is the agent, by the
+// template's thread: init dies with it, and is reaped by us.
+func (b *Box) initFlags() int {
+	flags := unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_PARENT
+	if !b.real {
+		flags |= unix.CLONE_NEWUSER
 	}
+	return flags
+}
+
+// birth is what init does before it hears.
+func (b *Box) birth(p *puppet.Program) {
+	p.Call("die with the agent", unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, int(unix.SIGKILL))
+	p.Call("name", unix.SYS_PRCTL, unix.PR_SET_NAME, "moulinette-init", 0, 0, 0)
+	p.Call("setsid", unix.SYS_SETSID)
+	p.Call("hear", unix.SYS_DUP3, fdInit, puppet.Control, unix.O_CLOEXEC)
+	p.Call("close", unix.SYS_CLOSE, fdInit)
+	p.Call("close", unix.SYS_CLOSE_RANGE, fdGroups, math.MaxUint32, 0)
+	children := p.Words(1 << (int(unix.SIGCHLD) - 1))
+	p.Call("signalfd", unix.SYS_SIGNALFD4, -1, children, 8, unix.SFD_CLOEXEC|unix.SFD_NONBLOCK).Signals()
+}
+
+// clearUp takes the template's /work away again. It takes the kernel a grace
+// period, for which nobody need wait.
+func (b *Box) clearUp() error {
+	p := puppet.NewProgram()
+	leave(p, len(b.group.own), puppet.Control+1)
+	p.Call("close", unix.SYS_CLOSE_RANGE, puppet.Control+1, math.MaxUint32, 0)
+	p.Call("unmount "+scenario.WorkDir, unix.SYS_UMOUNT2, scenario.WorkDir, unix.MNT_DETACH).Allow(unix.EINVAL)
+	_, err := b.t.nursery.Play(p, b.group.own...)
+	return err
+}
+
+// setUp is what all boxes have in common, once the maps are written.
+func (b *Box) setUp() *puppet.Program {
+	p := puppet.NewProgram()
+	b.becomeRoot(p)
+	// As all children will: the group is the root of the tree that they see.
+	p.Call("cgroup namespace", unix.SYS_UNSHARE, unix.CLONE_NEWCGROUP)
+	p.Call("hostname", unix.SYS_SETHOSTNAME, "seahaven", len("seahaven"))
+	openNull(p)
+	b.mounts(p)
+	return p
+}
+
+func (b *Box) becomeRoot(p *puppet.Program) {
+	if b.real {
+		return
+	}
+	if b.t.cfg.Mode != Single {
+		p.Call("setgroups", unix.SYS_SETGROUPS, 0, 0)
+	}
+	p.Call("setresgid", unix.SYS_SETRESGID, 0, 0, 0)
+	p.Call("setresuid", unix.SYS_SETRESUID, 0, 0, 0)
 	// The change of ids cleared the signal (prctl(2)). Should the agent have
-	// died in between, the control socket says so.
-	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
-		return err
-	}
-	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		return err // see unreadable
-	}
-	return disinherit()
+	// died in between, the connection says so.
+	p.Call("die with the agent", unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, int(unix.SIGKILL))
+	hideMemory(p)
 }
 
-// disinherit empties the inheritable set of this thread, and with it the
-// ambient one: root of a user namespace needs neither, and the driver shall
-// begin as root does after a login.
-func disinherit() error {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var halves [2]unix.CapUserData
-	if err := unix.Capget(&header, &halves[0]); err != nil {
-		return err
+// mounts makes what each box has of its own, over the template's locked mounts.
+func (b *Box) mounts(p *puppet.Program) {
+	const careful = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
+	size := fmt.Sprintf("size=%dm", b.disk)
+	for _, m := range []struct {
+		kind, target string
+		flags        int
+		data         string
+	}{
+		{"proc", "/proc", careful, ""},
+		{"sysfs", "/sys", careful, ""},
+		{"tmpfs", "/tmp", unix.MS_NOSUID | unix.MS_NODEV, "mode=1777," + size},
+		{"tmpfs", "/run", unix.MS_NOSUID | unix.MS_NODEV, "mode=0755," + size},
+		{"tmpfs", "/dev/shm", careful, "mode=1777," + size},
+	} {
+		p.Call(m.target, unix.SYS_MOUNT, m.kind, m.target, m.kind, m.flags, m.data)
 	}
-	halves[0].Inheritable, halves[1].Inheritable = 0, 0
-	return unix.Capset(&header, &halves[0])
+	// As systemd leaves a host: what is mounted in one namespace shows in the
+	// other, unless somebody takes care.
+	p.Call("share mounts", unix.SYS_MOUNT, "", "/", "", unix.MS_REC|unix.MS_SHARED, "")
 }
 
-// launch clones the driver in a mount namespace of its own, a copy of this one
-// whose mounts are peers.
-func (p *initProcess) launch() error {
-	null, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
-	if err != nil {
-		return err
+// canClone starts a process that ends at once.
+func canClone(flags []string) *puppet.Program {
+	bits := int(unix.SIGCHLD)
+	for _, name := range flags {
+		bits |= int(scenario.FlagNames()[name])
 	}
-	defer null.Close()
-	filter := p.filter(p.setup.Forks)
-	l, err := newLauncher(p.setup, null.Fd(), &filter)
-	if err != nil {
-		return err
-	}
-	if p.driver, err = l.fork(); err != nil {
-		return err
-	}
-	for fd := fdStdout; fd <= fdLaunch; fd++ {
-		if err := unix.Close(fd); err != nil {
-			return err
-		}
-	}
-	go p.reap()
-	return nil
-}
-
-// canClone starts a process that ends at once; reap takes it.
-func canClone(names []string) error {
-	var flags uintptr
-	for _, name := range names {
-		flags |= uintptr(scenario.FlagNames()[name])
-	}
-	syscall.ForkLock.Lock()
-	defer syscall.ForkLock.Unlock()
-	if errno := cloneOnce(flags); errno != 0 {
-		return errno
-	}
-	return nil
-}
-
-//go:norace
-//go:nosplit
-func cloneOnce(flags uintptr) syscall.Errno {
-	pid, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, flags|uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
-	for errno == 0 && pid == 0 {
-		_, _, _ = syscall.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
-	}
-	return errno
-}
-
-// driverEnv is all that a submission learns from its environment.
-var driverEnv = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", "TERM=dumb"}
-
-// reap takes every orphan of the box, as an init must, and tells of the driver.
-func (p *initProcess) reap() {
-	for {
-		var status syscall.WaitStatus
-		pid, err := syscall.Wait4(-1, &status, 0, nil)
-		switch {
-		case err == syscall.EINTR:
-		case err != nil:
-			// No child is left; the driver's end was told. Nothing can come
-			// back to us but from a new launch, and there is only one.
-			return
-		case pid == p.driver:
-			p.say(answer{News: &Exit{Status: status.ExitStatus(), Signal: signalOf(status)}})
-		}
-	}
-}
-
-func signalOf(status syscall.WaitStatus) int {
-	if status.Signaled() {
-		return int(status.Signal())
-	}
-	return 0
+	p := puppet.NewProgram()
+	p.Call("clone", unix.SYS_CLONE, bits, 0, 0, 0, 0).Fork(puppet.Control, func() {
+		p.Call("exit", unix.SYS_EXIT_GROUP, 0)
+	})
+	return p
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"moulinette/grader/box/puppet"
 )
 
 // Launch starts the driver up to the point where it would be executed, calls
@@ -17,10 +19,11 @@ func (b *Box) Launch(armed func(listener *os.File) error) error {
 	if err := passCredentials(b); err != nil {
 		return fmt.Errorf("launch: %w", err)
 	}
-	if err := b.order("launch", order{Launch: true}); err != nil {
+	program := b.driver(b.options)
+	if err := b.play("launch", program); err != nil {
 		return err
 	}
-	listener, err := b.awaitLauncher()
+	listener, err := b.awaitLauncher(program)
 	if err != nil {
 		return fmt.Errorf("launch: %w", err)
 	}
@@ -30,7 +33,7 @@ func (b *Box) Launch(armed func(listener *os.File) error) error {
 	if _, err := b.launch.Write([]byte{1}); err != nil {
 		return fmt.Errorf("launch: %w", err)
 	}
-	return b.awaitExec()
+	return b.awaitExec(program)
 }
 
 func passCredentials(b *Box) error {
@@ -47,7 +50,7 @@ func passCredentials(b *Box) error {
 
 // awaitLauncher receives the launcher's message. Its pid comes from the kernel,
 // translated to our PID namespace (SCM_CREDENTIALS, unix(7)).
-func (b *Box) awaitLauncher() (*os.File, error) {
+func (b *Box) awaitLauncher(p *puppet.Program) (*os.File, error) {
 	if err := b.launch.SetReadDeadline(time.Now().Add(openTimeout)); err != nil {
 		return nil, err
 	}
@@ -56,8 +59,8 @@ func (b *Box) awaitLauncher() (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("no word from the launcher: %w", err)
 	}
-	if err := launchError(buf[:n]); err != nil {
-		return nil, err
+	if string(buf[:n]) != ready {
+		return nil, p.Failure(buf[:n])
 	}
 	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
 	if err != nil {
@@ -87,24 +90,13 @@ func (b *Box) takeAncillary(messages []unix.SocketControlMessage) (*os.File, err
 
 // awaitExec waits until the launcher has become the driver: its socket is
 // closed by execve.
-func (b *Box) awaitExec() error {
+func (b *Box) awaitExec(p *puppet.Program) error {
 	text, err := io.ReadAll(io.LimitReader(b.launch, 4096))
 	if err != nil {
 		return fmt.Errorf("launch: %w", err)
 	}
 	if len(text) > 0 {
-		return fmt.Errorf("launch: %w", launchError(text))
-	}
-	return nil
-}
-
-// launchError reads a message of the driver-to-be.
-func launchError(text []byte) error {
-	if len(text) != 2 || launchStage(text[0]) > launchExec {
-		return fmt.Errorf("the driver-to-be said %q", text)
-	}
-	if stage := launchStage(text[0]); stage != launchReady {
-		return fmt.Errorf("%s: %w", stage, unix.Errno(text[1]))
+		return fmt.Errorf("launch: %w", p.Failure(text))
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"moulinette/grader/box/puppet"
 	"moulinette/grader/scenario"
 )
 
@@ -57,6 +58,9 @@ type Template struct {
 	sock  *net.UnixListener
 	made  atomic.Int64
 	spare chan spareBox // a box being made ahead; nil if none is
+
+	nursery *puppet.Puppet // clones the inits of boxes
+	nurse   int            // its pid
 }
 
 // NewTemplate builds the template. It is never taken down: it goes with the
@@ -69,6 +73,9 @@ func NewTemplate(cfg Config) (*Template, error) {
 	go t.loop()
 	if err := t.on(t.build); err != nil {
 		return nil, fmt.Errorf("template: %w", err)
+	}
+	if err := t.on(t.startNursery); err != nil {
+		return nil, fmt.Errorf("template: nursery: %w", err)
 	}
 	t.cg = findCgroups(cfg.Mode)
 	return t, nil
@@ -223,7 +230,8 @@ func (t *Template) mountDeadProc() error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL}
 	out, err := startCombined(cmd)
 	if err != nil {
-		return fmt.Errorf("%w: %s", err, strings.TrimSpace(out))
+		said, _, _ := strings.Cut(strings.TrimSpace(out), "\n\n") // of a crash, what comes before the stack
+		return fmt.Errorf("%w: %s", err, said)
 	}
 	return nil
 }
@@ -253,6 +261,9 @@ func startCombined(cmd *exec.Cmd) (string, error) {
 	out, _ := io.ReadAll(io.LimitReader(r, 4096))
 	return string(out), cmd.Wait()
 }
+
+// FaceProc is the face of our binary, told by argv[0], that is [ProcMain].
+const FaceProc = "moulinette-proc"
 
 // ProcMain mounts proc on the folder proc of its working directory: the whole
 // life of the [FaceProc] face.

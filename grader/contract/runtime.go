@@ -216,7 +216,9 @@ type Container interface {
 	// start [EntryCommand] with the clone flags (0 means
 	// [DefaultCloneFlags]); close the child's end in the parent; with
 	// CLONE_NEWUSER write the maps (setgroups deny, uid_map, gid_map); with
-	// Net connect the new network namespace; release the child by closing
+	// Net connect the new network namespace, pinned as Net.Name if that is
+	// not empty (a name that exists is refused, and keeps what it stands
+	// for); release the child by closing
 	// (or writing to) the pipe. The child must not do anything before, and
 	// must end if the pipe closes because its parent died.
 	//

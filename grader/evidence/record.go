@@ -22,7 +22,7 @@ type Record struct {
 	At       map[string]Snapshot `json:"at"` // "before" (the first step), "after" (the last), and observed labels
 	Faults   []FaultSeen         `json:"faults,omitempty"`
 	Trace    []Event             `json:"trace,omitempty"`
-	Withheld []string            `json:"withheld,omitempty"` // what the box's user namespace alone refused: a real root would have got it
+	Withheld []Refusal           `json:"withheld,omitempty"` // what the box's user namespace alone refused: a real root would have got it
 	Output   Output              `json:"output"`
 	Notes    []string            `json:"notes,omitempty"` // oddities worth telling a reader: bad answers, unknown probes
 	Millis   float64             `json:"millis"`          // from the driver's start to the end of the last step
@@ -147,6 +147,14 @@ type Event struct {
 	Argv   []string `json:"argv,omitempty" expr:"argv"`
 	Result string   `json:"result,omitempty" expr:"result"` // what the supervisor did with it: an errno, held, granted, withheld
 }
+
+// Refusal is a call that failed for no reason but the box's user namespace.
+type Refusal struct {
+	What   string `json:"what"`   // mknod c 1:3, mount proc, mount devtmpfs
+	Target string `json:"target"` // where, absolute in the caller's root
+}
+
+func (r Refusal) String() string { return r.What + " at " + r.Target }
 
 // Output is what the submission printed, cut to the limit.
 type Output struct {

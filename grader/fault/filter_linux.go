@@ -176,16 +176,15 @@ func answer(e unix.Errno) uint32 { return unix.SECCOMP_RET_ERRNO | uint32(e) }
 func (r rule) plainFork() bool { return r.name == "fork" || r.name == "vfork" }
 
 // Program is what [Install] installs, for a caller that must do it where no Go
-// code can run: the argument and the flags of seccomp(SECCOMP_SET_MODE_FILTER),
+// code can run: the filter and the flags for seccomp(SECCOMP_SET_MODE_FILTER),
 // which then returns the listener. Forks that ask for no namespace are notified
 // only with forks, which a fault of that effect needs.
-func Program(forks bool) (prog *unix.SockFprog, flags uintptr) {
-	p := program(forks)
+func Program(forks bool) (filter []unix.SockFilter, flags uintptr) {
 	flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW
 	if waitsKillable() {
 		flags |= unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 	}
-	return &unix.SockFprog{Len: uint16(len(p)), Filter: &p[0]}, flags
+	return program(forks), flags
 }
 
 // Install puts the filter on the calling thread and returns the listener,
@@ -196,7 +195,8 @@ func Program(forks bool) (prog *unix.SockFprog, flags uintptr) {
 // not set no_new_privs. A driver that runs as somebody else gets its filter
 // before the privileges go.
 func Install() (listener int, err error) {
-	prog, flags := Program(true)
+	filter, flags := Program(true)
+	prog := &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	fd, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(prog)))
 	runtime.KeepAlive(prog)
 	if e != 0 {

@@ -11,8 +11,8 @@ import (
 
 // outcome is what came of a call that the box's user namespace may refuse.
 type outcome struct {
-	made     bool   // by us, and well
-	withheld string // what the caller would have got without our user namespace
+	made    bool     // by us, and well
+	refusal *refusal // what the caller would have got without our user namespace
 }
 
 // deed is a closer look at a call, and what follows from it.
@@ -32,7 +32,7 @@ func (s *Supervisor) deed(c *call) deed {
 	case m.fresh() && m.fsType == "tmpfs" && s.opt.Grant.Devices && path.Base(c.target) == "dev":
 		return s.mountTmpfs
 	case m.fresh() && m.fsType == "devtmpfs" && devices:
-		return func(c *call) outcome { return outcome{withheld: "mount devtmpfs at " + clean(c.target)} }
+		return s.mountDevtmpfs
 	case m.flags&(unix.MS_REMOUNT|unix.MS_BIND) == unix.MS_REMOUNT && len(s.ours) > 0:
 		return s.remount
 	}
@@ -51,12 +51,9 @@ func (s *Supervisor) settle(c *call, event *evidence.Event, do deed) {
 		noteAlso(event, "granted")
 		_ = s.listener.fail(c.id, 0)
 		return
-	case o.withheld != "":
+	case o.refusal != nil:
 		noteAlso(event, "withheld")
-		if !s.withheld[o.withheld] && len(s.withheld) < maxWithheld {
-			s.withheld[o.withheld] = true
-			s.result.Withheld = append(s.result.Withheld, o.withheld)
-		}
+		s.refuse(o.refusal)
 	}
 	s.goOn(c)
 }
@@ -99,13 +96,12 @@ func (s *Supervisor) makeNode(c *call) outcome {
 	if !c.mayCreate(fd, base) || !s.waiting(c) {
 		return outcome{}
 	}
-	refused := outcome{withheld: "mknod c " + c.node.number() + " at " + clean(c.target)}
 	if !s.opt.Grant.Devices {
-		return refused
+		return c.withheldNode(fd, base)
 	}
 	err = onThread(func() error { return c.node.make(fd, base, st) })
 	if errors.Is(err, errNoDevices) {
-		return refused
+		return c.withheldNode(fd, base)
 	}
 	return outcome{made: err == nil}
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"moulinette/grader/evidence"
 )
 
 // child runs deeds in namespaces of its own and tells the first that failed.
@@ -95,6 +97,22 @@ func mountDev() error {
 	return unix.Mount("tmpfs", "/mnt/root/dev", "tmpfs", unix.MS_NOSUID, "mode=755")
 }
 
+func bindDevice(source, target string) error {
+	if err := os.WriteFile(target, nil, 0o666); err != nil {
+		return err
+	}
+	return unix.Mount(source, target, "", unix.MS_BIND, "")
+}
+
+// nullSomehow is what a thoughtful runtime does.
+func nullSomehow(target string) error {
+	err := unix.Mknod(target, unix.S_IFCHR|0o666, 0x103)
+	if errors.Is(err, unix.EPERM) {
+		return bindDevice("/dev/null", target)
+	}
+	return err
+}
+
 func pivot() error {
 	for _, step := range []error{
 		unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
@@ -134,6 +152,11 @@ func deeds() map[string]func() error {
 		"null through a link of proc": func() error { return unix.Mknod("/proc/1/root/mnt/root/etc/n", unix.S_IFCHR|0o666, 0x103) },
 		"own tmpfs":                   func() error { return unix.Mount("t", "/mnt/plain", "tmpfs", 0, "") },
 		"null on own tmpfs":           func() error { return unix.Mknod("/mnt/plain/null", unix.S_IFCHR|0o666, 0x103) },
+		"null bound there":            func() error { return bindDevice("/dev/null", "/mnt/plain/null") },
+		"zero bound there":            func() error { return bindDevice("/dev/zero", "/mnt/plain/null") },
+		"null or a bind":              func() error { return nullSomehow("/mnt/plain/null") },
+		"another call":                func() error { return unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") },
+		"null in a container":         func() error { return inside(unix.CLONE_NEWPID|unix.CLONE_NEWNS, "null or a bind", "another call") },
 		"no null there":               func() error { _, err := os.Stat("/mnt/plain/null"); return check(os.IsNotExist(err), "still there") },
 		"without CAP_MKNOD": func() error {
 			var sets [2]unix.CapUserData
@@ -245,17 +268,30 @@ func TestGrants(t *testing.T) {
 			name: "own tmpfs", acts: []string{"own tmpfs", "null on own tmpfs", "no null there"}, want: []string{"ok", "EPERM", "ok"},
 			withheld: []string{"mknod c 1:3 at /mnt/plain/null"},
 		},
+		{name: "had by another road", acts: []string{"own tmpfs", "null on own tmpfs", "null bound there", "another call"}, want: []string{"ok", "EPERM", "ok", "ok"}},
+		{
+			name: "another device had", acts: []string{"own tmpfs", "null on own tmpfs", "zero bound there", "another call"}, want: []string{"ok", "EPERM", "ok", "ok"},
+			withheld: []string{"mknod c 1:3 at /mnt/plain/null"},
+		},
+		{name: "had in a container that is gone", acts: []string{"own tmpfs", "null in a container"}},
 		{name: "devtmpfs", acts: []string{"mount devtmpfs"}, want: []string{"EPERM"}, withheld: []string{"mount devtmpfs at /mnt/plain"}},
 		{name: "proc of a user", acts: []string{"proc of a user"}, want: []string{"mount proc EPERM (exit status 1)"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := start(t, Options{Grant: all}, tt.acts...).act()
 			expect(t, b, tt.acts, tt.want)
-			if got := b.Result().Withheld; !slices.Equal(got, tt.withheld) {
+			if got := said(b.Result().Withheld); !slices.Equal(got, tt.withheld) {
 				t.Errorf("withheld: got %q; want %q", got, tt.withheld)
 			}
 		})
 	}
+}
+
+func said(withheld []evidence.Refusal) (texts []string) {
+	for _, r := range withheld {
+		texts = append(texts, r.String())
+	}
+	return texts
 }
 
 // expect compares what the actor says with what is wanted of each act.
@@ -283,7 +319,7 @@ func TestWithheld(t *testing.T) {
 	b := start(t, Options{Withhold: true}, acts...).act()
 	expect(t, b, acts, want)
 	noted := []string{"mknod c 1:3 at /mnt/plain/null", "mount proc at /proc", "mount devtmpfs at /mnt/plain"}
-	if got := b.Result().Withheld; !slices.Equal(got, noted) {
+	if got := said(b.Result().Withheld); !slices.Equal(got, noted) {
 		t.Errorf("withheld: got %q; want %q", got, noted)
 	}
 }

@@ -26,7 +26,7 @@ func (s *Supervisor) mountProc(c *call) outcome {
 	if !s.waiting(c) {
 		return outcome{}
 	}
-	refused := outcome{withheld: "mount proc at " + clean(c.target)}
+	refused := c.withheld("mount proc")
 	if !s.opt.Grant.Proc {
 		if root, err := os.Readlink(c.proc("root")); err != nil || root != "/" {
 			return outcome{} // a proc outside a chroot counts, and is not seen from here
@@ -66,6 +66,21 @@ func (s *Supervisor) mountTmpfs(c *call) outcome {
 	defer s.mu.Unlock()
 	s.ours[stat.Dev] = true
 	return outcome{made: true}
+}
+
+// mountDevtmpfs makes nothing: the machine's devices are for nobody in a box. But
+// a real root would have got them where it could mount anything else.
+func (s *Supervisor) mountDevtmpfs(c *call) outcome {
+	st, err := c.status()
+	if err != nil || !st.can(unix.CAP_SYS_ADMIN) || !s.ruledByBox(c, "mnt") {
+		return outcome{}
+	}
+	target, err := c.open(unix.AT_FDCWD, c.mount.target)
+	if err != nil {
+		return outcome{}
+	}
+	unix.Close(target)
+	return c.withheld("mount devtmpfs")
 }
 
 // remount changes a tmpfs that we made: it is not the caller's to change.

@@ -30,7 +30,7 @@ type Result struct {
 	Faults   []evidence.FaultSeen // one for each of Options.Faults, in that order
 	Trace    []evidence.Event     // from Arm on; all of it if Arm was never called
 	Dropped  int                  // events beyond MaxEvents
-	Withheld []string             // refused by our user namespace alone
+	Withheld []evidence.Refusal   // refused by our user namespace alone, and not had by another road
 	Err      error                // the supervisor could not do its work
 }
 

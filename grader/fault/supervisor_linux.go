@@ -32,7 +32,7 @@ type Supervisor struct {
 	trace     []*evidence.Event
 	processes map[uint32]int // of threads that were seen
 	result    Result         // all but its faults and its trace
-	withheld  map[string]bool
+	refused   []*refusal
 	ours      map[uint64]bool // file systems made in a caller's stead, by device number
 }
 
@@ -50,7 +50,7 @@ func Supervise(l *os.File, o Options) *Supervisor {
 	o = o.withDefaults()
 	s := &Supervisor{
 		opt: o, file: l, listener: listener(l.Fd()), reader: newReader(o.ProbePath), ended: make(chan struct{}),
-		held: map[uint32]*hold{}, forking: map[uint32]attempt{}, processes: map[uint32]int{}, withheld: map[string]bool{}, ours: map[uint64]bool{},
+		held: map[uint32]*hold{}, forking: map[uint32]attempt{}, processes: map[uint32]int{}, ours: map[uint64]bool{},
 	}
 	var err error
 	if s.faults, err = arm(o.Faults); err != nil {
@@ -113,7 +113,10 @@ func (s *Supervisor) Result() Result {
 	for _, e := range s.trace {
 		r.Trace = append(r.Trace, *e)
 	}
-	r.Withheld = slices.Clone(r.Withheld)
+	s.reconsider()
+	for _, refused := range s.refused {
+		r.Withheld = append(r.Withheld, refused.Refusal)
+	}
 	r.Faults = make([]evidence.FaultSeen, 0, len(s.faults))
 	for _, f := range s.faults {
 		r.Faults = append(r.Faults, f.seen)
@@ -139,6 +142,9 @@ func (s *Supervisor) serve() {
 	s.closed = true
 	s.file.Close()
 	unix.Close(s.wake)
+	for _, r := range s.refused {
+		r.forget()
+	}
 }
 
 // loop ends without an error when it is told to, or when nobody is left.
@@ -173,6 +179,7 @@ func (s *Supervisor) handle(n *notification) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.reconsider()
 	if !s.listener.valid(n.id) || s.again(c) {
 		return
 	}

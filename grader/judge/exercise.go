@@ -237,23 +237,46 @@ func requires(row Row) spec.Text {
 	}
 }
 
+// concepts tells what was shown of each concept. The bonus counts only for what it
+// alone exercises: who leaves it out has not missed what the rows teach.
 func (j *judging) concepts() []Concept {
 	var list []Concept
 	for _, c := range j.ex.Concepts {
 		shown := Concept{ID: c.ID, Title: c.Title}
 		failed := false
-		for id, s := range j.verdicts {
-			sc := j.ex.Scenarios[id]
-			if sc == nil || !slices.Contains(sc.Concepts, c.ID) {
-				continue
-			}
-			shown.Judged = shown.Judged || s.Verdict == Pass || s.Verdict == Fail
-			failed = failed || s.Verdict == Fail
+		for _, id := range j.exercising(c.ID) {
+			verdict := j.verdicts[id].Verdict
+			shown.Judged = shown.Judged || verdict == Pass || verdict == Fail
+			failed = failed || verdict == Fail
 		}
 		shown.Mastered = shown.Judged && !failed
 		list = append(list, shown)
 	}
 	return list
+}
+
+// exercising are the scenarios of a concept: those outside the bonus, if there are any.
+func (j *judging) exercising(concept string) []string {
+	bonus := map[string]bool{}
+	for _, row := range j.ex.Bonus {
+		for _, id := range row.Scenarios {
+			bonus[id] = true
+		}
+	}
+	var ids, extra []string
+	for id := range j.verdicts {
+		switch sc := j.ex.Scenarios[id]; {
+		case sc == nil || !slices.Contains(sc.Concepts, concept):
+		case bonus[id]:
+			extra = append(extra, id)
+		default:
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return extra
+	}
+	return ids
 }
 
 // faults tells of each harness fault once.

@@ -232,6 +232,10 @@ func TestConcepts(t *testing.T) {
 	if got := judge.Exercise(ex, g).Concepts; got[1].Mastered || got[1].Judged {
 		t.Errorf("got %+v of what was not judged", got[1])
 	}
+	fails(g.Records["x1"])
+	if got := judge.Exercise(ex, g).Concepts; !got[0].Mastered {
+		t.Errorf("got %+v: a bonus that was left out is no gap in what the rows teach", got[0])
+	}
 }
 
 // TestUnfinishedWorkIsNoFinding: a norm check of a call that does not exist yet

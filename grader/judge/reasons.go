@@ -52,7 +52,11 @@ func leftOut(why spec.Text, ids []string) spec.Text {
 	return spec.Text{FR: what.FR + why.FR, EN: what.EN + why.EN}
 }
 
-func withheld(what []string) spec.Text {
+func withheld(due []evidence.Refusal) spec.Text {
+	var what []string
+	for _, r := range due {
+		what = append(what, r.String())
+	}
 	list := short(strings.Join(what, ", "))
 	return text("Le noyau refuse ceci au bac à sable mais l'aurait accordé à un vrai root (%s) ; pour être jugé, relancez en root, ou avec --isolation vm.",
 		"The kernel refuses this to the sandbox but would have granted it to a real root (%s); to have it judged, run it again as root, or with --isolation vm.", list)
@@ -67,8 +71,8 @@ func broke(end evidence.End) spec.Text {
 			return panicked(evidence.Call{Name: "New", Panic: end.Panic})
 		}
 		if end.Signal != 0 {
-			return text("Votre programme a été tué par le signal %[2]d pendant l'étape %[1]s.",
-				"Your program was killed by signal %[2]d during the step %[1]s.", step, end.Signal)
+			return text("Votre programme a été tué par %[2]s pendant l'étape %[1]s.",
+				"Your program was killed by %[2]s during the step %[1]s.", step, signalName(end.Signal))
 		}
 		return text("Votre programme s'est terminé (statut %[2]d) pendant l'étape %[1]s, alors qu'il devait rendre la main.",
 			"Your program ended (status %[2]d) during the step %[1]s, where it should have returned.", step, end.Exit)
@@ -85,6 +89,14 @@ func broke(end evidence.End) spec.Text {
 	}
 	return text("La réponse à l'étape %s est illisible : le canal du correcteur ne vous appartient pas.",
 		"The answer to the step %s makes no sense: the grader's channel is not yours to write to.", step)
+}
+
+// signalName is a signal as people look it up; see signal(7).
+func signalName(n int) string {
+	names := map[int]string{
+		4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL", 11: "SIGSEGV", 13: "SIGPIPE", 14: "SIGALRM", 15: "SIGTERM", 31: "SIGSYS",
+	}
+	return cmp.Or(names[n], fmt.Sprintf("signal %d", n))
 }
 
 func unimplemented(call string) spec.Text {

@@ -33,29 +33,10 @@ func Record(sc *spec.Scenario, rec *evidence.Record) Scenario {
 	if verdict == Pass && slices.ContainsFunc(s.Expectations, func(e Expectation) bool { return !e.OK }) {
 		verdict = Fail
 	}
-	if verdict == Fail && excused(rec) {
-		verdict, reason = NotJudged, withheld(rec.Withheld)
+	if due := excuses(sc, rec); verdict == Fail && len(due) > 0 {
+		verdict, reason = NotJudged, withheld(due)
 	}
 	return s.ended(verdict, reason)
-}
-
-// excused tells whether the failure may come from what the sandbox alone
-// refuses. Nothing excuses a panic, an impostor, a flood or a missing call.
-func excused(rec *evidence.Record) bool {
-	if len(rec.Withheld) == 0 || missing(rec) != "" {
-		return false
-	}
-	for _, c := range rec.Calls {
-		if c.Panic != "" {
-			return false
-		}
-	}
-	for _, p := range rec.Probes {
-		if p.Impostor != "" {
-			return false
-		}
-	}
-	return slices.Contains([]evidence.Outcome{evidence.Completed, evidence.Exited, evidence.Hung}, rec.End.Outcome)
 }
 
 func (s Scenario) ended(verdict Verdict, reason spec.Text) Scenario {

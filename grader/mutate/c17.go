@@ -86,6 +86,7 @@ func (g *Graph) readC(files submission.Files) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if isC(name) {
+			g.c = true
 			r.file(name, files[name])
 		}
 	}
@@ -107,18 +108,21 @@ func (r *readingC) file(name string, text []byte) {
 			r.g.heads += string(text[d.Start:d.End]) + "\n"
 		}
 		for _, own := range d.Names {
-			r.add(own, text, d)
+			r.add(own, name, text, d)
 		}
 	}
 }
 
-func (r *readingC) add(name string, text []byte, d submission.CDeclaration) {
+func (r *readingC) add(name, file string, text []byte, d submission.CDeclaration) {
 	n := r.g.nodes[name]
 	if n == nil {
 		n = &node{mentions: map[string]bool{}, functions: map[string]*function{}}
 		r.g.nodes[name] = n
 	}
 	n.text = append(n.text, string(text[d.Start:d.End]))
+	if d.Function {
+		n.functions[""] = &function{file: file, at: d.Body, head: string(text[d.Start:d.Body]), body: string(text[d.Body:d.End])}
+	}
 	for _, word := range d.Mentions {
 		if word != name {
 			n.mentions[word] = true

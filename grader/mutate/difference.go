@@ -3,12 +3,13 @@ package mutate
 import (
 	"go/scanner"
 	"go/token"
+	"slices"
 )
 
 // Difference is what tells two packages apart.
 type Difference struct {
 	// Pieces are texts of the first package that stand otherwise in the second,
-	// each within one function of both.
+	// each within one function of both; in C they are the bodies of functions.
 	Pieces []Piece
 	// Names are declarations that differ in another way.
 	Names map[string]bool
@@ -60,6 +61,10 @@ func (g *Graph) pieces(other *Graph, name string) (pieces []Piece, ok bool) {
 		if f.body == h.body {
 			continue
 		}
+		if isC(f.file) {
+			pieces = append(pieces, Piece{name, f.file, f.at, f.at + len(f.body)})
+			continue
+		}
 		from, to, ok := apart(f.body, h.body)
 		if !ok {
 			return nil, false
@@ -70,6 +75,22 @@ func (g *Graph) pieces(other *Graph, name string) (pieces []Piece, ok bool) {
 		pieces = append(pieces, Piece{name, f.file, f.at + from, f.at + to})
 	}
 	return pieces, true
+}
+
+// Same tells whether both have the same declarations of a name.
+func (g *Graph) Same(other *Graph, name string) bool {
+	a, b := g.nodes[name], other.nodes[name]
+	return a == nil && b == nil || a != nil && b != nil && slices.Equal(a.text, b.text)
+}
+
+// Body is where the body of a plain function stands.
+func (g *Graph) Body(name string) (p Piece, ok bool) {
+	n := g.nodes[name]
+	if n == nil || n.functions[""] == nil {
+		return Piece{}, false
+	}
+	f := n.functions[""]
+	return Piece{name, f.file, f.at, f.at + len(f.body)}, true
 }
 
 // sameBut tells whether what two nodes hold besides functions is the same.

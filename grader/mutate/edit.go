@@ -32,6 +32,18 @@ func (a *Alternative) Apply(reference submission.Files) (submission.Files, error
 	return apply(a.File, a.Edits, reference)
 }
 
+// Together makes the files of several mutants as one. It fails if the edits of one
+// do not apply after those of the others; whether each has what it alone would
+// have is for the caller to see.
+func Together(all []*Mutant, reference submission.Files) (submission.Files, bool) {
+	var edits []Edit
+	for _, m := range all {
+		edits = append(edits, m.Edits...)
+	}
+	files, err := apply("", edits, reference)
+	return files, err == nil
+}
+
 // Spans tells where in the reference the edits are made. One that is made on
 // what another has left is where that one is.
 func (m *Mutant) Spans(reference submission.Files) (spans []Span) {

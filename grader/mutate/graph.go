@@ -22,6 +22,7 @@ type Graph struct {
 	// their calls alike.
 	reached map[string]map[string]bool
 	mu      sync.Mutex // guards reached
+	c       bool       // it is of a text in C
 	whole   bool       // nothing can be told: it does not parse, or executes itself in a way of its own
 }
 
@@ -126,9 +127,12 @@ func (g *Graph) all(calls []string) map[string]bool {
 	return seen
 }
 
-// Entered tells whether calls may prepare a process, by the contract's EntryCommand,
-// that comes to a name.
+// Entered tells whether calls may prepare a process, by the contract's EntryCommand
+// or in C by forking, that comes to a name.
 func (g *Graph) Entered(calls []string, name string) bool {
+	if g.c {
+		return g.Reaches(calls, map[string]bool{"fork": true, "vfork": true, "clone": true, "syscall": true}) && g.Reaches(calls, map[string]bool{name: true})
+	}
 	return g.Reaches(calls, map[string]bool{entry: true}) && g.Reaches([]string{strings.ToLower(entry)}, map[string]bool{name: true})
 }
 

@@ -34,6 +34,7 @@ func init() {
 }
 
 func TestMain(m *testing.M) {
+	unix.Umask(0o022) // modes are looked at
 	switch {
 	case os.Getenv(actorName) != "":
 		os.Exit(act(os.Getenv(actorName), os.Getenv(actorSock)))

@@ -68,7 +68,7 @@ func (p *paper) para(head, text string, attrs ...color.Attribute) {
 // where the page ends.
 func (p *paper) quote(indent string, lines []string) {
 	for _, l := range lines {
-		for _, part := range chop(l, p.width-len(indent)-2) {
+		for _, part := range broken(l, p.width-len(indent)-2) {
 			p.line(indent + "| " + p.ink(disarm(part), color.Faint))
 		}
 	}
@@ -148,6 +148,26 @@ func wrap(text string, width int) []string {
 		}
 	}
 	return append(lines, line)
+}
+
+// broken breaks foreign text, of which nothing may be lost: after a blank if there is
+// one in the last third of a line, anywhere otherwise.
+func broken(text string, width int) []string {
+	var parts []string
+	for {
+		near := min(len(text), 4*utf8.UTFMax*width) // enough for one line
+		for near < len(text) && !utf8.RuneStart(text[near]) {
+			near--
+		}
+		head := chop(text[:near], width)[0]
+		if blank := strings.LastIndexByte(head, ' '); len(head) < len(text) && blank > len(head)*2/3 {
+			head = head[:blank+1]
+		}
+		parts, text = append(parts, head), text[len(head):]
+		if text == "" {
+			return parts
+		}
+	}
 }
 
 // chop breaks text anywhere into parts of at most width columns.

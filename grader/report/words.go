@@ -8,14 +8,14 @@ type words struct {
 
 	Pass, Fail, NotJudged, HarnessFault string
 
-	BuildTitle, FaultsTitle, FaultsText                     string
-	WrongTitle, UnjudgedTitle                               string
-	Expected, Got, Hint, Lesson, Read                       string
-	LessonAbove, MoreExpectations, OutputTitle, TraceTitle  string
-	NormOK, NormTitle, Blocking, ConceptsTitle              string
-	Mastered, ToWorkOn, NotShown, EnvironmentTitle          string
-	Passed, Failed, Undecided, UndecidedText, Blocked       string
-	UnjudgedPoints, XP, ClosingPass, ClosingFail, NoteTitle string
+	BuildTitle, FaultsTitle, FaultsText                                   string
+	WrongTitle, UnjudgedTitle                                             string
+	Expected, Got, Hint, Lesson, Read                                     string
+	LessonAbove, MoreExpectations, OutputTitle, TraceTitle                string
+	NormOK, NormTitle, Blocking, ConceptsTitle                            string
+	Mastered, ToWorkOn, NotShown, EnvironmentTitle                        string
+	Passed, Failed, Undecided, UndecidedText, Blocked                     string
+	UnjudgedPoints, XP, ClosingPass, ClosingFail, ClosingBuild, NoteTitle string
 }
 
 // wordsIn gives the sentences of a language: "fr", else English.
@@ -78,6 +78,7 @@ var english = words{
 	XP:               "%d XP",
 	ClosingPass:      "Truman has found the door.",
 	ClosingFail:      "The horizon is still painted: take the first row that failed, read its hint, and grade again.",
+	ClosingBuild:     "Nothing could run: mend the first error above, and grade again.",
 	NoteTitle:        "Good to know",
 }
 
@@ -118,5 +119,6 @@ var french = words{
 	XP:               "%d XP",
 	ClosingPass:      "Truman a trouvé la porte.",
 	ClosingFail:      "L'horizon est encore peint : prenez la première ligne échouée, lisez sa piste, et relancez.",
+	ClosingBuild:     "Rien n'a pu tourner : corrigez la première erreur ci-dessus, et relancez.",
 	NoteTitle:        "Bon à savoir",
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -42,12 +43,23 @@ func TestEveryVerdictHasAName(t *testing.T) {
 	}
 }
 
+// TestBroken: a compiler's sentence is not torn within a word that could be spared.
+func TestBroken(t *testing.T) {
+	got := broken("s.c:11:5: have 'int(void)' here", 20)
+	if want := []string{"s.c:11:5: have ", "'int(void)' here"}; !slices.Equal(got, want) {
+		t.Errorf("got %q; want %q", got, want)
+	}
+}
+
 func TestWrap(t *testing.T) {
 	for _, text := range []string{"", "one two three four five six", strings.Repeat("界", 40), "é" + strings.Repeat("x", 50) + " y", strings.Repeat("\u0301", 300) + strings.Repeat("é", 99)} {
 		if got := strings.Join(wrap(text, 12), ""); strings.ReplaceAll(got, " ", "") != strings.ReplaceAll(text, " ", "") {
 			t.Errorf("wrap(%q, 12) = %q: something is lost", text, got)
 		}
-		for _, line := range wrap(text, 12) {
+		if got := strings.Join(broken(text, 12), ""); got != text {
+			t.Errorf("broken(%q, 12) = %q: something is lost", text, got)
+		}
+		for _, line := range append(wrap(text, 12), broken(text, 12)...) {
 			if !utf8.ValidString(line) {
 				t.Errorf("wrap(%q, 12): line %q is cut within a character", text, line)
 			}

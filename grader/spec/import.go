@@ -18,6 +18,7 @@ import (
 // nor scenarios. What has no field here is kept under extra, at the same place.
 // The error is [Problems], at lines of file.
 func Import(file string, data []byte) ([]byte, error) {
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // as some editors begin a file
 	root, problem := readJSON(file, data)
 	if problem != nil {
 		return nil, Problems{*problem}

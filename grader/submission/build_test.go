@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -232,6 +233,56 @@ func TestNoGoCommand(t *testing.T) {
 	b.Go = "/nowhere/go"
 	if _, err := b.Build(t.Context(), fromText(t, good)); err == nil || !strings.Contains(err.Error(), "go command") {
 		t.Errorf("got %v; want the go command named", err)
+	}
+}
+
+// An old go command is told of by its version and the cure, unless it brings a newer
+// toolchain, as it has if it compiled this program.
+func TestOldGo(t *testing.T) {
+	real, err := exec.LookPath("go")
+	must(t, err)
+	b := builder(t)
+	b.Go = filepath.Join(t.TempDir(), "go")
+	script := func(newer string) {
+		must(t, os.WriteFile(b.Go, []byte(`#!/bin/sh
+case $GOTOOLCHAIN in
+local) echo '{"GOVERSION": "go1.23.4"}' ;;
+*) `+newer+`
+esac
+`), 0o755))
+	}
+	script("echo no network >&2; exit 1;;")
+	_, err = b.Build(t.Context(), fromText(t, good))
+	if err == nil || !strings.Contains(err.Error(), "go1.23.4 is too old; install Go 1.26") || !strings.Contains(err.Error(), "no network") {
+		t.Errorf("got %v; want the version, the cure and what go said", err)
+	}
+	again := builder(t)
+	again.Go = b.Go
+	script("GOTOOLCHAIN=local exec " + real + ` "$@";;`)
+	if _, err := again.Build(t.Context(), fromText(t, good)); err != nil {
+		t.Errorf("with a newer toolchain at hand: %v", err)
+	}
+}
+
+// A compiler with flags is no compiler, and installing another is no cure.
+func TestFlagsInCC(t *testing.T) {
+	b := builder(t)
+	b.CC = "gcc -O2"
+	s, err := FromFiles("", Files{cFile: []byte(littleC)})
+	must(t, err)
+	if _, err := b.Build(t.Context(), s); err == nil || !strings.Contains(err.Error(), "CC=gcc -O2: it names a program") {
+		t.Errorf("got %v; want CC named", err)
+	}
+}
+
+// A folder that cannot be written to is told of with the way to another.
+func TestNowhereToBuild(t *testing.T) {
+	cause := fmt.Errorf("stage: %w", &os.PathError{Op: "mkdir", Path: "/x", Err: syscall.EROFS})
+	if err := hostFault(nil, cause); !strings.Contains(err.Error(), "set XDG_CACHE_HOME") || !errors.Is(err, syscall.EROFS) {
+		t.Errorf("got %v; want the cure", err)
+	}
+	if err := hostFault(nil, errors.New("odd")); strings.HasSuffix(strings.TrimSpace(err.Error()), ":") {
+		t.Errorf("got %q; want no empty end", err)
 	}
 }
 

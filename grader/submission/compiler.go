@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"unicode"
 )
 
@@ -107,6 +108,12 @@ func hostFault(output []byte, cause error) error {
 	text := strings.TrimSpace(string(output))
 	if strings.Contains(text, "GOPROXY=off") {
 		return fmt.Errorf("modules are missing in the module cache (run `go mod download` in the moulinette's repository): %w: %s", cause, text)
+	}
+	if errors.Is(cause, syscall.EROFS) || errors.Is(cause, syscall.ENOSPC) || errors.Is(cause, syscall.EACCES) {
+		text = strings.TrimSpace(text + " (set XDG_CACHE_HOME to a folder that can be written to, with room for 500 MB)")
+	}
+	if text == "" {
+		return fmt.Errorf("no submission can be built on this host: %w", cause)
 	}
 	return fmt.Errorf("no submission can be built on this host: %w: %s", cause, text)
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"go/version"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -61,18 +62,18 @@ func (b *Builder) findTool(ctx context.Context) (t toolchain, err error) {
 		name = "go"
 	}
 	if t.path, err = exec.LookPath(name); err != nil {
-		return t, fmt.Errorf("go command: %w", err)
+		return t, fmt.Errorf("go command: %w; install Go %s or later (https://go.dev/dl), and put it in PATH", err, oldestGo())
 	}
-	cmd := exec.CommandContext(ctx, t.path, "env", "-json", "GOVERSION", "GOROOT", "GOCACHE", "GOMODCACHE", "GOPROXY")
-	cmd.Dir = "/"
-	cmd.Env = append(cmd.Environ(), "GOTOOLCHAIN=local", "GOWORK=off")
-	out, err := cmd.Output()
+	said, err := askGo(ctx, t.path, "local")
+	if err == nil && version.Compare(said.GOVERSION, "go"+oldestGo()) < 0 {
+		// An older one can bring a newer one, and has if it built this program.
+		own := said.GOVERSION
+		if said, err = askGo(ctx, t.path, "go"+oldestGo()); err != nil {
+			err = fmt.Errorf("%s is too old; install Go %s or later (https://go.dev/dl): %w", own, oldestGo(), err)
+		}
+	}
 	if err != nil {
-		return t, fmt.Errorf("go env: %w", err)
-	}
-	var said struct{ GOVERSION, GOROOT, GOCACHE, GOMODCACHE, GOPROXY string }
-	if err := json.Unmarshal(out, &said); err != nil {
-		return t, fmt.Errorf("go env: %w", err)
+		return t, fmt.Errorf("go command: %s: %w", t.path, err)
 	}
 	t.root, t.version, t.buildCache, t.modCache, t.proxy = said.GOROOT, said.GOVERSION, said.GOCACHE, said.GOMODCACHE, said.GOPROXY
 	if !ours(t.buildCache) {
@@ -83,6 +84,38 @@ func (b *Builder) findTool(ctx context.Context) (t toolchain, err error) {
 	}
 	t.cell, err = b.findCell(ctx, []string{t.path, "version"}, t.shown())
 	return t, err
+}
+
+// oldestGo is the oldest Go that compiles the module of a submission.
+func oldestGo() string {
+	for line := range strings.Lines(stageMod) {
+		if v, ok := strings.CutPrefix(line, "go "); ok {
+			return strings.TrimSpace(v)
+		}
+	}
+	return ""
+}
+
+// goEnv are the answers of `go env -json`.
+type goEnv struct{ GOVERSION, GOROOT, GOCACHE, GOMODCACHE, GOPROXY string }
+
+// askGo has the go command, or the toolchain that it brings in its place, speak about
+// itself.
+func askGo(ctx context.Context, path, toolchain string) (said goEnv, err error) {
+	cmd := exec.CommandContext(ctx, path, "env", "-json", "GOVERSION", "GOROOT", "GOCACHE", "GOMODCACHE", "GOPROXY")
+	cmd.Dir = "/"
+	cmd.Env = append(cmd.Environ(), "GOTOOLCHAIN="+toolchain, "GOWORK=off")
+	out, err := cmd.Output()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return said, fmt.Errorf("go env: %w: %s", err, bytes.TrimSpace(exit.Stderr))
+	}
+	if err == nil {
+		err = json.Unmarshal(out, &said)
+	}
+	if err != nil {
+		return said, fmt.Errorf("go env: %w", err)
+	}
+	return said, nil
 }
 
 // ours tells whether a build cache can be shared: root must not leave files in

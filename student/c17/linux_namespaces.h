@@ -80,14 +80,20 @@ typedef struct {
 /* Namespaces in general. The text is for a reader. */
 int print_namespace_info(void);
 
-/* PID namespaces. create_pid_namespace runs child_fn(arg) as PID 1 of a new one,
- * waits for it and returns its exit status: 0 to 255, or -1 if it could not be
- * started or did not exit by itself. */
+/* PID namespaces. create_pid_namespace runs child_fn(arg) as PID 1 of a new one (and
+ * in no other new namespace), waits for this child and returns its exit status: 0 to
+ * 255, or -1 if it could not be started or did not exit by itself. */
 int create_pid_namespace(int (*child_fn)(void *), void *arg);
 bool is_container_init(void);
 int demonstrate_pid_isolation(void);
 
-/* Network namespaces. exec_in_netns returns the exit status of argv, as above. */
+/* Network namespaces. The name of one is one component of a path; that of an interface
+ * has 1 to 15 bytes. create_network_namespace pins a new one at NETNS_DIR/NAME, a
+ * folder that it makes if it is missing; a name that exists is EEXIST.
+ * setup_container_network connects the namespace pinned as ctx->name: the pair, the
+ * move of its second end, a /24 address and "up" for both ends, and lo inside.
+ * exec_in_netns returns the exit status of argv, as above. The caller stays in its own
+ * namespace throughout. */
 int create_network_namespace(const char *name);
 int create_veth_pair(const char *a, const char *b);
 int move_interface_to_netns(const char *iface, const char *netns);
@@ -97,7 +103,15 @@ int setup_container_network(NetNamespaceContext *ctx);
 int exec_in_netns(const char *netns, char *const argv[]);
 int demonstrate_network_isolation(void);
 
-/* Mount namespaces. */
+/* Mount namespaces. setup_mount_namespace moves its caller to a new one, gives every
+ * mount ctx->propagation, and makes the bind mounts, inside ctx->rootfs if there is
+ * one. The four kinds of propagation hold for the mount at path and all below it; a
+ * path that is no mount point is EINVAL. pivot_root_setup bind-mounts new_root on
+ * itself, makes put_old, a folder below it, pivots, and detaches and removes the old
+ * root. mount_proc, mount_sysfs and mount_devfs (a tmpfs: nosuid, mode 0755) make the
+ * folder target if it is missing. create_devices makes in rootfs/dev: null 1:3, zero
+ * 1:5, full 1:7, random 1:8, urandom 1:9 (mode 0666), tty 5:0, and the links stdin,
+ * stdout, stderr to /proc/self/fd/0, 1, 2. */
 int setup_mount_namespace(MountNamespaceContext *ctx);
 int make_mount_private(const char *path);
 int make_mount_shared(const char *path);
@@ -110,8 +124,10 @@ int mount_devfs(const char *target);
 int create_devices(const char *rootfs);
 int demonstrate_mount_propagation(void);
 
-/* User namespaces. pid is a process in a new one that has no maps yet. Bit n of
- * keep_mask stands for capability n. */
+/* User namespaces. pid is a process in a new one that has no maps yet. A text is
+ * "inside outside count", a line each; a count below 1 is EINVAL. drop_capabilities
+ * leaves in all five sets of the caller at most those of keep_mask, whose bit n stands
+ * for capability n. */
 int write_uid_map(pid_t pid, const char *text);
 int write_gid_map(pid_t pid, const char *text);
 int setup_uid_map(pid_t pid, int inside, int outside, int count);
@@ -120,9 +136,23 @@ int deny_setgroups(pid_t pid);
 int drop_capabilities(uint64_t keep_mask);
 int demonstrate_user_namespace(void);
 
-/* Containers: create, then wait or stop, then clean up. container_wait returns
- * the exit status, 128+n for a container killed by signal n, or -1.
- * container_entry is the child's side and returns only if a step failed. */
+/* Containers: create, then wait or stop, then clean up.
+ *
+ * container_init fills what is unset: hostname "container", the four flags, pid -1.
+ * container_create returns with the command started, or with nothing left of it. With
+ * CLONE_NEWUSER it writes setgroups, uid_map and gid_map while the child waits; with
+ * net and CLONE_NEWNET it connects the child's namespace, and pins it if net->name is
+ * not empty (EEXIST if that is taken, and whose name it is keeps it). container_start creates a container that does not run. container_wait
+ * returns the exit status, 128+n for a container killed by signal n, or -1.
+ * container_stop ends all that runs in it and reaps it; one that has ended is no error.
+ * container_cleanup stops it, and removes its pair and the name of its namespace; twice
+ * is no error.
+ *
+ * container_entry is the child's side: it waits for its release, becomes the mapped
+ * user, sets the hostname (in a new UTS namespace only), arranges mounts, /proc, /dev
+ * and root (in a new mount namespace only), and executes cmd, which inherits no
+ * descriptor but 0, 1 and 2. If a step fails nothing is executed; it returns 125, or
+ * 126 or 127 if cmd cannot be executed or found. */
 int container_init(ContainerConfig *config);
 int container_create(ContainerConfig *config);
 int container_start(ContainerConfig *config);
@@ -132,7 +162,12 @@ int container_entry(void *arg);
 int container_print_status(const ContainerConfig *config);
 int container_cleanup(ContainerConfig *config);
 
-/* The bonus; see seccomp(2). allowed holds count system call numbers. */
+/* The bonus; see seccomp(2). setup_seccomp_filter sets no_new_privs and lets only the
+ * count calls in allowed through: any other, also of another architecture or of the x32
+ * ABI, fails with EPERM or kills, and is logged (SECCOMP_FILTER_FLAG_LOG).
+ * container_create_secure puts a filter into the container that stops at least reboot,
+ * mount, umount2, pivot_root, ptrace, kexec_load and the calls for modules, and lets
+ * ordinary programs live. */
 int setup_seccomp_filter(const int *allowed, size_t count);
 int container_create_secure(ContainerConfig *config);
 

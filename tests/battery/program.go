@@ -37,15 +37,25 @@ type Program struct {
 	Early  bool `yaml:"early"` // it acts before main, so it shares its driver with nobody
 
 	// Of a cheat.
-	Spec   string         `yaml:"spec"`   // the exercise; empty: truman_container
-	Earns  map[string]int `yaml:"earns"`  // points by row; rows that are not named earn nothing
-	Blocks string         `yaml:"blocks"` // the rule of the norm that takes even what it earns
-	Reason string         `yaml:"reason"` // a pattern: why, in the words of the report
+	Spec      string         `yaml:"spec"`      // the exercise; empty: truman_container
+	Earns     map[string]int `yaml:"earns"`     // points by row; rows that are not named earn nothing
+	Undecided []string       `yaml:"undecided"` // rows that an ordinary user's host may not be able to judge
+	Blocks    string         `yaml:"blocks"`    // the rule of the norm that takes even what it earns
+	Reason    string         `yaml:"reason"`    // a pattern: why, in the words of the report
 
 	// Of a hostile program.
 	Ends []evidence.Outcome `yaml:"ends"` // how its scenarios may end
 	Says string             `yaml:"says"` // a pattern: what came of its attempt, in its own words
+	As   map[User]string    `yaml:"as"`   // the same as one of these users, where it gets further; SECURITY.md says so
 	Slow bool               `yaml:"slow"` // it takes its whole time limit
+}
+
+// SaysAs is the pattern of what it says when it is graded by a user.
+func (p *Program) SaysAs(as User) string {
+	if pattern, ok := p.As[as]; ok {
+		return pattern
+	}
+	return p.Says
 }
 
 // Load reads all programs of a folder.
@@ -86,7 +96,7 @@ func read(file string) (*Program, error) {
 // check refuses a program that does not say what it is, or that would act
 // without having looked for its box first.
 func (p *Program) check() error {
-	for _, pattern := range []string{p.Reason, p.Says} {
+	for _, pattern := range append(slices.Collect(maps.Values(p.As)), p.Reason, p.Says) {
 		if _, err := regexp.Compile(pattern); err != nil {
 			return err
 		}

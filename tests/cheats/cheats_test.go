@@ -108,7 +108,8 @@ func TestCheats(t *testing.T) {
 }
 
 // An ordinary user's machine may not show all. What it cannot judge is earned by
-// nobody: no cheat gets more than as root.
+// nobody: no cheat gets more than as root, and none gets away undecided either, but
+// in the rows that it says.
 func TestCheatsOfAnOrdinaryUser(t *testing.T) {
 	tr := open(t)
 	for _, as := range []battery.User{battery.Subordinate, battery.Single} {
@@ -117,6 +118,9 @@ func TestCheatsOfAnOrdinaryUser(t *testing.T) {
 			for _, row := range slices.Concat(sheet.Rows, sheet.Bonus) {
 				if row.Earned > p.Earns[row.ID] {
 					t.Errorf("%s, as %s: %s earns %d; want at most %d", p.Name, as, row.ID, row.Earned, p.Earns[row.ID])
+				}
+				if row.Open && !slices.Contains(p.Undecided, row.ID) {
+					t.Errorf("%s, as %s: %s is undecided: %s\n%s", p.Name, as, row.ID, row.Reason.EN, reasons(sheet))
 				}
 			}
 			if len(sheet.Faults) > 0 {

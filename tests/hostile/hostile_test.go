@@ -96,7 +96,7 @@ func (th *theatre) play(t *testing.T, as battery.User, programs []*battery.Progr
 		return
 	}
 	for i, p := range programs {
-		if err := th.check(p, outcomes[i][0]); err != nil {
+		if err := th.check(p, as, outcomes[i][0]); err != nil {
 			t.Errorf("%s: %v", p.Name, err)
 		}
 		if err := th.honest(outcomes[i][1]); err != nil {
@@ -106,7 +106,7 @@ func (th *theatre) play(t *testing.T, as battery.User, programs []*battery.Progr
 }
 
 // check wants the submission's own failure, of the kind that the program tells.
-func (th *theatre) check(p *battery.Program, o battery.Outcome) error {
+func (th *theatre) check(p *battery.Program, as battery.User, o battery.Outcome) error {
 	// One that had itself killed is tried again: the host might have done it.
 	if o.Fault != "" {
 		return fmt.Errorf("a harness fault, after %d tries: %s", o.Tries, o.Fault)
@@ -119,8 +119,8 @@ func (th *theatre) check(p *battery.Program, o battery.Outcome) error {
 		return fmt.Errorf("the verdict is %s; want fail; %s", verdict.Verdict, what)
 	case !slices.Contains(p.Ends, o.Record.End.Outcome):
 		return fmt.Errorf("%s; want %q", what, p.Ends)
-	case o.Record.End.Outcome == "completed" && !regexp.MustCompile(p.Says).MatchString(strings.TrimSpace(said.Error+said.Panic+" "+said.Errno)):
-		return fmt.Errorf("%s; want %q", what, p.Says)
+	case o.Record.End.Outcome == "completed" && !regexp.MustCompile(p.SaysAs(as)).MatchString(strings.TrimSpace(said.Error+said.Panic+" "+said.Errno)):
+		return fmt.Errorf("%s; want %q", what, p.SaysAs(as))
 	}
 	return nil
 }

@@ -1,6 +1,6 @@
 // Command agent is one small static binary with several faces, told apart by
-// the name it is called by: the agent beside the box, the box's init, the
-// probe inside, and the jail in which C is compiled.
+// the name it is called by: the agent beside the box, the probe inside, and the
+// jail in which C is compiled.
 package main
 
 import (
@@ -14,7 +14,6 @@ import (
 
 	"moulinette/grader/agent"
 	"moulinette/grader/box"
-	"moulinette/grader/fault"
 	"moulinette/grader/probe"
 	"moulinette/grader/sandbox/vm/guest"
 	"moulinette/grader/scenario"
@@ -22,14 +21,11 @@ import (
 )
 
 // init keeps the main goroutine on the main thread, which only an init function
-// can: /proc/self speaks of that thread, and in a box the namespaces of init's
-// main thread are the driver's.
+// can: /proc/self speaks of that thread.
 func init() { runtime.LockOSThread() }
 
 func main() {
 	switch filepath.Base(os.Args[0]) {
-	case box.FaceInit:
-		os.Exit(box.InitMain(filter))
 	case box.FaceProc:
 		os.Exit(box.ProcMain())
 	case jail.Face:
@@ -43,6 +39,7 @@ func main() {
 	case filepath.Base(scenario.ProbePath), filepath.Base(scenario.TargetPath):
 		os.Exit(probe.Main(os.Args))
 	}
+	unix.Umask(0o022) // no verdict depends on whose shell it was
 	if err := serve(); err != nil {
 		fmt.Fprintln(os.Stderr, "moulinette-agent:", err)
 		os.Exit(1)
@@ -58,11 +55,6 @@ func keepDescriptors() {
 	for fd := agent.ConnFD; fd < 1024; fd++ { // before Linux 5.11
 		unix.CloseOnExec(fd)
 	}
-}
-
-func filter(forks bool) box.Filter {
-	program, flags := fault.Program(forks)
-	return box.Filter{Program: program, Flags: flags}
 }
 
 // serve talks to the grader on the connection it has handed over.

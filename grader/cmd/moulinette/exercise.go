@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"moulinette/grader/judge"
 	"moulinette/grader/spec"
+	"moulinette/grader/spec/tree"
 	"moulinette/specs"
 )
 
@@ -23,13 +25,23 @@ func exercise(name string) (*spec.Exercise, error) {
 	if isFile(name) {
 		fsys, file = os.DirFS(filepath.Dir(name)), filepath.Base(name)
 	} else if known := ours(); !slices.Contains(known, name) {
-		return nil, usage("spec %s: there are %s; a file is named with its .yaml", name, strings.Join(known, ", "))
+		return nil, usage("spec %s: there are %s; a file is named with its .yaml%s", name, strings.Join(known, ", "), meant(name, known))
 	}
 	ex, err := spec.Load(fsys, file)
 	if err != nil {
 		return nil, &failure{exitUsage, located(err, filepath.Dir(name))}
 	}
 	return ex, nil
+}
+
+// finished loads a spec to grade by: one without rows, as an imported one is at first,
+// grades nobody.
+func finished(name string) (*spec.Exercise, error) {
+	ex, err := exercise(name)
+	if err == nil && len(ex.Rows)+len(ex.Bonus) == 0 {
+		return nil, usage("spec %s: this is a draft without rows, and grades nobody; add some, with their scenarios", name)
+	}
+	return ex, err
 }
 
 // isFile tells a file from the name of an exercise.
@@ -63,8 +75,25 @@ func located(err error, dir string) error {
 func known(ex *spec.Exercise, only []string) error {
 	for _, name := range only {
 		if len(judge.Needed(ex, []string{name})) == 0 {
-			return fmt.Errorf("--only %s: %s has no such row or scenario (see moulinette spec explain %s)", name, ex.Name, ex.Name)
+			return fmt.Errorf("--only %s: %s has no such row or scenario (see moulinette spec explain %s)%s", name, ex.Name, ex.Name, meant(name, identifiers(ex)))
 		}
 	}
 	return nil
+}
+
+// identifiers are the names of an exercise's rows and scenarios.
+func identifiers(ex *spec.Exercise) []string {
+	names := slices.Collect(maps.Keys(ex.Scenarios))
+	for _, row := range slices.Concat(ex.Rows, ex.Bonus) {
+		names = append(names, row.ID)
+	}
+	return names
+}
+
+// meant is what follows a refused word if it is nearly one that is known.
+func meant(word string, known []string) string {
+	if near := tree.Nearest(word, known); near != "" {
+		return "; did you mean " + near + "?"
+	}
+	return ""
 }

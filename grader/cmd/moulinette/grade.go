@@ -79,7 +79,7 @@ func (a *app) grade(ctx context.Context, dir string, f gradeFlags) error {
 	if f.output.key, err = signKey(f.signKey, f.output); err != nil {
 		return err
 	}
-	ex, err := exercise(f.spec)
+	ex, err := finished(f.spec)
 	if err != nil {
 		return err
 	}
@@ -114,13 +114,14 @@ func (a *app) grade(ctx context.Context, dir string, f gradeFlags) error {
 		}
 		sheet.Notices = append(sheet.Notices, told...)
 	}
+	err = a.hand(sheet, f.output)
 	if f.keep != "" {
 		name := fmt.Sprintf("%s-%s-%d.json", ex.Name, slug(dir), f.seed)
 		if err := writeFile(filepath.Join(f.keep, name), kept.Bytes()); err != nil {
-			return fault("keep records: %w", err)
+			return fault("--keep %s: %w", f.keep, err)
 		}
 	}
-	return a.hand(sheet, f.output)
+	return err
 }
 
 // check refuses flags that make no sense before anything is done.
@@ -133,6 +134,11 @@ func (f gradeFlags) check() error {
 	}
 	if f.timeout <= 0 {
 		return usage("--timeout %v: a time over 0", f.timeout)
+	}
+	if f.keep != "" {
+		if err := checkFolder(f.keep); err != nil {
+			return usage("--keep %s: %w", f.keep, err)
+		}
 	}
 	return f.output.check()
 }

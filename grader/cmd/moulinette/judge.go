@@ -26,11 +26,11 @@ is now. It needs neither root nor the submission. The exit code is the worst one
 			if len(args) > 1 && (o.format != "text" || len(o.reports) > 0) {
 				return usage("--format and --report take one record at a time")
 			}
-			var worst error
+			var errs []error
 			for _, file := range args {
-				worst = worse(worst, a.judge(file, name, o))
+				errs = append(errs, a.judge(file, name, o))
 			}
-			return worst
+			return worst(errs)
 		},
 	}
 	cmd.Flags().StringVar(&name, "spec", "", "judge by this exercise instead of the record's own")
@@ -55,6 +55,10 @@ func (a *app) judge(file, name string, o outputs) error {
 }
 
 func readKept(file string) (*grader.Kept, error) {
+	info, err := os.Stat(file)
+	if err == nil && !info.Mode().IsRegular() {
+		return nil, errors.New("no regular file")
+	}
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, errors.Unwrap(err)
@@ -66,16 +70,24 @@ func readKept(file string) (*grader.Kept, error) {
 	return kept, kept.Check()
 }
 
-// worse is the error with the higher exit code.
-func worse(a, b error) error {
-	code := func(err error) int {
-		if f := (*failure)(nil); errors.As(err, &f) {
-			return f.code
+// worst is an error with the highest exit code of all, which says what each says.
+func worst(errs []error) error {
+	code, said := exitPass, []error(nil)
+	for _, err := range errs {
+		if err == nil {
+			continue
 		}
-		return exitPass
+		own := exitUsage
+		if f := (*failure)(nil); errors.As(err, &f) {
+			own = f.code
+		}
+		code = max(code, own)
+		if err.Error() != "" {
+			said = append(said, err)
+		}
 	}
-	if code(b) > code(a) {
-		return b
+	if code == exitPass {
+		return nil
 	}
-	return a
+	return &failure{code, errors.Join(said...)}
 }

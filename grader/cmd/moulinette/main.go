@@ -28,6 +28,7 @@ const (
 
 func main() {
 	debug.SetTraceback("crash") // the exit code of a crash is 2 otherwise, which means something else here
+	syscall.Umask(0o022)        // what boxes and drivers are made of must be there for the ids of a box
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends at once
 	a := &app{stdout: os.Stdout, stderr: os.Stderr, env: os.Getenv}

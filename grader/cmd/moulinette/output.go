@@ -2,9 +2,7 @@ package main
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
-	"slices"
+	"errors"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -31,16 +29,7 @@ func (o outputs) check() error {
 	if err := oneOf("format", o.format, report.Formats()); err != nil {
 		return err
 	}
-	for _, r := range o.reports {
-		format, file, ok := strings.Cut(r, "=")
-		if !ok || file == "" {
-			return usage("--report %s: write it as FORMAT=FILE", r)
-		}
-		if !slices.Contains(report.Formats(), format) {
-			return usage("--report %s: the formats are %s", r, strings.Join(report.Formats(), ", "))
-		}
-	}
-	return nil
+	return checkReports(o.reports, report.Formats())
 }
 
 // hand writes the reports of a sheet; the error carries its exit code.
@@ -49,20 +38,16 @@ func (a *app) hand(sheet *judge.Sheet, o outputs) error {
 		dropTraces(sheet)
 	}
 	options := report.Options{Lang: a.lang, Trace: o.trace, Key: o.key}
-	for _, r := range o.reports {
-		format, file, _ := strings.Cut(r, "=")
-		var out bytes.Buffer
-		if err := report.Write(&out, format, sheet, options); err != nil {
-			return fault("report %s: %w", file, err)
-		}
-		if err := writeFile(file, out.Bytes()); err != nil {
-			return fault("report: %w", err)
-		}
-	}
+	failed := writeReports(o.reports, func(out *bytes.Buffer, format string) error {
+		return report.Write(out, format, sheet, options)
+	})
 	options.Width, _ = terminal(a.stdout)
 	options.Color = a.colors(a.stdout)
 	if err := report.Write(a.stdout, o.format, sheet, options); err != nil {
-		return fault("stdout: %w", err)
+		return fault("stdout: %w", errors.Join(err, failed))
+	}
+	if failed != nil {
+		return failed
 	}
 	return exit(outcome(sheet))
 }
@@ -86,29 +71,4 @@ func dropTraces(sheet *judge.Sheet) {
 			}
 		}
 	}
-}
-
-// writeFile writes a whole file or none: whoever watches it never sees a part.
-func writeFile(path string, data []byte) error {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, ".moulinette-*")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(f.Name()) }()
-	if _, err := f.Write(data); err != nil {
-		f.Close()
-		return err
-	}
-	if err := f.Chmod(0o644); err != nil {
-		f.Close()
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

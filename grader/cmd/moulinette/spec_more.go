@@ -31,11 +31,13 @@ func (a *app) explain(name, id string) error {
 	if name != "" {
 		names = []string{name}
 	}
+	var known []string
 	for _, name := range names {
 		ex, err := exercise(name)
 		if err != nil {
 			return err
 		}
+		known = append(append(known, ex.Name), identifiers(ex)...)
 		if ex.Name == id {
 			a.list(ex)
 			return nil
@@ -45,7 +47,11 @@ func (a *app) explain(name, id string) error {
 			return nil
 		}
 	}
-	return usage("%s: no exercise, row, scenario or concept of %s", report.Clean(id), strings.Join(names, ", "))
+	hint := meant(id, known)
+	if hint == "" && name == "" {
+		hint = "; --spec FILE.yaml looks in one of your own"
+	}
+	return usage("%s: no exercise, row, scenario or concept of %s%s", report.Clean(id), strings.Join(names, ", "), hint)
 }
 
 func (a *app) specImportCommand() *cobra.Command {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,34 +31,21 @@ func (t tables) check() error {
 	if err := oneOf("format", t.format, matrix.Formats()); err != nil {
 		return err
 	}
-	for _, r := range t.reports {
-		format, file, ok := strings.Cut(r, "=")
-		if !ok || file == "" {
-			return usage("--report %s: write it as FORMAT=FILE", r)
-		}
-		if err := oneOf("report", format, matrix.Formats()); err != nil {
-			return err
-		}
-	}
-	return nil
+	return checkReports(t.reports, matrix.Formats())
 }
 
 // handTables writes the reports of a verification; the error carries its exit
 // code.
 func (a *app) handTables(r *verify.Result, t tables) error {
-	for _, report := range t.reports {
-		format, file, _ := strings.Cut(report, "=")
-		var out bytes.Buffer
-		if err := matrix.Write(&out, format, r, matrix.Options{Lang: a.lang}); err != nil {
-			return fault("report %s: %w", file, err)
-		}
-		if err := writeFile(file, out.Bytes()); err != nil {
-			return fault("report: %w", err)
-		}
-	}
+	failed := writeReports(t.reports, func(out *bytes.Buffer, format string) error {
+		return matrix.Write(out, format, r, matrix.Options{Lang: a.lang})
+	})
 	width, _ := terminal(a.stdout)
 	if err := matrix.Write(a.stdout, t.format, r, matrix.Options{Lang: a.lang, Width: width, Color: a.colors(a.stdout)}); err != nil {
-		return fault("stdout: %w", err)
+		return fault("stdout: %w", errors.Join(err, failed))
+	}
+	if failed != nil {
+		return failed
 	}
 	ours := func(e verify.Error) bool { return e.Kind == verify.HarnessFault || e.Kind == verify.NotJudged }
 	switch {

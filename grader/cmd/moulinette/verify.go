@@ -68,7 +68,7 @@ mutants; 3 fault of the harness or the host, or it cannot be judged here.`,
 	flags.Uint64Var(&f.seed, "seed", f.seed, "seed of the random values")
 	f.isolation.flags(flags)
 	flags.BoolVar(&f.fresh, "fresh", false, "run also what was seen before and has not changed")
-	flags.StringVar(&f.matrix, "matrix", string(verify.Rows), "rows: which rows each mutant loses, and that every scenario is needed; full: and by which scenarios; all: also what cannot differ from the reference")
+	flags.StringVar(&f.matrix, "matrix", string(verify.Rows), "rows: which rows each mutant loses, and that every scenario is needed; full: and by which scenarios, each mutant tried alone; all: also what cannot differ from the reference")
 	f.output.flags(flags)
 	return cmd
 }
@@ -149,11 +149,11 @@ func (f verifyFlags) load() (*verify.Options, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Reference, err = opened(f.reference); err != nil {
+	if o.Reference, err = opened("reference", f.reference); err != nil {
 		return nil, err
 	}
 	if f.student != "" {
-		if o.Skeleton, err = opened(f.student); err != nil {
+		if o.Skeleton, err = opened("student", f.student); err != nil {
 			return nil, err
 		}
 	}
@@ -184,14 +184,14 @@ func (f verifyFlags) load() (*verify.Options, error) {
 // inC reads the reference and the skeleton in C, if there are any.
 func (f verifyFlags) inC(o *verify.Options) (err error) {
 	for _, place := range []struct {
-		dir  string
-		into *verify.Folder
-	}{{f.reference, &o.ReferenceC}, {f.student, &o.SkeletonC}} {
+		flag, dir string
+		into      *verify.Folder
+	}{{"reference", f.reference, &o.ReferenceC}, {"student", f.student, &o.SkeletonC}} {
 		dir := filepath.Join(place.dir, mutate.C17Folder)
 		if _, missing := os.Stat(dir); place.dir == "" || missing != nil {
 			continue
 		}
-		if *place.into, err = opened(dir); err != nil {
+		if *place.into, err = opened(place.flag, dir); err != nil {
 			return err
 		}
 	}
@@ -237,11 +237,11 @@ func (f verifyFlags) exercises(o *verify.Options) (known []*spec.Exercise, err e
 	return known, nil
 }
 
-// opened reads a submission that is not a student's: one that is broken is a
-// wrong argument.
-func opened(dir string) (verify.Folder, error) {
+// opened reads a submission that is not a student's, the argument of a flag: one that
+// is broken is a wrong argument.
+func opened(flag, dir string) (verify.Folder, error) {
 	if _, err := os.Stat(dir); err != nil {
-		return verify.Folder{}, usage("%s: no such folder", dir)
+		return verify.Folder{}, usage("--%s %s: no such folder", flag, dir)
 	}
 	s, err := submission.Open(dir)
 	if err != nil {
@@ -262,11 +262,16 @@ func (f verifyFlags) choose(o *verify.Options) error {
 		}
 		o.Packages[alternative.ID] = s
 	}
+	var known []string
+	for _, m := range o.Catalog.Mutants {
+		known = append(known, m.ID)
+	}
+	for _, alternative := range o.Catalog.Alternatives {
+		known = append(known, alternative.ID)
+	}
 	for _, id := range f.only {
-		isMutant := slices.ContainsFunc(o.Catalog.Mutants, func(m *mutate.Mutant) bool { return m.ID == id })
-		isAlternative := slices.ContainsFunc(o.Catalog.Alternatives, func(a *mutate.Alternative) bool { return a.ID == id })
-		if !isMutant && !isAlternative {
-			return usage("--only %s: no such mutant or alternative", id)
+		if !slices.Contains(known, id) {
+			return usage("--only %s: no such mutant or alternative%s", id, meant(id, known))
 		}
 	}
 	return nil

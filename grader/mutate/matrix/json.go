@@ -24,6 +24,7 @@ type jsonReport struct {
 	Ran       int            `json:"ran"`
 	Reused    int            `json:"reused"`
 	Inferred  int            `json:"inferred"`
+	Company   int            `json:"company"`
 	Skipped   int            `json:"skipped"`
 	Building  float64        `json:"building_seconds"`
 	Running   float64        `json:"running_seconds"`
@@ -46,6 +47,7 @@ type jsonCell struct {
 	Named    bool          `json:"named,omitempty"`
 	Hung     bool          `json:"hung,omitempty"`
 	Inferred bool          `json:"inferred,omitempty"`
+	Company  bool          `json:"company,omitempty"`
 	Millis   float64       `json:"ms,omitempty"`
 }
 
@@ -63,7 +65,7 @@ func JSON(w io.Writer, r *verify.Result, lang string) error {
 	report := jsonReport{
 		Version: JSONVersion, Verified: len(r.Errors)+len(r.Faults) == 0, Partial: r.Partial,
 		Scenarios: r.Scenarios, Errors: []jsonError{}, Faults: append([]string{}, r.Faults...),
-		Ran: r.Ran, Reused: r.Reused, Inferred: r.Inferred, Skipped: r.Skipped,
+		Ran: r.Ran, Reused: r.Reused, Inferred: r.Inferred, Company: r.Company, Skipped: r.Skipped,
 		Building: r.Building.Seconds(), Running: r.Running.Seconds(),
 	}
 	for _, ex := range r.Exercises {
@@ -99,7 +101,7 @@ func solution(r *verify.Result, s *verify.Solution) jsonSolution {
 		if c.Skipped {
 			continue
 		}
-		j.Cells[id] = jsonCell{c.Verdict, c.Named, c.Hung, c.Inferred, c.Millis}
+		j.Cells[id] = jsonCell{c.Verdict, c.Named, c.Hung, c.Inferred, c.Company, c.Millis}
 	}
 	return j
 }

@@ -189,10 +189,10 @@ func (t *text) summary() {
 	if len(t.r.Errors)+len(t.r.Faults) > 0 {
 		verdict = t.paint(color.FgRed, fmt.Sprintf(t.in("%d ERREUR(S)", "%d ERROR(S)"), len(t.r.Errors)+len(t.r.Faults)))
 	}
-	t.line(t.in("%s · mutants morts : %d sur %d · solutions admises : %d · scénarios : %d lancés, %d déjà vus, %d sans différence possible, %d sans effet possible · compilation %.1f s, exécution %.1f s",
-		"%s · %d of %d mutants dead · %d accepted solutions · scenarios: %d run, %d seen before, %d that cannot differ, %d that can change no row · built in %.1f s, run in %.1f s"),
+	t.line(t.in("%s · mutants morts : %d sur %d · solutions admises : %d · scénarios : %d lancés, %d déjà vus, %d réussis en compagnie, %d sans différence possible, %d sans effet possible · compilation %.1f s, exécution %.1f s",
+		"%s · %d of %d mutants dead · %d accepted solutions · scenarios: %d run, %d seen before, %d passed in company, %d that cannot differ, %d that can change no row · built in %.1f s, run in %.1f s"),
 		verdict, dead, count[verify.Mutant], count[verify.Reference]+count[verify.Alternative],
-		t.r.Ran, t.r.Reused, t.r.Inferred, t.r.Skipped, t.r.Building.Seconds(), t.r.Running.Seconds())
+		t.r.Ran, t.r.Reused, t.r.Company, t.r.Inferred, t.r.Skipped, t.r.Building.Seconds(), t.r.Running.Seconds())
 	for _, why := range t.r.Absent {
 		t.line("%s %s", t.in("Non essayée ici :", "Not tried here:"), why)
 	}

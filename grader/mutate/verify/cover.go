@@ -2,49 +2,42 @@ package verify
 
 import (
 	"context"
-	"maps"
 	"slices"
 
 	"moulinette/grader/evidence"
 	"moulinette/grader/judge"
 	"moulinette/grader/mutate"
 	"moulinette/grader/scenario"
-	"moulinette/grader/submission"
 )
 
-// coverID is the name of the copy of the reference that notes what is executed.
-const coverID = "reference_executed"
-
-// coverage tells which statements of the reference each scenario comes to.
-type coverage struct {
+// noted is a solution of which every statement, in C every function, is noted
+// when it is executed, if a scenario asks for it.
+type noted struct {
 	copy  *Solution
 	cover *mutate.Cover
-	files map[string]map[string]string // by scenario; none: not known
-	whole map[string]bool              // by scenario: a command was seen, so its container came to its end
+	// place is where a piece of the reference (no id), or of a mutant that stands
+	// in it, is to be found in it.
+	place func(id string, p mutate.Piece) (mutate.Piece, bool)
 }
 
-// instrument makes the copy. A reference that cannot be copied so is no error:
-// more scenarios are run then.
-func (v *verification) instrument() *coverage {
-	if v.Matrix == All || !slices.ContainsFunc(v.families(), func(f family) bool { return f.language == submission.Go }) {
-		return nil
-	}
-	files, cover, err := mutate.Instrument(v.Reference.Submission.Files)
-	if err != nil {
-		return nil
-	}
-	return &coverage{
-		copy:  &Solution{ID: coverID, Kind: Reference, File: v.Reference.Name, files: files, of: v.Reference.Submission.ImportPath},
-		cover: cover, files: map[string]map[string]string{}, whole: map[string]bool{},
-	}
+// notes are what was executed of it in a scenario.
+type notes struct {
+	files map[string]string
+	whole bool // a command was seen, so its container came to its end
 }
 
-// scenario is sc with the files that notes are taken in.
-func (c *coverage) scenario(sc *shared) (*shared, error) {
+// sight is what was executed of a reference.
+type sight struct {
+	*noted
+	seen map[string]*notes // by scenario; none: not known
+}
+
+// noting is sc with the files that notes are taken in.
+func (n *noted) noting(sc *shared) (*shared, error) {
 	noting := *sc
 	noting.World.Files = slices.Clone(sc.World.Files)
 	noting.Watch = slices.Clone(sc.Watch)
-	for path, text := range c.cover.Files() {
+	for path, text := range n.cover.Files() {
 		noting.World.Files = append(noting.World.Files, scenario.File{Path: path, Content: text, Mode: 0o666})
 		noting.Watch = append(noting.Watch, path)
 	}
@@ -53,61 +46,80 @@ func (c *coverage) scenario(sc *shared) (*shared, error) {
 	return &noting, noting.write()
 }
 
-// explore runs every scenario on the copy.
-func (v *verification) explore(ctx context.Context) error {
-	c := v.coverage
-	if c == nil || c.copy.driver == "" {
+// notes reads them from a record, if it shows what the reference does.
+func (n *noted) notes(sc *shared, rec *evidence.Record) *notes {
+	if rec == nil || judge.Record(sc.spec, rec).Verdict != judge.Pass {
 		return nil
 	}
-	c.copy.Cells = map[string]Cell{}
-	v.records[c.copy] = map[string]*evidence.Record{}
-	var cells []cell
-	for _, sc := range v.scenarios {
-		noting, err := c.scenario(sc)
-		if err != nil {
+	took := &notes{files: map[string]string{}}
+	for path := range n.cover.Files() {
+		took.files[path] = rec.At["after"].Files[path].Content
+	}
+	for _, p := range rec.Probes {
+		took.whole = took.whole || p.Seen
+	}
+	return took
+}
+
+// executed tells whether a piece was executed; not known is yes.
+func (n *noted) executed(took *notes, id string, p mutate.Piece) bool {
+	placed, ok := n.place(id, p)
+	return !ok || n.cover.Reaches(took.files, []mutate.Piece{placed})
+}
+
+// explore runs every scenario on the references as they are noted.
+func (v *verification) explore(ctx context.Context) error {
+	if v.Matrix == All {
+		return nil
+	}
+	for _, s := range v.sights {
+		cells := make([]cell, len(v.scenarios))
+		for i, sc := range v.scenarios {
+			noting, err := s.noting(sc)
+			if err != nil {
+				return err
+			}
+			cells[i] = cell{s.copy, noting}
+		}
+		if err := v.fetch(ctx, cells); err != nil {
 			return err
 		}
-		if v.known(c.copy, noting) {
-			v.result.Reused++
-			continue
+		for _, sc := range v.scenarios {
+			if took := s.notes(sc, v.records[s.copy][sc.ID]); took != nil {
+				s.seen[sc.ID] = took
+			}
 		}
-		cells = append(cells, cell{c.copy, noting})
+		delete(v.records, s.copy)
 	}
-	if err := v.run(ctx, cells); err != nil {
-		return err
-	}
-	for _, sc := range v.scenarios {
-		c.note(sc, v.records[c.copy][sc.ID])
-	}
-	delete(v.records, c.copy)
 	return nil
 }
 
-// note keeps what was executed, if the copy did what the reference does.
-func (c *coverage) note(sc *shared, rec *evidence.Record) {
-	if rec == nil || judge.Record(sc.spec, rec).Verdict != judge.Pass {
-		return
+// fetch fills the records of cells that are nobody's of the matrix: those kept,
+// and the others by running them.
+func (v *verification) fetch(ctx context.Context, cells []cell) error {
+	for _, c := range cells {
+		if v.records[c.solution] == nil {
+			v.records[c.solution] = map[string]*evidence.Record{}
+		}
 	}
-	files := map[string]string{}
-	for path := range maps.Keys(c.cover.Files()) {
-		files[path] = rec.At["after"].Files[path].Content
-	}
-	c.files[sc.ID] = files
-	for _, p := range rec.Probes {
-		c.whole[sc.ID] = c.whole[sc.ID] || p.Seen
-	}
+	return v.run(ctx, slices.DeleteFunc(slices.Clone(cells), func(c cell) bool {
+		known := v.known(c.solution, c.scenario)
+		if known {
+			v.result.Reused++
+		}
+		return known
+	}))
 }
 
-// reaches tells whether a scenario comes to one of the pieces; not known is yes.
-// A container that its creator gives up may be killed sooner or later: how far it
-// came is not known.
-func (c *coverage) reaches(sc *shared, reference *mutate.Graph, pieces []mutate.Piece) bool {
-	if c == nil || c.files[sc.ID] == nil {
+// comesTo tells whether a scenario comes to one of the pieces of the reference;
+// not known is yes. A container that its creator gives up may be killed sooner or
+// later: how far it came is not known.
+func (s *sight) comesTo(sc *shared, reference *mutate.Graph, pieces []mutate.Piece) bool {
+	if s == nil || s.seen[sc.ID] == nil {
 		return true
 	}
-	enters := func(p mutate.Piece) bool { return reference.Entered(sc.calls, p.Name) }
-	if !c.whole[sc.ID] && slices.ContainsFunc(pieces, enters) {
-		return true
-	}
-	return c.cover.Reaches(c.files[sc.ID], pieces)
+	took := s.seen[sc.ID]
+	return slices.ContainsFunc(pieces, func(p mutate.Piece) bool {
+		return !took.whole && reference.Entered(sc.calls, p.Name) || s.executed(took, "", p)
+	})
 }

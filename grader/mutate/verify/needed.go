@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 
@@ -87,55 +88,63 @@ func (v *verification) needed() {
 // killsAlone tells whether some mutant fails, in a row or in a rule of the norm,
 // by this scenario alone.
 func (v *verification) killsAlone(id string) bool {
-	return v.suspects(id, func(group []string, s *Solution) bool {
-		return !slices.ContainsFunc(group, func(other string) bool { return other != id && (s.fails(other) || s.Cells[other].Skipped) })
-	}) != nil
-}
-
-// suspects is the first mutant that fails a scenario and of which ok says, for
-// one of the scenario's groups, that it is the one.
-func (v *verification) suspects(id string, ok func(group []string, s *Solution) bool) *Solution {
 	for _, group := range v.groups(id) {
 		for _, s := range v.result.Mutants() {
-			if s.fails(id) && ok(group, s) {
-				return s
+			if s.fails(id) && !slices.ContainsFunc(group, func(other string) bool { return other != id && (s.fails(other) || s.Cells[other].Skipped) }) {
+				return true
 			}
 		}
 	}
-	return nil
+	return false
 }
 
 // witness runs, for each scenario that no mutant is known to need, what was left
 // out of a mutant that may: one after another until one does.
 func (v *verification) witness(ctx context.Context) error {
 	for !v.result.Partial && len(v.result.Faults) == 0 {
-		var cells []cell
+		chosen := map[cell]bool{}
 		for _, sc := range v.scenarios {
 			if sc.spec.Keep == "" && !v.killsAlone(sc.ID) {
-				cells = append(cells, v.open(sc.ID)...)
+				add(chosen, v.fewest(sc.ID, chosen)...)
 			}
 		}
-		if len(cells) == 0 {
+		if len(chosen) == 0 {
 			return nil
 		}
-		if err := v.complete(ctx, cells); err != nil {
+		if err := v.complete(ctx, slices.Collect(maps.Keys(chosen))); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// open are the scenarios left out of a mutant that may fail by this one alone.
-func (v *verification) open(id string) (cells []cell) {
-	v.suspects(id, func(group []string, s *Solution) bool {
-		fails := slices.ContainsFunc(group, func(other string) bool { return other != id && s.fails(other) })
-		for _, sc := range v.scenarios {
-			if !fails && s.Cells[sc.ID].Skipped && slices.Contains(group, sc.ID) {
-				cells = append(cells, cell{s, sc})
+// fewest are the scenarios left out of a mutant that may fail by this one alone:
+// of the mutant where the fewest are not chosen yet.
+func (v *verification) fewest(id string, chosen map[cell]bool) (best []cell) {
+	cost := -1
+	for _, group := range v.groups(id) {
+		for _, s := range v.result.Mutants() {
+			cells := v.open(s, id, group)
+			n := len(slices.DeleteFunc(slices.Clone(cells), func(c cell) bool { return chosen[c] }))
+			if len(cells) > 0 && (cost < 0 || n < cost) {
+				best, cost = cells, n
 			}
 		}
-		return len(cells) > 0
-	})
+	}
+	return best
+}
+
+// open are the scenarios of a group that were left out of a mutant, if of those
+// that were not it fails this one and no other.
+func (v *verification) open(s *Solution, id string, group []string) (cells []cell) {
+	if !s.fails(id) || slices.ContainsFunc(group, func(other string) bool { return other != id && s.fails(other) }) {
+		return nil
+	}
+	for _, sc := range v.scenarios {
+		if s.Cells[sc.ID].Skipped && slices.Contains(group, sc.ID) {
+			cells = append(cells, cell{s, sc})
+		}
+	}
 	return cells
 }
 
@@ -144,7 +153,6 @@ func (v *verification) complete(ctx context.Context, cells []cell) error {
 	slices.SortFunc(cells, func(a, b cell) int {
 		return cmp.Or(cmp.Compare(a.solution.ID, b.solution.ID), cmp.Compare(a.scenario.ID, b.scenario.ID))
 	})
-	cells = slices.Compact(cells)
 	for _, c := range cells {
 		if v.records[c.solution] == nil {
 			v.records[c.solution] = map[string]*evidence.Record{}

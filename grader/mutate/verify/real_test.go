@@ -117,6 +117,9 @@ var mutants = map[string]string{
 	"dies_first": "edits: [{file: pid.go, from: 'attr.Cloneflags |= unix.CLONE_NEWPID', to: 'attr.Cloneflags |= unix.CLONE_NEWNS'}]\nfails: {small: [pid]}\nkills: [pid.child_is_init]\n",
 	"survives":   "edits: [{file: pid.go, from: 'return -1, err', to: 'return -2, err'}]\nfails: {small: [user]}\nkills: [user.map_once]\n",
 	"no_build":   "edits: [{file: pid.go, from: 'return -1, err', to: 'return nonsense, err'}]\nfails: {small: [pid]}\nkills: [pid.refused]\n",
+	"calm":       "edits: [{file: pid.go, from: 'return exit.ExitCode(), nil', to: 'return exit.ExitCode() + 0, nil'}]\nfails: {small: [user]}\nkills: [user.map_once]\n",
+	"quiet":      "edits: [{file: pid.go, from: 'child.SysProcAttr = &attr', to: 'child.SysProcAttr = &(attr)'}]\nfails: {small: [user]}\nkills: [user.map_once]\n",
+	"elsewhere":  "edits: [{file: pid.go, from: 'attr.Cloneflags |= unix.CLONE_NEWPID', to: 'attr.Cloneflags |= unix.CLONE_NEWNS'}]\nfails: {small: [user]}\nkills: [user.map_once]\n",
 	"no_edit":    "edits: [{file: pid.go, from: 'this is not there', to: ''}]\nfails: {small: [pid]}\nkills: [pid.refused]\n",
 }
 
@@ -220,7 +223,7 @@ func TestVerify(t *testing.T) {
 		}
 		for i, s := range all.Solutions {
 			for id, c := range s.Cells {
-				if guess := r.Solutions[i].Cells[id]; guess.Verdict != c.Verdict {
+				if guess := r.Solutions[i].Cells[id]; !guess.Skipped && guess.Verdict != c.Verdict {
 					t.Errorf("%s, %s: %s; inferred was %s", s.ID, id, c.Verdict, guess.Verdict)
 				}
 			}
@@ -232,11 +235,36 @@ func TestVerify(t *testing.T) {
 // errors are the same.
 func TestRowsAlone(t *testing.T) {
 	o := options(t, exercise(t, nil), reference(t, "", "", ""), "dies_first", "dies", "survives")
+	o.Matrix = verify.Full
 	full := told(verified(t, o))
 	o.Matrix, o.Fresh = verify.Rows, true
 	r := verified(t, o)
 	if got := told(r); !slices.Equal(got, full) || r.Skipped == 0 {
 		t.Errorf("errors %q, %d scenarios skipped; want %q and some", got, r.Skipped, full)
+	}
+}
+
+// Mutants are tried together where none should fail. One that does all the same
+// is found, and the others of its company are not blamed.
+func TestCompany(t *testing.T) {
+	for _, test := range []struct {
+		second  string
+		company bool
+		want    []string
+	}{
+		{"quiet", true, []string{"quiet missing_kill", "quiet missing_kill", "quiet survived"}},
+		{"elsewhere", false, []string{"elsewhere missing_kill", "elsewhere missing_kill", "elsewhere surplus_kill"}},
+	} {
+		o := options(t, exercise(t, nil), reference(t, "", "", ""), "calm", test.second)
+		want := append([]string{"calm missing_kill", "calm missing_kill", "calm survived"}, test.want...)
+		r := verified(t, o)
+		if got := told(r); !slices.Equal(got, want) || (r.Company > 0) != test.company {
+			t.Errorf("with %s: %d scenarios passed in company, errors %q; want %q", test.second, r.Company, got, want)
+		}
+		o.Matrix, o.Fresh = verify.Full, true
+		if r := verified(t, o); r.Company > 0 || !slices.Equal(told(r), want) {
+			t.Errorf("with %s, each alone: %d scenarios passed in company, errors %q; want %q", test.second, r.Company, told(r), want)
+		}
 	}
 }
 

@@ -19,7 +19,6 @@ import (
 	"moulinette/grader/run"
 	"moulinette/grader/scenario"
 	"moulinette/grader/spec"
-	"moulinette/grader/submission"
 )
 
 // shared is a scenario of one exercise or several.
@@ -106,10 +105,10 @@ func (v *verification) runAll(ctx context.Context, group []*Solution) error {
 	side(group, func(i int, s *Solution) { planned[i] = v.cells(s) })
 	var first, later []cell
 	for _, c := range slices.Concat(planned...) {
-		if v.Matrix == Rows && c.solution.Kind == Mutant && !c.solution.Cells[c.scenario.ID].Named {
-			later = append(later, c)
-		} else {
+		if v.Matrix != Rows || v.decides(c) {
 			first = append(first, c)
+		} else {
+			later = append(later, c)
 		}
 	}
 	if err := v.run(ctx, first); err != nil || len(later) == 0 {
@@ -128,6 +127,23 @@ func (v *verification) runAll(ctx context.Context, group []*Solution) error {
 		}
 		return !needed
 	}))
+}
+
+// decides tells whether a row may be decided by this scenario alone: of a mutant
+// by one that it names, of the skeleton by the first of a row.
+func (v *verification) decides(c cell) bool {
+	switch c.solution.Kind {
+	case Mutant:
+		return c.solution.Cells[c.scenario.ID].Named
+	case Skeleton:
+		return slices.ContainsFunc(v.Exercises, func(ex *spec.Exercise) bool {
+			return slices.ContainsFunc(slices.Concat(ex.Rows, ex.Bonus), func(row spec.Row) bool {
+				return len(row.Scenarios) > 0 && row.Scenarios[0] == c.scenario.ID
+			})
+		})
+	default:
+		return true
+	}
 }
 
 // side does something to each of many, as many side by side as there are CPUs.
@@ -153,7 +169,7 @@ func (v *verification) run(ctx context.Context, cells []cell) error {
 	jobs := make([]run.Job, len(cells))
 	for i, c := range cells {
 		jobs[i] = run.Job{Driver: c.solution.driver, Scenario: c.scenario.Scenario}
-		jobs[i].Scenario.Variant = c.solution.ID
+		jobs[i].Scenario.Variant = c.solution.variant
 	}
 	options := run.Options{Opener: v.Opener, Jobs: v.Jobs, Overlap: true}
 	if v.Progress != nil {
@@ -206,6 +222,8 @@ func (v *verification) count() {
 			switch {
 			case c.Inferred:
 				v.result.Inferred++
+			case c.Company:
+				v.result.Company++
 			case c.Reused:
 				v.result.Reused++
 			case c.Skipped:
@@ -227,6 +245,8 @@ func (v *verification) cells(s *Solution) (cells []cell) {
 			records[sc.ID], c.Inferred = v.records[s.base][sc.ID], true
 		} else if rec := grader.Unavailable(sc.spec, v.Opener.Host(), v.Seed); rec != nil {
 			records[sc.ID] = rec
+		} else if s.acquitted[sc.ID] {
+			records[sc.ID], c.Company = v.records[s.base][sc.ID], true
 		} else if c.Reused = v.known(s, sc); !c.Reused {
 			cells = append(cells, cell{s, sc})
 		}
@@ -273,12 +293,9 @@ func (v *verification) differs(s *Solution) func(*shared) bool {
 	calls := func(sc *shared, names map[string]bool) bool {
 		return base.Reaches(sc.calls, names) || s.graph.Reaches(sc.calls, names)
 	}
-	if s.submitted.Language == submission.C17 { // what is executed of it is not noted
-		return func(sc *shared) bool { return calls(sc, changed) }
-	}
 	d := base.Difference(s.graph)
 	return func(sc *shared) bool {
-		return calls(sc, changed) && (calls(sc, d.Names) || v.coverage.reaches(sc, base, d.Pieces))
+		return calls(sc, changed) && (calls(sc, d.Names) || v.sights[s.base].comesTo(sc, base, d.Pieces))
 	}
 }
 

@@ -44,6 +44,8 @@ type Solution struct {
 	of        string    // import path that its files are written for
 	submitted *submission.Submission
 	driver    string
+	variant   string          // chooses it in the driver
+	acquitted map[string]bool // scenarios that it passes in company
 	key       string
 	graph     *mutate.Graph
 }
@@ -53,6 +55,7 @@ type Cell struct {
 	Verdict  judge.Verdict
 	Hung     bool    // it failed by its time limit
 	Inferred bool    // not run: no call of the scenario reaches what differs from the reference
+	Company  bool    // it passed together with other mutants
 	Reused   bool    // seen by an earlier verification
 	Skipped  bool    // not run: its rows are decided without it
 	Named    bool    // the mutant names the scenario in kills
@@ -172,11 +175,7 @@ func (v *verification) edited(id string, language submission.Language, apply fun
 func (v *verification) build(ctx context.Context, all []*Solution) error {
 	var together []*submission.Submission
 	var apart []*Solution
-	tried := all
-	if v.coverage != nil {
-		tried = append(slices.Clone(all), v.coverage.copy)
-	}
-	for _, s := range tried {
+	for _, s := range all {
 		if s.files == nil {
 			continue
 		}
@@ -195,6 +194,9 @@ func (v *verification) build(ctx context.Context, all []*Solution) error {
 			apart = append(apart, s)
 			continue
 		}
+		if v.blended.add(s) {
+			continue
+		}
 		if runsEarly(s.files) { // it would do so in every other variant, too
 			if err := v.link(ctx, all, []*submission.Submission{s.submitted}); err != nil {
 				return err
@@ -203,10 +205,11 @@ func (v *verification) build(ctx context.Context, all []*Solution) error {
 		}
 		together = append(together, s.submitted)
 	}
-	if err := v.compile(ctx, apart); err != nil || len(together) == 0 {
+	if err := v.compile(ctx, apart); err != nil {
 		return err
 	}
-	return v.link(ctx, tried, together)
+	v.noteC(ctx, apart)
+	return v.linkBlend(ctx, all, together)
 }
 
 // compile makes a driver of each, some side by side. An alternative that wants
@@ -231,10 +234,19 @@ func (v *verification) compile(ctx context.Context, all []*Solution) error {
 }
 
 func (v *verification) link(ctx context.Context, all []*Solution, group []*submission.Submission) error {
+	if len(group) == 0 {
+		return nil
+	}
 	variants, err := v.Builder.BuildVariants(ctx, group)
 	if err != nil {
 		return err
 	}
+	v.linked(all, group, variants)
+	return nil
+}
+
+// linked gives the solutions of a group their driver.
+func (v *verification) linked(all []*Solution, group []*submission.Submission, variants *submission.Variants) {
 	for _, s := range all {
 		if s.submitted == nil || !slices.Contains(group, s.submitted) {
 			continue
@@ -244,9 +256,8 @@ func (v *verification) link(ctx context.Context, all []*Solution, group []*submi
 			v.report(s.notBuilt())
 			continue
 		}
-		s.driver = variants.Driver.Path
+		s.driver, s.variant = variants.Driver.Path, s.ID
 	}
-	return nil
 }
 
 // open makes a submission of the solution, which stands among the variants.

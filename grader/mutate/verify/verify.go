@@ -82,6 +82,7 @@ type Result struct {
 	Ran       int      // scenarios run now
 	Reused    int      // seen by an earlier verification
 	Inferred  int      // that cannot differ from the reference
+	Company   int      // passed by several mutants together
 	Skipped   int      // that could not change a row
 	Absent    []string // what this host cannot build or show, and why
 	Building  time.Duration
@@ -103,7 +104,9 @@ type verification struct {
 	Options
 	scenarios []*shared
 	kept      *records
-	coverage  *coverage // nil: not known
+	blended   *blend // nil: there is none
+	choirs    []*company
+	sights    map[*Solution]*sight // by reference
 	records   map[*Solution]map[string]*evidence.Record
 	judged    sync.Map // *evidence.Record: judge.Scenario
 	done      int      // solutions judged
@@ -114,7 +117,7 @@ type verification struct {
 func Verify(ctx context.Context, o Options) (*Result, error) {
 	o.Matrix = cmp.Or(o.Matrix, Rows)
 	v := &verification{
-		Options: o, records: map[*Solution]map[string]*evidence.Record{},
+		Options: o, records: map[*Solution]map[string]*evidence.Record{}, sights: map[*Solution]*sight{},
 		result: &Result{Exercises: o.Exercises, Catalog: o.Catalog, Partial: len(o.Only) > 0},
 	}
 	if err := v.union(); err != nil {
@@ -123,7 +126,7 @@ func Verify(ctx context.Context, o Options) (*Result, error) {
 	v.kept = openRecords(o, o.Opener.Host())
 	began := time.Now()
 	all := v.gather()
-	v.coverage = v.instrument()
+	v.blended = v.blend()
 	if err := v.build(ctx, all); err != nil {
 		return nil, err
 	}
@@ -157,7 +160,7 @@ func (v *verification) forget(s *Solution) {
 		return
 	}
 	for id, rec := range v.records[s] {
-		if !s.Cells[id].Inferred {
+		if c := s.Cells[id]; !c.Inferred && !c.Company {
 			v.judged.Delete(rec)
 		}
 	}
@@ -194,6 +197,9 @@ func (v *verification) try(ctx context.Context, all []*Solution) error {
 		}
 		if i == 0 {
 			if err := v.explore(ctx); err != nil {
+				return err
+			}
+			if err := v.accompany(ctx, all); err != nil {
 				return err
 			}
 		}

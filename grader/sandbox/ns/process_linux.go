@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -184,26 +185,43 @@ func ordinaryMode() (box.Mode, subIDs) {
 	return box.Subordinate, ids
 }
 
-// tail keeps the last of what an agent says.
+// tail keeps the first and the last of what an agent says.
 type tail struct {
-	mu   sync.Mutex
-	text []byte
+	mu         sync.Mutex
+	head, text []byte
 }
 
 func (t *tail) Write(p []byte) (int, error) {
+	const most = 4096
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.head = append(t.head, p[:min(len(p), most-len(t.head))]...)
 	t.text = append(t.text, p...)
-	if len(t.text) > 4096 {
-		t.text = t.text[len(t.text)-4096:]
+	if len(t.text) > most {
+		t.text = t.text[len(t.text)-most:]
 	}
 	return len(p), nil
 }
 
+// String is what was said last; of a crash, how it begins and where it was.
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if crash := crashed.Find(t.head); crash != nil {
+		said := strings.Join(strings.Fields(string(crash)), " ")
+		if place := placed.FindSubmatch(t.head); place != nil {
+			said += " (" + string(place[1]) + ")"
+		}
+		return said
+	}
 	return strings.TrimSpace(string(t.text))
 }
+
+// How the Go runtime begins to tell of a crash, up to the first empty line, and where
+// it was in our code.
+var (
+	crashed = regexp.MustCompile(`(?ms)^(?:runtime: |fatal error: |panic: |SIG[A-Z]+: ).*?(?:\n\n|\z)`)
+	placed  = regexp.MustCompile(`(?m)^\t\S*?(grader/\S+\.go:\d+)`)
+)
 
 var errNoSubIDs = errors.New("no subordinate ids")

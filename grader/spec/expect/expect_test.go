@@ -83,8 +83,14 @@ func TestEval(t *testing.T) {
 
 func TestGot(t *testing.T) {
 	s := scope()
-	env := s.Env(record(), map[string]any{"status": 3, "host": "seahaven"})
+	rec := record()
+	rec.Calls["wait"] = evidence.Call{Value: 3, Failed: true, Errno: "ESPIPE", Error: "illegal seek"}
+	rec.Probes["probe"].Acts["read"] = evidence.ActResult{Errno: "EACCES"}
+	env := s.Env(rec, map[string]any{"status": 3, "host": "seahaven"})
 	for text, want := range map[string]string{
+		`call.ok && given.status == 3`:                           `call.ok = false, call.error = "illegal seek"`,
+		`calls.create.failed && call.failed`:                     `calls.create.failed = false`,
+		`probe.acts.read.ok`:                                     `probe.acts.read.ok = false, probe.acts.read.errno = "EACCES"`,
 		`calls.create.ok && call.value == 4 && given.host == ""`: `call.value = 3`,
 		`call.value == given.status + 1`:                         `call.value = 3, given.status = 3`,
 		`probe.process.nspid[-1] == 2`:                           `probe.process.nspid = [20 1]`,

@@ -28,8 +28,10 @@ func (e *Expr) Got(env any) string {
 		if err != nil {
 			continue
 		}
-		if part := text + " = " + Show(value); len(shown) < maxParts && !slices.Contains(shown, part) {
-			shown = append(shown, part)
+		for _, part := range append([]string{text + " = " + Show(value)}, e.reason(node, env)...) {
+			if len(shown) < maxParts && !slices.Contains(shown, part) {
+				shown = append(shown, part)
+			}
 		}
 	}
 	if len(shown) == 0 {
@@ -38,6 +40,22 @@ func (e *Expr) Got(env any) string {
 		}
 	}
 	return strings.Join(shown, ", ")
+}
+
+// reason is why something failed, where node asks whether it did: "ok = false"
+// alone would keep the errno from the one who has to find it.
+func (e *Expr) reason(node ast.Node, env any) []string {
+	member, ok := node.(*ast.MemberNode)
+	if !ok || !slices.Contains([]string{`"ok"`, `"failed"`}, member.Property.String()) {
+		return nil
+	}
+	for _, field := range []string{".error", ".errno"} {
+		text := member.Node.String() + field
+		if value, err := e.scope.value(text, env); err == nil && value != "" {
+			return []string{text + " = " + Show(value)}
+		}
+	}
+	return nil
 }
 
 // failing is the first operand of a conjunction that is not true.

@@ -1,0 +1,125 @@
+package agent
+
+import (
+	"bufio"
+	"encoding/json"
+	"net"
+	"os"
+	"time"
+
+	"moulinette/grader/evidence"
+	"moulinette/grader/scenario"
+)
+
+// maxHello bounds what a visitor says before it is known: thousands may speak at
+// once.
+const maxHello = 16 << 10
+
+// receive takes one check-in.
+func (p *probes) receive(conn *net.UnixConn) {
+	pid, pidfd, err := peer(conn)
+	if err != nil {
+		conn.Close()
+		return
+	}
+	r := bufio.NewReaderSize(conn, 4096)
+	var hello scenario.Hello
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	line, err := readLine(r, maxHello)
+	if err != nil || json.Unmarshal(line, &hello) != nil || len(hello.Name) > 64 {
+		p.s.impostor(p.anyName(), "what connected did not introduce itself")
+		pidfd.Close()
+		conn.Close()
+		return
+	}
+	_ = conn.SetDeadline(time.Time{})
+	if why := p.s.suspect(pid, pidfd, hello.Name); why != "" {
+		p.s.impostor(hello.Name, why)
+		pidfd.Close()
+		conn.Close()
+		return
+	}
+	p.welcome(hello.Name, &visitor{conn: conn, r: r, pid: pid}, pidfd)
+}
+
+// anyName is the name under which a nameless visitor is noted.
+func (p *probes) anyName() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for name := range p.scripts {
+		return name
+	}
+	return "probe"
+}
+
+// welcome observes a probe that is ours, and lets it follow its script.
+func (p *probes) welcome(name string, v *visitor, pidfd *os.File) {
+	p.mu.Lock()
+	script := p.scripts[name]
+	first := p.counts[name] == 0
+	if first {
+		p.pidfds[name] = pidfd
+	} else {
+		pidfd.Close()
+	}
+	p.mu.Unlock()
+
+	p.s.observeProbe(name, v.pid, script, first)
+	if p.s.supervisor != nil {
+		p.s.supervisor.Released()
+	}
+	deadline := time.Now().Add(time.Duration(p.s.limits.StepMS) * time.Millisecond)
+	if script.Stay && len(script.Do) > 0 {
+		// Later steps find it with its deeds done.
+		p.order(name, v, scenario.Order{Do: script.Do}, deadline)
+	}
+	p.arrive(name, v, script)
+	if !script.Stay {
+		p.dismiss(name, v, script, deadline)
+	}
+}
+
+func (s *session) observeProbe(name string, pid int, script scenario.Script, first bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.rec.Probes[name]
+	e.Times++
+	if first {
+		process, err := s.observer.Process(pid)
+		if err != nil {
+			s.note("probe %s could not be observed: %v", name, err)
+		}
+		e.Seen, e.Process = err == nil, process
+		e.Held = s.supervisor != nil && s.supervisor.Holding()
+		e.Acts = map[string]evidence.ActResult{}
+		e.Files = s.observer.Files(pid, script.Watch)
+	}
+	s.rec.Probes[name] = e
+}
+
+// arrive makes the check-in known.
+func (p *probes) arrive(name string, v *visitor, script scenario.Script) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.counts[name]++
+	p.pids[v.pid] = true // and not before: until then awaitProbe has something to wait for
+	if script.Stay {
+		p.live[name] = v
+	}
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// dismiss lets a probe that does not stay do its deeds and end.
+func (p *probes) dismiss(name string, v *visitor, script scenario.Script, deadline time.Time) {
+	// An open socket would keep the network namespace of a dead probe alive.
+	defer v.conn.Close()
+	if script.Kill == 0 {
+		p.order(name, v, scenario.Order{Do: script.Do, Exit: &script.Exit}, deadline)
+		return
+	}
+	if len(script.Do) > 0 {
+		p.order(name, v, scenario.Order{Do: script.Do}, deadline)
+	}
+	p.strike(name, script.Kill)
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// checkReports refuses a --report that could not be written, before anything is done.
+func checkReports(reports, formats []string) error {
+	for _, r := range reports {
+		format, file, ok := strings.Cut(r, "=")
+		if !ok || file == "" {
+			return usage("--report %s: write it as FORMAT=FILE", r)
+		}
+		if !slices.Contains(formats, format) {
+			return usage("--report %s: the formats are %s", r, strings.Join(formats, ", "))
+		}
+		if err := checkTarget(file); err != nil {
+			return usage("--report %s: %w", r, err)
+		}
+	}
+	return nil
+}
+
+// checkTarget tells why no file can come to path.
+func checkTarget(path string) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return errors.New("this is a folder, and a file is expected")
+	}
+	return checkFolder(filepath.Dir(path))
+}
+
+// checkFolder tells why dir cannot be a folder: that, or one above it, is something
+// else.
+func checkFolder(dir string) error {
+	for ; ; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		switch {
+		case err == nil && !info.IsDir():
+			return &fs.PathError{Op: "write below", Path: dir, Err: syscall.ENOTDIR}
+		case err == nil || filepath.Dir(dir) == dir:
+			return nil
+		}
+	}
+}
+
+// writeReports writes a report to each FORMAT=FILE. One that cannot be written does
+// not keep the others from it.
+func writeReports(reports []string, write func(out *bytes.Buffer, format string) error) error {
+	var errs []error
+	for _, r := range reports {
+		format, file, _ := strings.Cut(r, "=")
+		var out bytes.Buffer
+		err := write(&out, format)
+		if err == nil {
+			err = writeFile(file, out.Bytes())
+		}
+		if err != nil {
+			errs = append(errs, fault("--report %s: %w", r, err))
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return &failure{exitHarness, errors.Join(errs...)}
+}
+
+// writeFile writes a whole file or none: whoever watches it never sees a part. What
+// is there and no ordinary file (a device, a pipe, /dev/stdout) is written to and
+// never replaced.
+func writeFile(path string, data []byte) error {
+	if real, err := filepath.EvalSymlinks(path); err == nil && !isStream(path) {
+		path = real // the link stays
+	}
+	if info, err := os.Stat(path); err == nil && (isStream(path) || !info.Mode().IsRegular()) {
+		return writeStream(path, data)
+	}
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".moulinette-*")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(f.Name()) }()
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// isStream tells whether path names what somebody has open: /dev/stdout may well be
+// an ordinary file.
+func isStream(path string) bool {
+	abs, err := filepath.Abs(path)
+	return err == nil && (strings.HasPrefix(abs, "/dev/") || strings.HasPrefix(abs, "/proc/"))
+}
+
+// writeStream writes to what is there. A named pipe that nobody reads is an error and
+// nothing to wait for; the standard streams may be files, and are where they are in them.
+func writeStream(path string, data []byte) error {
+	if own := map[string]*os.File{"/dev/stdout": os.Stdout, "/dev/stderr": os.Stderr}[path]; own != nil {
+		_, err := own.Write(data)
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Close())
+}

@@ -1,0 +1,110 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+
+	"moulinette/grader/mutate"
+	"moulinette/grader/submission"
+)
+
+// blendID is the name of the package that is the reference in Go and all that
+// can stand in it with it.
+const blendID = "reference_blended"
+
+// blend is that package as a solution.
+type blend struct {
+	noted
+	schemata *mutate.Schemata
+	members  []*Solution
+}
+
+func (v *verification) blend() *blend {
+	if !slices.ContainsFunc(v.families(), func(f family) bool { return f.language == submission.Go }) {
+		return nil
+	}
+	b := &blend{schemata: mutate.NewSchemata(v.Reference.Submission.Files)}
+	b.copy = &Solution{ID: blendID, Kind: Reference, File: v.Reference.Name, of: v.Reference.Submission.ImportPath}
+	b.place = b.schemata.Place
+	return b
+}
+
+// add takes a solution in, if it is the reference but for what is inside
+// functions.
+func (b *blend) add(s *Solution) bool {
+	if b == nil || !s.edits() || !b.schemata.Add(s.ID, s.files) {
+		return false
+	}
+	b.members = append(b.members, s)
+	return true
+}
+
+// linkBlend compiles the blend together with what stands alone. A member that
+// does not compile stands alone then, where the compiler's words are about its
+// own text.
+func (v *verification) linkBlend(ctx context.Context, all []*Solution, alone []*submission.Submission) error {
+	b := v.blended
+	for b != nil {
+		err := b.open()
+		if err != nil {
+			return fmt.Errorf("%s: %w", v.Reference.Name, err)
+		}
+		group := append(slices.Clone(alone), b.copy.submitted)
+		if b.copy.key, err = v.Builder.Key(ctx, b.copy.submitted); err != nil {
+			return err
+		}
+		variants, err := v.Builder.BuildVariants(ctx, group)
+		if err != nil {
+			return err
+		}
+		broken := variants.Broken[blendID]
+		if broken == nil {
+			v.linked(all, group, variants)
+			for _, s := range b.members {
+				s.driver, s.variant = variants.Driver.Path, blendID+mutate.Choice(s.ID)
+			}
+			b.copy.driver, b.copy.variant = variants.Driver.Path, blendID+mutate.Choice()
+			v.sights[all[0]] = &sight{&b.noted, map[string]*notes{}}
+			return nil
+		}
+		dropped := b.drop(broken)
+		for _, s := range dropped {
+			alone = append(alone, s.submitted)
+		}
+		if len(dropped) == 0 || len(b.members) == 0 {
+			for _, s := range b.members {
+				alone = append(alone, s.submitted)
+			}
+			b, v.blended = nil, nil
+		}
+	}
+	return v.link(ctx, all, alone)
+}
+
+// open makes the package and its submission.
+func (b *blend) open() (err error) {
+	if b.copy.files, b.cover, err = mutate.Instrument(b.schemata.Files()); err != nil {
+		return err
+	}
+	return b.copy.open()
+}
+
+// drop leaves out the members that the compiler complains of.
+func (b *blend) drop(broken *submission.BuildError) (dropped []*Solution) {
+	for _, f := range broken.Findings {
+		id := b.schemata.Owner(path.Base(f.File))
+		at := slices.IndexFunc(b.members, func(s *Solution) bool { return s.ID == id })
+		if at < 0 {
+			continue
+		}
+		dropped = append(dropped, b.members[at])
+		b.members = slices.Delete(b.members, at, at+1)
+		b.schemata.Drop(id)
+	}
+	return dropped
+}
+
+// has tells whether a solution stands in the blend.
+func (b *blend) has(s *Solution) bool { return b != nil && slices.Contains(b.members, s) }

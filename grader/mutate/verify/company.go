@@ -1,0 +1,310 @@
+package verify
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"moulinette/grader"
+	"moulinette/grader/mutate"
+	"moulinette/grader/submission"
+)
+
+// A mutant loses few rows. That it loses no other takes most of the runs, and
+// nearly all of them show nothing. So where only the rows are asked for, several
+// mutants are tried at a time, in scenarios that none of them should fail. If
+// such a company passes, and came to what each of its members changes, each is
+// taken to pass; if not, each is tried alone. What one member does wrong another
+// could hide, which is why [Full] tries each alone.
+
+// most is how many are tried at a time at most.
+const most = 8
+
+// company is several mutants as one solution, no two of which change the same
+// function.
+type company struct {
+	*noted
+	members []*Solution
+}
+
+// turn is a company in one scenario, and the members that it is about.
+type turn struct {
+	*company
+	scenario *shared
+}
+
+// accompany tries mutants in companies.
+func (v *verification) accompany(ctx context.Context, all []*Solution) error {
+	if v.Matrix != Rows {
+		return nil
+	}
+	for part := range slices.Chunk(v.turns(all), max(1, len(v.scenarios))) {
+		cells := make([]cell, len(part))
+		for i, t := range part {
+			noting, err := t.noting(t.scenario)
+			if err != nil {
+				return err
+			}
+			cells[i] = cell{t.copy, noting}
+		}
+		if err := v.fetch(ctx, cells); err != nil {
+			return err
+		}
+		for _, t := range part {
+			v.acquit(t)
+		}
+		for _, t := range part {
+			delete(v.records, t.copy)
+		}
+	}
+	return nil
+}
+
+// acquit notes which members of a company are known to pass.
+func (v *verification) acquit(t turn) {
+	took := t.notes(t.scenario, v.records[t.copy][t.scenario.ID])
+	for _, s := range t.members {
+		if took != nil && v.tookPart(t, s, took) {
+			s.acquitted[t.scenario.ID] = true
+		}
+	}
+}
+
+// tookPart tells whether all that a member changes, of what the reference comes
+// to, was executed.
+func (v *verification) tookPart(t turn, s *Solution, took *notes) bool {
+	reference := v.sights[s.base]
+	theirs := s.graph.Difference(s.base.graph).Pieces
+	for _, p := range s.base.graph.Difference(s.graph).Pieces {
+		if !reference.executed(reference.seen[t.scenario.ID], "", p) {
+			continue
+		}
+		if !slices.ContainsFunc(theirs, func(q mutate.Piece) bool { return q.Name == p.Name && t.executed(took, s.ID, q) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// turns puts mutants together, for each scenario those that should pass it.
+func (v *verification) turns(all []*Solution) (turns []turn) {
+	should, differs := map[*Solution]map[string]bool{}, map[*Solution]func(*shared) bool{}
+	var blended []*Solution
+	for _, s := range all {
+		if s.Kind != Mutant || s.driver == "" {
+			continue
+		}
+		s.acquitted, should[s], differs[s] = map[string]bool{}, v.unnamed(s.Mutant), v.differs(s)
+		if v.blended.has(s) {
+			blended = append(blended, s)
+		}
+	}
+	for _, sc := range v.scenarios {
+		if grader.Unavailable(sc.spec, v.Opener.Host(), v.Seed) != nil {
+			continue
+		}
+		shows := func(s *Solution) bool {
+			return should[s][sc.ID] && v.sights[s.base].knows(sc) && differs[s](sc)
+		}
+		for _, c := range slices.Concat(v.blended.companies(those(blended, shows)), v.choirs) {
+			about := those(c.members, shows)
+			if len(about) > 1 && !slices.ContainsFunc(c.members, func(s *Solution) bool { return !should[s][sc.ID] }) {
+				turns = append(turns, turn{&company{c.noted, about}, sc})
+			}
+		}
+	}
+	return turns
+}
+
+func (s *sight) knows(sc *shared) bool { return s != nil && s.seen[sc.ID] != nil }
+
+func those(all []*Solution, ok func(*Solution) bool) (left []*Solution) {
+	for _, s := range all {
+		if ok(s) {
+			left = append(left, s)
+		}
+	}
+	return left
+}
+
+// companies puts mutants of the blend together.
+func (b *blend) companies(all []*Solution) (companies []*company) {
+	for _, members := range gathered(all, func(s, other *Solution) bool { return b.schemata.Apart(s.ID, other.ID) }) {
+		chosen := mutate.Choice(ids(members)...)
+		key := sha256.Sum256([]byte(b.copy.key + " " + chosen))
+		companies = append(companies, &company{&noted{
+			copy: &Solution{
+				ID: strings.TrimPrefix(chosen, ":"), Kind: Mutant, submitted: b.copy.submitted,
+				driver: b.copy.driver, variant: blendID + chosen, key: hex.EncodeToString(key[:]),
+			},
+			cover: b.cover, place: b.place,
+		}, members})
+	}
+	return companies
+}
+
+// gathered puts each into the first group that has room and of which it may
+// stand beside every member.
+func gathered(all []*Solution, beside func(s, other *Solution) bool) (groups [][]*Solution) {
+	for _, s := range all {
+		at := slices.IndexFunc(groups, func(g []*Solution) bool {
+			return len(g) < most && !slices.ContainsFunc(g, func(other *Solution) bool { return !beside(s, other) })
+		})
+		if at < 0 {
+			at, groups = len(groups), append(groups, nil)
+		}
+		groups[at] = append(groups[at], s)
+	}
+	return groups
+}
+
+// choir makes companies of mutants in C that lose the same rows. Each is a text
+// of its own.
+func (v *verification) choir(all []*Solution) (choirs []*company) {
+	for _, members := range gathered(those(all, func(s *Solution) bool { return s.Kind == Mutant }), func(s, other *Solution) bool {
+		return alikeInRows(s.Mutant, other.Mutant) && s.apartFrom(other)
+	}) {
+		if c := v.sing(members); len(members) > 1 && c != nil {
+			choirs = append(choirs, c)
+		}
+	}
+	return choirs
+}
+
+// alikeInRows tells whether two mutants should pass the same scenarios.
+func alikeInRows(a, b *mutate.Mutant) bool {
+	x, _ := json.Marshal([]any{a.Fails, a.Norm})
+	y, _ := json.Marshal([]any{b.Fails, b.Norm})
+	return string(x) == string(y)
+}
+
+// apartFrom tells whether two mutants change functions alone, and not the same.
+func (s *Solution) apartFrom(other *Solution) bool {
+	changed, ok := s.base.graph.Changed(s.graph)
+	if !ok || len(s.base.graph.Difference(s.graph).Names) > 0 || len(s.base.graph.Difference(other.graph).Names) > 0 {
+		return false
+	}
+	for name := range changed {
+		if !s.base.graph.Same(other.graph, name) {
+			return false
+		}
+	}
+	return true
+}
+
+// sing is one company in C; nil if there can be none.
+func (v *verification) sing(members []*Solution) *company {
+	var mutants []*mutate.Mutant
+	for _, s := range members {
+		mutants = append(mutants, s.Mutant)
+	}
+	files, ok := mutate.Together(mutants, v.Catalog.Reference)
+	if !ok {
+		return nil
+	}
+	files = mutate.In(submission.C17, files)
+	graph := mutate.NewGraph(files)
+	for _, s := range members {
+		changed, _ := s.base.graph.Changed(s.graph)
+		for name := range changed {
+			if !graph.Same(s.graph, name) {
+				return nil
+			}
+		}
+	}
+	n := notedC(members[0].base, members[0].ID+"_and_others", files, graph)
+	if n == nil {
+		return nil
+	}
+	return &company{n, members}
+}
+
+// noteC makes the copies in C that take notes: of the reference, and where only
+// the rows are asked for of companies. What does not build is done without: more
+// is run alone then.
+func (v *verification) noteC(ctx context.Context, all []*Solution) {
+	at := slices.IndexFunc(all, func(s *Solution) bool { return s.Kind == Reference && s.driver != "" })
+	if at < 0 || v.Matrix == All {
+		return
+	}
+	reference := all[at]
+	if n := notedC(reference, reference.ID+"_executed", reference.files, reference.graph); n != nil && v.buildNoted(ctx, n) {
+		v.sights[reference] = &sight{n, map[string]*notes{}}
+	}
+	if v.Matrix != Rows {
+		return
+	}
+	choirs := v.choir(those(all, func(s *Solution) bool { return s.driver != "" }))
+	built := make([]bool, len(choirs))
+	side(choirs, func(i int, c *company) { built[i] = v.buildNoted(ctx, c.noted) })
+	for i, c := range choirs {
+		if built[i] {
+			v.choirs = append(v.choirs, c)
+		}
+	}
+}
+
+func (v *verification) buildNoted(ctx context.Context, n *noted) bool {
+	if n.copy.open() != nil {
+		return false
+	}
+	key, err := v.Builder.Key(ctx, n.copy.submitted)
+	if err != nil {
+		return false
+	}
+	driver, err := v.Builder.Build(ctx, n.copy.submitted)
+	if err != nil {
+		println("CBROKEN", n.copy.ID, err.Error())
+		return false
+	}
+	n.copy.key, n.copy.driver = key, driver.Path
+	return true
+}
+
+// notedC is a text in C with the notes.
+func notedC(reference *Solution, id string, files submission.Files, graph *mutate.Graph) *noted {
+	files, cover, ok := mutate.InstrumentC(files)
+	if !ok {
+		return nil
+	}
+	return &noted{
+		copy: &Solution{ID: id, Kind: Mutant, File: reference.File, of: reference.of, files: files}, cover: cover,
+		place: func(_ string, p mutate.Piece) (mutate.Piece, bool) { return graph.Body(p.Name) },
+	}
+}
+
+func ids(all []*Solution) (ids []string) {
+	for _, s := range all {
+		ids = append(ids, s.ID)
+	}
+	return ids
+}
+
+// unnamed are the scenarios of rows, and of rules of the norm, that a mutant
+// does not name, and that it should pass therefore.
+func (v *verification) unnamed(m *mutate.Mutant) map[string]bool {
+	ids := map[string]bool{}
+	for _, ex := range v.Exercises {
+		lost := func(row string) bool { return slices.Contains(m.Fails[ex.Name], row) }
+		for _, row := range slices.Concat(ex.Rows, ex.Bonus) {
+			if !lost(row.ID) && !slices.ContainsFunc(row.Requires, lost) {
+				add(ids, row.Scenarios...)
+			}
+		}
+		for _, check := range ex.Norm.Checks {
+			if !slices.Contains(m.Norm, check.Rule) {
+				add(ids, check.Scenario)
+			}
+		}
+	}
+	return ids
+}
+
+func add[T comparable](set map[T]bool, all ...T) {
+	for _, one := range all {
+		set[one] = true
+	}
+}
