@@ -251,6 +251,35 @@ func TestClonesDiffer(t *testing.T) {
 	}
 }
 
+// What a machine costs: some 90 MiB of its own by its end, of which translated
+// code is a third (64 MiB in all is the aim), and a quarter of a GiB for a base and
+// a layer.
+func TestMachinesAreSmall(t *testing.T) {
+	op := opener(t, vm.Options{})
+	s, err := op.Open(t.Context(), built.reference, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	own, err := vm.OwnMemory(t.Context(), s, scenario.Scenario{ID: "test.own", Steps: []scenario.Step{
+		{As: "call", Call: "create_pid_namespace", Script: &scenario.Script{Name: "p", Exit: 42}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	layer, base, err := op.Stored(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("a clone has %d KiB of its own; a layer holds %d KiB, its base %d KiB", own, layer, base)
+	if most := 112 << 10; own <= 0 || own > most {
+		t.Errorf("a clone has %d KiB of its own; want at most %d", own, most)
+	}
+	if most := int64(250 << 10); layer <= 0 || base <= 0 || layer+base > most {
+		t.Errorf("base and layer hold %d KiB; want at most %d", layer+base, most)
+	}
+}
+
 // N clones in a row (see `make clones`) all answer.
 func TestManyClones(t *testing.T) {
 	n := 10
