@@ -18,12 +18,17 @@ import (
 type Graph struct {
 	nodes map[string]*node
 	heads string // what stands before the package clauses: build constraints
-	// reached is what was found by [Graph.Reaches], by calls: scenarios are many,
-	// their calls alike.
-	reached map[string]map[string]bool
-	mu      sync.Mutex // guards reached
-	c       bool       // it is of a text in C
-	whole   bool       // nothing can be told: it does not parse, or executes itself in a way of its own
+	// What is made of the nodes when it is first asked for.
+	index  sync.Once
+	users  map[string][]string // by name: who mentions it
+	called map[string][]string // by [CallName]
+	early  []string            // executed before any call
+	// led is what was found by [Graph.leading], by names: scenarios are many,
+	// their questions alike.
+	led   map[string]map[string]bool
+	mu    sync.Mutex // guards led
+	c     bool       // it is of a text in C
+	whole bool       // nothing can be told: it does not parse, or executes itself in a way of its own
 }
 
 // node is all that bears one name.
@@ -46,7 +51,7 @@ const entry, entryCommand = "ContainerEntry", "EntryCommand"
 
 // NewGraph reads the package, or the C text, of files.
 func NewGraph(files submission.Files) *Graph {
-	g := &Graph{nodes: map[string]*node{}, reached: map[string]map[string]bool{}}
+	g := &Graph{nodes: map[string]*node{}, led: map[string]map[string]bool{}}
 	methods := map[string][]string{} // by type
 	g.readC(files)
 	for _, name := range sortedFiles(files) {
@@ -105,25 +110,30 @@ func (g *Graph) Changed(other *Graph) (names map[string]bool, known bool) {
 // Reaches tells whether calls of the contract, in the form that [CallName] gives
 // them, may come to one of the names.
 func (g *Graph) Reaches(calls []string, names map[string]bool) bool {
-	seen := g.all(calls)
-	for name := range names {
-		if seen[name] {
-			return true
-		}
-	}
-	return false
+	g.index.Do(g.indexed)
+	leads := g.leading(names)
+	return slices.ContainsFunc(g.roots(calls), func(name string) bool { return leads[name] })
 }
 
-// all is [Graph.from], found once.
-func (g *Graph) all(calls []string) map[string]bool {
+// leading is every name that may come to one of names, and these; found once.
+func (g *Graph) leading(names map[string]bool) map[string]bool {
+	key := strings.Join(slices.Sorted(maps.Keys(names)), " ")
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	key := strings.Join(calls, " ")
-	seen, known := g.reached[key]
-	if !known {
-		seen = g.from(calls)
-		g.reached[key] = seen
+	if seen, known := g.led[key]; known {
+		return seen
 	}
+	seen := map[string]bool{}
+	queue := slices.Collect(maps.Keys(names))
+	for len(queue) > 0 {
+		name := queue[len(queue)-1]
+		queue = queue[:len(queue)-1]
+		if !seen[name] {
+			seen[name] = true
+			queue = append(queue, g.users[name]...)
+		}
+	}
+	g.led[key] = seen
 	return seen
 }
 
@@ -136,27 +146,30 @@ func (g *Graph) Entered(calls []string, name string) bool {
 	return g.Reaches(calls, map[string]bool{entry: true}) && g.Reaches([]string{strings.ToLower(entry)}, map[string]bool{name: true})
 }
 
-// from lists every name that calls may come to.
-func (g *Graph) from(calls []string) map[string]bool {
-	queue := []string{"New", "init", "_"}
+// roots are where calls begin, with what is executed before any of them.
+func (g *Graph) roots(calls []string) (roots []string) {
+	if slices.Contains(calls, "demo") {
+		return slices.Collect(maps.Keys(g.nodes))
+	}
+	for _, call := range calls {
+		roots = append(roots, g.called[CallName(call)]...)
+	}
+	return append(roots, g.early...)
+}
+
+func (g *Graph) indexed() {
+	g.users, g.called = map[string][]string{}, map[string][]string{}
+	g.early = []string{"New", "init", "_"}
 	for name, n := range g.nodes {
-		if n.early || slices.Contains(calls, "demo") || slices.Contains(calls, CallName(strings.ToLower(name))) {
-			queue = append(queue, name)
+		for used := range n.mentions {
+			g.users[used] = append(g.users[used], name)
+		}
+		call := CallName(strings.ToLower(name))
+		g.called[call] = append(g.called[call], name)
+		if n.early {
+			g.early = append(g.early, name)
 		}
 	}
-	seen := map[string]bool{}
-	for len(queue) > 0 {
-		name := queue[len(queue)-1]
-		queue = queue[:len(queue)-1]
-		if seen[name] {
-			continue
-		}
-		seen[name] = true
-		if n := g.nodes[name]; n != nil {
-			queue = slices.AppendSeq(queue, maps.Keys(n.mentions))
-		}
-	}
-	return seen
 }
 
 // CallName is a call of a scenario as a method's name without capitals.
