@@ -83,7 +83,7 @@ var house = map[string]place{
 	"grader": {host, []string{
 		"grader/scenario", "grader/evidence", "grader/sandbox", "grader/spec", "grader/judge", "grader/submission", "grader/run",
 	}},
-	"grader/mutate": {host, []string{"grader/spec", "grader/spec/tree", "grader/submission"}},
+	"grader/mutate": {host, []string{"grader/spec", "grader/spec/tree", "grader/submission", "grader/scenario"}},
 	"grader/mutate/verify": {host, []string{
 		"grader", "grader/mutate", "grader/spec", "grader/judge", "grader/submission", "grader/sandbox", "grader/run", "grader/scenario", "grader/evidence",
 	}},
