@@ -45,6 +45,9 @@ func Instrument(files submission.Files) (submission.Files, *Cover, error) {
 	c, copied := &Cover{}, maps.Clone(files)
 	pkg := ""
 	for _, name := range sortedFiles(files) {
+		if strings.Contains(name, "/") { // of another package
+			continue
+		}
 		fset := token.NewFileSet()
 		file, err := parser.ParseFile(fset, name, files[name], parser.SkipObjectResolution)
 		if err != nil {

@@ -3,6 +3,7 @@ package mutate
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -308,9 +309,9 @@ func (kind) String() string { return "kind" }
 
 // The catalog of the repository is whole, and every edit applies.
 func TestOurCatalog(t *testing.T) {
-	ref := both(t)
+	ref, exercises := both(t), published(t)
 	c, err := Load(Source{
-		Reference: ref, Exercises: published(t),
+		Reference: ref, Exercises: exercises,
 		Mutants:      Place{os.DirFS("../../mutants"), "mutants"},
 		Alternatives: Place{os.DirFS("../../reference/alternatives"), "reference/alternatives"},
 	})
@@ -321,10 +322,27 @@ func TestOurCatalog(t *testing.T) {
 		if _, err := m.Apply(ref); err != nil {
 			t.Error(err)
 		}
+		for _, row := range lost(m, exercises) {
+			if !slices.ContainsFunc(row.Scenarios, func(id string) bool { return slices.Contains(m.Kills, id) }) {
+				t.Errorf("%s names no kill in the row %s", m.ID, row.ID)
+			}
+		}
 	}
 	for _, a := range c.Alternatives {
 		if _, err := a.Apply(ref); err != nil && !a.Dir {
 			t.Error(err)
 		}
 	}
+}
+
+// lost are the rows that a mutant names.
+func lost(m *Mutant, exercises []*spec.Exercise) (rows []spec.Row) {
+	for _, ex := range exercises {
+		for _, row := range slices.Concat(ex.Rows, ex.Bonus) {
+			if slices.Contains(m.Fails[ex.Name], row.ID) {
+				rows = append(rows, row)
+			}
+		}
+	}
+	return rows
 }

@@ -19,7 +19,7 @@
 //	fails:                            # by exercise: these rows fail, and no other
 //	  truman_container: [pid_isolation, pid_visibility]
 //	  ex02: [pid]
-//	kills: [pid.child_is_init]        # scenarios that must be among those that fail
+//	kills: [pid.child_is_init]        # scenarios that must be among those that fail; best one of each row
 //	norm: [memory]                    # rules of the norm that it breaks, exactly; none if left out
 //
 // Edits are made in their order, each on what the one before has left. A text

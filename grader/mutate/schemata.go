@@ -80,7 +80,7 @@ func (s *Schemata) Add(id string, files submission.Files) bool {
 			continue
 		}
 		mine, theirs := read(name, s.reference[name]), read(name, files[name])
-		if mine == nil || theirs == nil || !alike(mine, theirs) {
+		if strings.Contains(name, "/") || mine == nil || theirs == nil || !alike(mine, theirs) {
 			return false
 		}
 		part.files[name] = files[name]
@@ -164,13 +164,10 @@ func (s *Schemata) Files() submission.Files {
 	if s.files != nil {
 		return s.files
 	}
-	s.moves, s.files = nil, submission.Files{}
-	for name, text := range s.reference {
-		s.files[name] = text
-	}
+	s.moves, s.files = nil, maps.Clone(s.reference)
 	for _, name := range sortedFiles(s.reference) {
 		src := read(name, s.reference[name])
-		if src == nil {
+		if src == nil || strings.Contains(name, "/") { // of another package
 			continue
 		}
 		s.pkg = src.file.Name.Name

@@ -2,7 +2,6 @@ package verify
 
 import (
 	"context"
-	"fmt"
 	"path"
 	"slices"
 
@@ -43,44 +42,50 @@ func (b *blend) add(s *Solution) bool {
 
 // linkBlend compiles the blend together with what stands alone. A member that
 // does not compile stands alone then, where the compiler's words are about its
-// own text.
+// own text; if there is no telling which it is, all do.
 func (v *verification) linkBlend(ctx context.Context, all []*Solution, alone []*submission.Submission) error {
-	b := v.blended
-	for b != nil {
-		err := b.open()
-		if err != nil {
-			return fmt.Errorf("%s: %w", v.Reference.Name, err)
+	for b := v.blended; b != nil && len(b.members) > 0; {
+		if b.open() != nil { // of a reference that does not parse
+			break
 		}
 		group := append(slices.Clone(alone), b.copy.submitted)
-		if b.copy.key, err = v.Builder.Key(ctx, b.copy.submitted); err != nil {
-			return err
-		}
 		variants, err := v.Builder.BuildVariants(ctx, group)
 		if err != nil {
 			return err
 		}
 		broken := variants.Broken[blendID]
 		if broken == nil {
-			v.linked(all, group, variants)
-			for _, s := range b.members {
-				s.driver, s.variant = variants.Driver.Path, blendID+mutate.Choice(s.ID)
+			if b.copy.key, err = v.Builder.Key(ctx, b.copy.submitted); err != nil {
+				return err
 			}
-			b.copy.driver, b.copy.variant = variants.Driver.Path, blendID+mutate.Choice()
+			v.linked(all, group, variants)
+			b.linked(variants.Driver.Path)
 			v.sights[all[0]] = &sight{&b.noted, map[string]*notes{}}
 			return nil
 		}
 		dropped := b.drop(broken)
+		if len(dropped) == 0 {
+			break
+		}
 		for _, s := range dropped {
 			alone = append(alone, s.submitted)
 		}
-		if len(dropped) == 0 || len(b.members) == 0 {
-			for _, s := range b.members {
-				alone = append(alone, s.submitted)
-			}
-			b, v.blended = nil, nil
+	}
+	if v.blended != nil {
+		for _, s := range v.blended.members {
+			alone = append(alone, s.submitted)
 		}
+		v.blended = nil
 	}
 	return v.link(ctx, all, alone)
+}
+
+// linked gives the members their driver.
+func (b *blend) linked(driver string) {
+	for _, s := range b.members {
+		s.driver, s.variant = driver, blendID+mutate.Choice(s.ID)
+	}
+	b.copy.driver, b.copy.variant = driver, blendID+mutate.Choice()
 }
 
 // open makes the package and its submission.
