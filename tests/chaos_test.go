@@ -68,8 +68,8 @@ type chaos struct {
 	random   *rand.Rand
 	mounts   string
 	tally    map[string]int
-	agents   map[int]bool  // that our gradings had
-	usual    time.Duration // of a grading that nobody disturbs
+	agents   map[int]bool                // that our gradings had
+	usual    map[disturbed]time.Duration // of a grading that nobody disturbs, once it is built
 }
 
 // disturbed is a grading, and who is killed in it.
@@ -93,7 +93,7 @@ func newChaos(t *testing.T, random *rand.Rand) *chaos {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) })
-	c := &chaos{dir: t.TempDir(), ordinary: newOrdinary(t), random: random, tally: map[string]int{}, agents: map[int]bool{}}
+	c := &chaos{dir: t.TempDir(), ordinary: newOrdinary(t), random: random, tally: map[string]int{}, agents: map[int]bool{}, usual: map[disturbed]time.Duration{}}
 	tmp := filepath.Join(c.ordinary.dir, "tmp")
 	if err := errors.Join(os.Mkdir(tmp, 0o755), os.Chown(tmp, ordinaryID, ordinaryID)); c.ordinary.root && err != nil {
 		t.Fatal(err)
@@ -103,7 +103,8 @@ func newChaos(t *testing.T, random *rand.Rand) *chaos {
 		t.Fatal(err)
 	}
 	c.mounts = string(mounts)
-	for _, d := range []disturbed{{language: "go"}, {language: "c17"}, {language: "c17", ordinary: c.ordinary.root}, {language: "go"}} {
+	kinds := []disturbed{{language: "go"}, {language: "c17"}, {language: "c17", ordinary: c.ordinary.root}}
+	for _, d := range append(kinds, kinds...) {
 		start := time.Now()
 		s, code, said := c.grade(t, d)
 		if s.Unjudged > 0 && len(s.Faults) == 0 {
@@ -112,10 +113,10 @@ func newChaos(t *testing.T, random *rand.Rand) *chaos {
 		if code != 0 || s.Passed == nil || !*s.Passed {
 			t.Fatalf("undisturbed%v: exit code %d\n%s", d, code, said)
 		}
-		c.usual = time.Since(start)
+		c.usual[d] = time.Since(start)
 	}
 	c.swept(t, "undisturbed")
-	t.Logf("undisturbed it takes %v", c.usual.Round(time.Millisecond))
+	t.Logf("undisturbed it takes %v", c.usual)
 	return c
 }
 
@@ -218,7 +219,7 @@ func (c *chaos) grade(t *testing.T, d disturbed) (s sheet, code int, said string
 	over, seen := make(chan struct{}), make(chan []int, 1)
 	go func() { seen <- agentsOf(cmd.Process.Pid, over) }()
 	killed := make(chan bool, 1)
-	go func() { killed <- c.kill(cmd.Process.Pid, victim, over) }()
+	go func() { killed <- c.kill(cmd.Process.Pid, d, over) }()
 	_ = cmd.Wait()
 	close(over)
 	for _, pid := range <-seen {
@@ -273,11 +274,12 @@ func agentsOf(grader int, over <-chan struct{}) (pids []int) {
 }
 
 // kill waits for a random moment, and then for the victim to be there.
-func (c *chaos) kill(grader int, victim string, over <-chan struct{}) bool {
-	if victim == "" {
+func (c *chaos) kill(grader int, d disturbed, over <-chan struct{}) bool {
+	if d.victim == "" {
 		return false
 	}
-	moment := time.NewTimer(time.Duration(c.random.Int64N(int64(c.usual) * 5 / 4)))
+	victim, usual := d.victim, c.usual[disturbed{language: d.language, ordinary: d.ordinary}]
+	moment := time.NewTimer(time.Duration(c.random.Int64N(int64(usual))))
 	defer moment.Stop()
 	select {
 	case <-moment.C:

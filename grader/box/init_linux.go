@@ -68,7 +68,7 @@ func (b *Box) spawn(inside []*os.File) error {
 	var err error
 	b.Init, err = b.t.nursery.Play(p, append(inside, b.group.files()...)...)
 	if err != nil {
-		return errors.Join(err, b.clearUp())
+		return errors.Join(err, b.letGo(), b.clearUp())
 	}
 	b.work, err = os.Open("/proc/" + strconv.Itoa(b.t.nurse) + "/root" + scenario.WorkDir)
 	b.uncovered = make(chan error, 1)
@@ -101,6 +101,15 @@ func (b *Box) birth(p *puppet.Program) {
 	p.Call("close", unix.SYS_CLOSE_RANGE, fdGroups, math.MaxUint32, 0)
 	children := p.Words(1 << (int(unix.SIGCHLD) - 1))
 	p.Call("signalfd", unix.SYS_SIGNALFD4, -1, children, 8, unix.SFD_CLOEXEC|unix.SFD_NONBLOCK).Signals()
+}
+
+// letGo has the nursery close what it was handed by a program that failed before
+// it did so itself: what comes next would have other numbers.
+func (b *Box) letGo() error {
+	p := puppet.NewProgram()
+	p.Call("close", unix.SYS_CLOSE_RANGE, puppet.Control+1, math.MaxUint32, 0)
+	_, err := b.t.nursery.Play(p)
+	return err
 }
 
 // clearUp takes the template's /work away again. It takes the kernel a grace
