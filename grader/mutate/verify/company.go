@@ -257,7 +257,6 @@ func (v *verification) buildNoted(ctx context.Context, n *noted) bool {
 	}
 	driver, err := v.Builder.Build(ctx, n.copy.submitted)
 	if err != nil {
-		println("CBROKEN", n.copy.ID, err.Error())
 		return false
 	}
 	n.copy.key, n.copy.driver = key, driver.Path
