@@ -46,8 +46,7 @@ func (o *Opener) start() (*process, *net.UnixConn, error) {
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	started := make(chan error)
 	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
+		runtime.LockOSThread() // for good: the thread's timer slack ends with it
 		err := o.startOn(p)
 		started <- err
 		if err == nil {
@@ -64,6 +63,9 @@ func (o *Opener) start() (*process, *net.UnixConn, error) {
 
 // startOn starts the agent from the calling thread.
 func (o *Opener) startOn(p *process) error {
+	if err := agent.Slacken(); err != nil {
+		return err
+	}
 	if o.mode == box.Root || o.mode == box.Privileged {
 		return p.cmd.Start()
 	}
