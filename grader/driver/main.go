@@ -19,7 +19,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 
@@ -77,7 +76,9 @@ func (b broken) ContainerEntry(*contract.ContainerConfig) error { return errors.
 
 // warmUp lets the Go runtime make what it makes once and keeps: the poller's
 // descriptors, and the child by which package os learns whether pidfds work.
-// Otherwise they would show as the first call's leak, or meet its fault.
+// Otherwise they would show as the first call's leak, or meet its fault. The two
+// threads of a first garbage collection are fewer than a leak is, and take longer
+// to make than all the rest of the driver.
 func warmUp() {
 	if r, w, err := os.Pipe(); err == nil {
 		_, _ = r.Close(), w.Close()
@@ -85,7 +86,6 @@ func warmUp() {
 	if p, err := os.FindProcess(os.Getpid()); err == nil {
 		_ = p.Release()
 	}
-	runtime.GC()
 }
 
 // channel takes the descriptor to the agent and keeps children from it.

@@ -94,8 +94,13 @@ func tryInChild(c call) (syscall.Errno, syscall.Signal) {
 	return syscall.Errno(status.ExitStatus()), 0
 }
 
+// byDefault is what rt_sigaction(2) takes to have a signal do what it does by
+// default.
+var byDefault [4]uint64
+
 // forkCall clones a child that makes one system call and exits with its errno.
-// The child runs no Go code but raw calls: the runtime does not survive a fork.
+// The child runs no Go code but raw calls: the runtime does not survive a fork,
+// and its handler would turn the fault of a door that is missing into a status.
 //
 //go:norace
 //go:nosplit
@@ -104,6 +109,7 @@ func forkCall(c *call) (int, syscall.Errno) {
 	if errno != 0 || pid != 0 {
 		return int(pid), errno
 	}
+	_, _, _ = syscall.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(unix.SIGSEGV), uintptr(unsafe.Pointer(&byDefault)), 0, 8, 0, 0)
 	if c.foreign {
 		errno = foreignCall(c.nr)
 	} else {

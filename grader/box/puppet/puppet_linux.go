@@ -60,7 +60,7 @@ func Pair() (*net.UnixConn, *os.File, error) {
 // first three, and its pid is returned: whoever starts it reaps it. more adds to
 // what it does first.
 func Start(more func(birth *Program)) (*Puppet, int, error) {
-	region, err := unix.Mmap(-1, 0, int(unsafe.Sizeof(memory{})), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	mapped, err := unix.Mmap(-1, 0, int(unsafe.Sizeof(memory{})), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
 		return nil, 0, fmt.Errorf("mmap: %w", err)
 	}
@@ -69,15 +69,12 @@ func Start(more func(birth *Program)) (*Puppet, int, error) {
 		return nil, 0, err
 	}
 	defer theirs.Close()
-	birth := NewProgram()
-	birth.Call("die with its parent", unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, int(unix.SIGKILL))
-	birth.hearOn(int(theirs.Fd()))
-	more(birth)
-	m := (*memory)(unsafe.Pointer(&region[0]))
-	if err := m.fill(birth); err != nil {
-		return nil, 0, errors.Join(err, conn.Close())
-	}
-	pid, err := clone(m)
+	m := (*memory)(unsafe.Pointer(&mapped[0]))
+	birth, pid, err := clone(m, func(birth *Program) {
+		birth.Call("die with its parent", unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, int(unix.SIGKILL))
+		birth.hearOn(int(theirs.Fd()))
+		more(birth)
+	})
 	if err != nil {
 		return nil, 0, errors.Join(fmt.Errorf("clone: %w", err), conn.Close())
 	}
@@ -109,23 +106,40 @@ func (m *memory) fill(birth *Program) error {
 
 // clone makes the child with every signal blocked: Go's handlers are of no use
 // there.
-func clone(m *memory) (int, error) {
+func clone(m *memory, add func(birth *Program)) (*Program, int, error) {
 	var all, old unix.Sigset_t
 	for i := range all.Val {
 		all.Val[i] = ^all.Val[i]
 	}
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, &old); err != nil {
-		return 0, err
+		return nil, 0, err
 	}
 	// No descriptor without close-on-exec may appear meanwhile.
 	syscall.ForkLock.Lock()
-	pid, errno := cloneInto(m)
+	birth, pid, err := cloneShed(m, add)
 	syscall.ForkLock.Unlock()
-	err := unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)
-	if errno != 0 {
-		return 0, errno
+	return birth, pid, errors.Join(err, unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil))
+}
+
+// cloneShed clones once the stack has stood still for long enough to say what
+// the child keeps of it.
+func cloneShed(m *memory, add func(birth *Program)) (*Program, int, error) {
+	for {
+		at, birth := stack(), NewProgram()
+		add(birth)
+		birth.shed(at)
+		if err := m.fill(birth); err != nil {
+			return nil, 0, err
+		}
+		if stack() != at {
+			continue
+		}
+		pid, errno := cloneInto(m)
+		if errno != 0 {
+			return nil, 0, errno
+		}
+		return birth, pid, nil
 	}
-	return pid, err
 }
 
 //go:norace
