@@ -2,6 +2,7 @@ package fault
 
 import (
 	"fmt"
+	"runtime/debug"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -34,8 +35,15 @@ func legacyTricks() map[string]func() error {
 	}
 }
 
-// i386 calls getpid by int 0x80 (mov eax, 20; int 0x80; ret).
-func i386() error {
+// i386 calls getpid by int 0x80 (mov eax, 20; int 0x80; ret). Where the machine
+// has no such door, the instruction faults: nothing gets through there, either.
+func i386() (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if recover() != nil {
+			err = unix.ENOSYS
+		}
+	}()
 	code, err := unix.Mmap(-1, 0, 4096, unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
 		return err
