@@ -32,15 +32,11 @@ func (a *Alternative) Apply(reference submission.Files) (submission.Files, error
 	return apply(a.File, a.Edits, reference)
 }
 
-// Together makes the files of several mutants as one. It fails if the edits of one
-// do not apply after those of the others; whether each has what it alone would
+// Together makes the files of several solutions as one. It fails if the edits of
+// one do not apply after those of the others; whether each has what it alone would
 // have is for the caller to see.
-func Together(all []*Mutant, reference submission.Files) (submission.Files, bool) {
-	var edits []Edit
-	for _, m := range all {
-		edits = append(edits, m.Edits...)
-	}
-	files, err := apply("", edits, reference)
+func Together(all [][]Edit, reference submission.Files) (submission.Files, bool) {
+	files, err := apply("", slices.Concat(all...), reference)
 	return files, err == nil
 }
 

@@ -41,7 +41,11 @@ func main() {
 		os.Exit(probe.Main(os.Args))
 	}
 	unix.Umask(0o022) // no verdict depends on whose shell it was
-	if err := serve(); err != nil {
+	// Not from here: each switch between a goroutine that is locked to its thread
+	// and another is one between threads.
+	served := make(chan error)
+	go func() { served <- serve() }()
+	if err := <-served; err != nil {
 		fmt.Fprintln(os.Stderr, "moulinette-agent:", err)
 		os.Exit(1)
 	}

@@ -100,7 +100,10 @@ func (a *app) grade(ctx context.Context, dir string, f gradeFlags) error {
 	var kept bytes.Buffer
 	options := grader.Options{
 		Exercise: ex, Only: f.only, Submission: dir, Builder: place.builder, Opener: place.opener,
-		Seed: f.seed, Jobs: f.jobs, Progress: progress, Keep: &kept,
+		Seed: f.seed, Jobs: f.jobs, Progress: progress,
+	}
+	if f.keep != "" {
+		options.Keep = &kept
 	}
 	sheet, err := grader.Grade(ctx, options)
 	progress.end()

@@ -13,18 +13,17 @@ import (
 	"moulinette/grader/submission"
 )
 
-// A mutant loses few rows. That it loses no other takes most of the runs, and
-// nearly all of them show nothing. So where only the rows are asked for, several
-// mutants are tried at a time, in scenarios that none of them should fail. If
-// such a company passes, and came to what each of its members changes, each is
-// taken to pass; if not, each is tried alone. What one member does wrong another
-// could hide, which is why [Full] tries each alone.
+// A mutant loses few rows, an alternative none. That they lose no other takes most
+// of the runs, and nearly all of them show nothing. So where only the rows are
+// asked for, several are tried at a time, in scenarios that none of them should
+// fail. If such a company passes, and came to what each of its members changes,
+// each is taken to pass; if not, each is tried alone. What one member does wrong
+// another could hide, which is why [Full] tries each alone.
 
 // most is how many are tried at a time at most.
 const most = 8
 
-// company is several mutants as one solution, no two of which change the same
-// function.
+// company is several solutions as one, no two of which change the same function.
 type company struct {
 	*noted
 	members []*Solution
@@ -36,7 +35,7 @@ type turn struct {
 	scenario *shared
 }
 
-// accompany tries mutants in companies.
+// accompany tries solutions in companies.
 func (v *verification) accompany(ctx context.Context, all []*Solution) error {
 	if v.Matrix != Rows {
 		return nil
@@ -89,15 +88,15 @@ func (v *verification) tookPart(t turn, s *Solution, took *notes) bool {
 	return true
 }
 
-// turns puts mutants together, for each scenario those that should pass it.
+// turns puts solutions together, for each scenario those that should pass it.
 func (v *verification) turns(all []*Solution) (turns []turn) {
 	should, differs := map[*Solution]map[string]bool{}, map[*Solution]func(*shared) bool{}
 	var blended []*Solution
 	for _, s := range all {
-		if s.Kind != Mutant || s.driver == "" {
+		if !s.edits() || s.driver == "" {
 			continue
 		}
-		s.acquitted, should[s], differs[s] = map[string]bool{}, v.unnamed(s.Mutant), v.differs(s)
+		s.acquitted, should[s], differs[s] = map[string]bool{}, v.passes(s), v.differs(s)
 		if v.blended.has(s) {
 			blended = append(blended, s)
 		}
@@ -130,7 +129,7 @@ func those(all []*Solution, ok func(*Solution) bool) (left []*Solution) {
 	return left
 }
 
-// companies puts mutants of the blend together.
+// companies puts members of the blend together.
 func (b *blend) companies(all []*Solution) (companies []*company) {
 	for _, members := range gathered(all, func(s, other *Solution) bool { return b.schemata.Apart(s.ID, other.ID) }) {
 		chosen := mutate.Choice(ids(members)...)
@@ -161,11 +160,11 @@ func gathered(all []*Solution, beside func(s, other *Solution) bool) (groups [][
 	return groups
 }
 
-// choir makes companies of mutants in C that lose the same rows. Each is a text
+// choir makes companies of solutions in C that lose the same rows. Each is a text
 // of its own.
 func (v *verification) choir(all []*Solution) (choirs []*company) {
-	for _, members := range gathered(those(all, func(s *Solution) bool { return s.Kind == Mutant }), func(s, other *Solution) bool {
-		return alikeInRows(s.Mutant, other.Mutant) && s.apartFrom(other)
+	for _, members := range gathered(those(all, (*Solution).edits), func(s, other *Solution) bool {
+		return s.loses() == other.loses() && s.apartFrom(other)
 	}) {
 		if c := v.sing(members); len(members) > 1 && c != nil {
 			choirs = append(choirs, c)
@@ -174,14 +173,17 @@ func (v *verification) choir(all []*Solution) (choirs []*company) {
 	return choirs
 }
 
-// alikeInRows tells whether two mutants should pass the same scenarios.
-func alikeInRows(a, b *mutate.Mutant) bool {
-	x, _ := json.Marshal([]any{a.Fails, a.Norm})
-	y, _ := json.Marshal([]any{b.Fails, b.Norm})
-	return string(x) == string(y)
+// loses tells which rows and rules of the norm it should lose; who loses the same
+// should pass the same scenarios.
+func (s *Solution) loses() string {
+	if s.Mutant == nil {
+		return ""
+	}
+	text, _ := json.Marshal([]any{s.Mutant.Fails, s.Mutant.Norm})
+	return string(text)
 }
 
-// apartFrom tells whether two mutants change functions alone, and not the same.
+// apartFrom tells whether two solutions change functions alone, and not the same.
 func (s *Solution) apartFrom(other *Solution) bool {
 	changed, ok := s.base.graph.Changed(s.graph)
 	if !ok || len(s.base.graph.Difference(s.graph).Names) > 0 || len(s.base.graph.Difference(other.graph).Names) > 0 {
@@ -197,11 +199,11 @@ func (s *Solution) apartFrom(other *Solution) bool {
 
 // sing is one company in C; nil if there can be none.
 func (v *verification) sing(members []*Solution) *company {
-	var mutants []*mutate.Mutant
+	var edits [][]mutate.Edit
 	for _, s := range members {
-		mutants = append(mutants, s.Mutant)
+		edits = append(edits, s.made())
 	}
-	files, ok := mutate.Together(mutants, v.Catalog.Reference)
+	files, ok := mutate.Together(edits, v.Catalog.Reference)
 	if !ok {
 		return nil
 	}
@@ -282,10 +284,13 @@ func ids(all []*Solution) (ids []string) {
 	return ids
 }
 
-// unnamed are the scenarios of rows, and of rules of the norm, that a mutant
-// does not name, and that it should pass therefore.
-func (v *verification) unnamed(m *mutate.Mutant) map[string]bool {
-	ids := map[string]bool{}
+// passes are the scenarios that s should pass: of a mutant those of rows, and of
+// rules of the norm, that it does not name.
+func (v *verification) passes(s *Solution) map[string]bool {
+	ids, m := map[string]bool{}, s.Mutant
+	if m == nil {
+		m = &mutate.Mutant{}
+	}
 	for _, ex := range v.Exercises {
 		lost := func(row string) bool { return slices.Contains(m.Fails[ex.Name], row) }
 		for _, row := range slices.Concat(ex.Rows, ex.Bonus) {

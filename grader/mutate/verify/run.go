@@ -278,6 +278,14 @@ func (s *Solution) edits() bool {
 	return s.Kind == Mutant || s.Kind == Alternative && !s.Alternative.Dir
 }
 
+// made are those edits.
+func (s *Solution) made() []mutate.Edit {
+	if s.Mutant != nil {
+		return s.Mutant.Edits
+	}
+	return s.Alternative.Edits
+}
+
 // differs tells of each scenario whether it could show s to be other than the
 // reference. It could not if it comes to nothing that was changed.
 func (v *verification) differs(s *Solution) func(*shared) bool {
