@@ -62,7 +62,7 @@ var house = map[string]place{
 	"grader/observe": {kernel, []string{"grader/evidence"}},
 	"grader/fault":   {kernel, []string{"grader/scenario", "grader/evidence"}},
 	"grader/box":     {kernel, []string{"grader/scenario", "grader/box/puppet"}},
-	"grader/agent":   {kernel, []string{"grader/scenario", "grader/evidence", "grader/box", "grader/observe", "grader/fault"}},
+	"grader/agent":   {kernel, []string{"grader/scenario", "grader/evidence", "grader/box", "grader/observe", "grader/fault", "grader/probe"}},
 	"grader/probe":   {kernel, []string{"grader/scenario", "grader/evidence"}},
 	"grader/driver":  {kernel, []string{"grader/contract", "grader/scenario"}},
 

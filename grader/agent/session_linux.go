@@ -15,6 +15,7 @@ import (
 	"moulinette/grader/evidence"
 	"moulinette/grader/fault"
 	"moulinette/grader/observe"
+	"moulinette/grader/probe"
 	"moulinette/grader/scenario"
 )
 
@@ -37,6 +38,9 @@ func open(s Setup) (*agent, error) {
 	a.host = evidence.Host{Tier: s.Tier, Kernel: kernel(), Features: t.Features()}
 	if fault.Supported() == nil {
 		a.host.Features = append(a.host.Features, box.FeatureFaults)
+	}
+	if probe.OtherABI() {
+		a.host.Features = append(a.host.Features, box.FeatureOtherABI)
 	}
 	slices.Sort(a.host.Features)
 	if s.Once {

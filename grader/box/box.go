@@ -30,6 +30,7 @@ const (
 	FeatureRealRoot     = "real_root"     // no user namespace around the submission
 	FeatureIPCommand    = "ip_command"    // iproute2's ip
 	FeatureFaults       = "faults"        // seccomp user notification
+	FeatureOtherABI     = "other_abi"     // system calls of another architecture
 	FeatureMemoryLimit  = "memory_limit"  // a cgroup bounds the memory of the whole box
 	FeatureProcessLimit = "process_limit" // a cgroup bounds its number of processes
 )

@@ -175,16 +175,21 @@ func (j *judging) elsewhere(s Scenario) bool {
 
 // extras names the scenarios that rows did without.
 func (j *judging) extras() []spec.Text {
-	var ids []string
+	var reasons []spec.Text
+	ids := map[spec.Text][]string{}
 	for _, id := range sortedKeys(j.verdicts) {
-		if j.elsewhere(j.verdicts[id]) {
-			ids = append(ids, id)
+		if s := j.verdicts[id]; j.elsewhere(s) {
+			if len(ids[s.Reason]) == 0 {
+				reasons = append(reasons, s.Reason)
+			}
+			ids[s.Reason] = append(ids[s.Reason], id)
 		}
 	}
-	if len(ids) == 0 {
-		return nil
+	var told []spec.Text
+	for _, why := range reasons {
+		told = append(told, leftOut(why, ids[why]))
 	}
-	return []spec.Text{leftOut(j.verdicts[ids[0]].Reason, ids)}
+	return told
 }
 
 // require takes the points of a row whose required rows were not earned,

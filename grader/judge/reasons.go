@@ -31,7 +31,7 @@ func harness(why string) spec.Text {
 func unavailable(feature string) spec.Text {
 	cure := text("relancez en root, ou avec --isolation vm.", "run it again as root, or with --isolation vm.")
 	switch feature {
-	case "real_root":
+	case "real_root", "other_abi":
 		cure = text("relancez avec --isolation vm.", "run it again with --isolation vm.")
 	case "ip_command":
 		cure = text("installez iproute2.", "install iproute2.")

@@ -98,6 +98,13 @@ func tryInChild(c call) (syscall.Errno, syscall.Signal) {
 // default.
 var byDefault [4]uint64
 
+// OtherABI tells whether this machine takes system calls of another architecture
+// from a program like this one.
+func OtherABI() bool {
+	errno, signal := tryInChild(call{nr: i386Getpid, foreign: true})
+	return errno == 0 && signal == 0
+}
+
 // forkCall clones a child that makes one system call and exits with its errno.
 // The child runs no Go code but raw calls: the runtime does not survive a fork,
 // and its handler would turn the fault of a door that is missing into a status.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"moulinette/grader/scenario"
 	"moulinette/grader/spec/expect"
 	"moulinette/grader/spec/tree"
 )
@@ -50,7 +51,7 @@ func (s *Scenario) identity(d *tree.Decoder) {
 			d.Report(d.At(&s.body.Needs[i]), fmt.Sprintf("unknown need %q", need), tree.Suggest(need, features))
 		}
 	}
-	if s.Root != "" && !s.Extra() {
+	if s.Root != "" && s.Root != scenario.RealRoot {
 		d.Report(d.At(&s.body.Root), fmt.Sprintf("unknown root %q", s.Root), "write root: real, or leave it out")
 	}
 	if len(s.body.Expect) == 0 {
@@ -206,7 +207,7 @@ func (c *checker) norm() {
 		}
 		c.use(&check.Scenario, c.d.At(check))
 		if s := c.known[check.Scenario]; s != nil && s.Extra() {
-			c.d.Report(c.d.At(check), fmt.Sprintf("the norm checks scenario %q, which wants a real root", s.ID), "check one without root: real")
+			c.d.Report(c.d.At(check), fmt.Sprintf("the norm checks scenario %q, which wants what many hosts lack", s.ID), "check one without root: real and without other_abi")
 		}
 	}
 	for i := range c.ex.Norm.ToleratedFunctions {

@@ -46,7 +46,7 @@ type body struct {
 	ID       string                      `yaml:"id"`
 	Title    Text                        `yaml:"title"`
 	Concepts []string                    `yaml:"concepts" doc:"ids of concepts that it exercises"`
-	Needs    []string                    `yaml:"needs" doc:"features of the host without which it is not judged"`
+	Needs    []string                    `yaml:"needs" doc:"features of the host without which it is not judged; without other_abi it is left out of its row"`
 	Root     rootKind                    `yaml:"root" doc:"real: wants a real root, which only the tiers vm and privileged offer; elsewhere it is left out of its row"`
 	Given    givenNode                   `yaml:"given" doc:"values that other fields refer to as ${name}, expressions as given.name"`
 	World    template[scenario.World]    `yaml:"world" doc:"what the box holds before the first step"`
@@ -79,6 +79,7 @@ func Features() map[string]Text {
 		"faults":       {"l'injection de fautes (notification seccomp)", "injecting faults (seccomp notification)"},
 		"ip_command":   {"la commande ip (paquet iproute2)", "the command ip (package iproute2)"},
 		"memory_limit": {"une limite de mémoire (cgroup)", "a limit on memory (cgroup)"},
+		otherABI:       {"un appel système d'une autre architecture (int 0x80)", "a system call of another architecture (int 0x80)"},
 		realRoot:       {"un vrai root, hors de tout espace de noms utilisateur", "a real root, outside any user namespace"},
 	}
 }
@@ -92,18 +93,23 @@ func (s *Scenario) UnmarshalTree(d *tree.Decoder, n *yaml.Node) {
 	s.vague = len(d.Problems) > before
 	s.ID, s.Title, s.Concepts = s.body.ID, s.body.Title, s.body.Concepts
 	s.Needs, s.Expect, s.Keep, s.Root = s.body.Needs, s.body.Expect, s.body.Keep, string(s.body.Root)
-	if s.Extra() {
+	if s.Root == scenario.RealRoot {
 		s.Needs = slices.Concat([]string{realRoot}, s.Needs)
 	}
 }
 
-// Extra tells whether it says more about its row where the host offers a real
-// root, and is left out where it does not: the row is then judged by its other
+// Extra tells whether it says more about its row where the host offers what few
+// do, and is left out where it does not: the row is then judged by its other
 // scenarios. So it can take points, and alone it gives none.
-func (s *Scenario) Extra() bool { return s.Root == scenario.RealRoot }
+func (s *Scenario) Extra() bool {
+	return slices.Contains(s.Needs, realRoot) || slices.Contains(s.Needs, otherABI)
+}
 
-// realRoot is the feature that [Scenario.Extra] needs.
-const realRoot = "real_root"
+// Features that make a scenario one more.
+const (
+	realRoot = "real_root"
+	otherABI = "other_abi"
+)
 
 // Line is where it begins in its file.
 func (s *Scenario) Line() int { return s.at.Line }

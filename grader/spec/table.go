@@ -38,7 +38,7 @@ func (c *checker) rowScenarios(row *Row) {
 	seen := map[string]bool{}
 	always := func(id string) bool { return c.known[id] == nil || !c.known[id].Extra() }
 	if len(row.Scenarios) > 0 && !slices.ContainsFunc(row.Scenarios, always) {
-		c.d.Report(c.d.At(row), fmt.Sprintf("every scenario of row %s wants a real root, so most hosts could not judge it", row.ID), "add one without root: real")
+		c.d.Report(c.d.At(row), fmt.Sprintf("every scenario of row %s wants what many hosts lack, so they could not judge it", row.ID), "add one without root: real and without other_abi")
 	}
 	for i, id := range row.Scenarios {
 		if seen[id] {

@@ -60,7 +60,7 @@ func (v *verification) extra(id string) bool {
 }
 
 // elsewhere tells whether a mutant does nothing wrong that this host could show:
-// it is killed only where there is a real root.
+// it is killed only by scenarios that rows do without here.
 func (v *verification) elsewhere(m *mutate.Mutant) bool {
 	return len(m.Kills) > 0 && !slices.ContainsFunc(m.Kills, func(id string) bool { return !v.extra(id) })
 }

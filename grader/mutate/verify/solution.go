@@ -139,7 +139,7 @@ func (v *verification) members(f family) (all []*Solution) {
 		if v.wanted(m.ID) && m.Language() == f.language {
 			at, files := m.Place(), v.edited(m.ID, f.language, m.Apply)
 			if v.elsewhere(m) {
-				v.result.Absent = append(v.result.Absent, m.ID+": only a real root shows it; use --isolation vm")
+				v.result.Absent = append(v.result.Absent, m.ID+": this host lacks what shows it; use --isolation vm")
 				continue
 			}
 			all = append(all, &Solution{
