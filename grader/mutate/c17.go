@@ -74,7 +74,8 @@ func commentBefore(text string, at int) int {
 }
 
 // readC adds C texts to a graph. Nothing can be told of one that does something
-// before main, or has its own way with the linker or the machine.
+// before main, or has its own way with the linker or the machine. Headers of the
+// system are taken to add names and to change none.
 func (g *Graph) readC(files submission.Files) {
 	r := readingC{g: g, public: map[string]bool{}}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
@@ -102,10 +103,9 @@ func (r *readingC) file(name string, text []byte) {
 	for _, word := range []string{"self/exe", "__attribute__", "asm", "_Pragma"} {
 		r.g.whole = r.g.whole || bytes.Contains(text, []byte(word))
 	}
-	r.g.heads += name + "\n"
 	for _, d := range submission.CDeclarations(text) {
-		if len(d.Names) == 0 {
-			r.g.heads += string(text[d.Start:d.End]) + "\n"
+		if words := string(text[d.Start:d.End]); len(d.Names) == 0 && !strings.HasPrefix(words, "#include <") {
+			r.g.heads[name] += words + "\n"
 		}
 		for _, own := range d.Names {
 			r.add(own, name, text, d)

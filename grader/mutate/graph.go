@@ -17,7 +17,7 @@ import (
 // That is more than it really uses, never less.
 type Graph struct {
 	nodes map[string]*node
-	heads string // what stands before the package clauses: build constraints
+	heads map[string]string // by file: what concerns all of it, as a build constraint does
 	// What is made of the nodes when it is first asked for.
 	index  sync.Once
 	users  map[string][]string // by name: who mentions it
@@ -51,7 +51,7 @@ const entry, entryCommand = "ContainerEntry", "EntryCommand"
 
 // NewGraph reads the package, or the C text, of files.
 func NewGraph(files submission.Files) *Graph {
-	g := &Graph{nodes: map[string]*node{}, led: map[string]map[string]bool{}}
+	g := &Graph{heads: map[string]string{}, nodes: map[string]*node{}, led: map[string]map[string]bool{}}
 	methods := map[string][]string{} // by type
 	g.readC(files)
 	for _, name := range sortedFiles(files) {
@@ -63,7 +63,7 @@ func NewGraph(files submission.Files) *Graph {
 			return g
 		}
 		src := &reading{g: g, name: name, text: text, offset: func(p token.Pos) int { return fset.PositionFor(p, false).Offset }, methods: methods}
-		g.heads += name + "\n" + string(text[:src.offset(file.Package)])
+		g.heads[name] = constraints(text[:src.offset(file.Package)])
 		for _, d := range file.Decls {
 			src.declaration(d)
 		}
@@ -80,6 +80,16 @@ func NewGraph(files submission.Files) *Graph {
 	return g
 }
 
+// constraints are the lines before a package clause that are more than comments.
+func constraints(head []byte) (lines string) {
+	for line := range strings.Lines(string(head)) {
+		if strings.HasPrefix(line, "//go:") || strings.HasPrefix(line, "// +build") {
+			lines += line
+		}
+	}
+	return lines
+}
+
 func sortedFiles(files submission.Files) (names []string) {
 	for name := range files {
 		if strings.HasSuffix(name, ".go") {
@@ -93,8 +103,15 @@ func sortedFiles(files submission.Files) (names []string) {
 // Changed lists the names whose declarations differ between two packages, and
 // tells whether that is all that differs.
 func (g *Graph) Changed(other *Graph) (names map[string]bool, known bool) {
-	if g.whole || other.whole || g.heads != other.heads {
+	if g.whole || other.whole {
 		return nil, false
+	}
+	for _, pair := range [][2]*Graph{{g, other}, {other, g}} {
+		for file, head := range pair[0].heads {
+			if head != pair[1].heads[file] { // of a file that is not there: nothing
+				return nil, false
+			}
+		}
 	}
 	names = map[string]bool{}
 	for _, pair := range [][2]*Graph{{g, other}, {other, g}} {

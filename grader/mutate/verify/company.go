@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"moulinette/grader"
+	"moulinette/grader/judge"
 	"moulinette/grader/mutate"
 	"moulinette/grader/submission"
 )
@@ -40,7 +41,12 @@ func (v *verification) accompany(ctx context.Context, all []*Solution) error {
 	if v.Matrix != Rows {
 		return nil
 	}
-	for part := range slices.Chunk(v.turns(all), max(1, len(v.scenarios))) {
+	return v.take(ctx, v.turns(all))
+}
+
+// take runs turns, and acquits who passes.
+func (v *verification) take(ctx context.Context, turns []turn) error {
+	for part := range slices.Chunk(turns, max(1, len(v.scenarios))) {
 		cells := make([]cell, len(part))
 		for i, t := range part {
 			noting, err := t.noting(t.scenario)
@@ -118,6 +124,38 @@ func (v *verification) turns(all []*Solution) (turns []turn) {
 	return turns
 }
 
+// chorus tries in companies what is left to be run, and tells what is left of it:
+// the scenarios of those that did not pass, or that can be in no company.
+func (v *verification) chorus(ctx context.Context, cells []cell) (left []cell, err error) {
+	var turns []turn
+	for _, sc := range v.scenarios {
+		var members []*Solution
+		for _, c := range cells {
+			if c.scenario == sc && v.blended.has(c.solution) && v.sights[c.solution.base].knows(sc) {
+				members = append(members, c.solution)
+			}
+		}
+		for _, c := range v.blended.companies(members) {
+			if len(c.members) > 1 {
+				turns = append(turns, turn{c, sc})
+			}
+		}
+	}
+	if err := v.take(ctx, turns); err != nil {
+		return nil, err
+	}
+	for _, c := range cells {
+		if !c.solution.acquitted[c.scenario.ID] {
+			left = append(left, c)
+			continue
+		}
+		seen := c.solution.Cells[c.scenario.ID]
+		seen.Skipped, seen.Company, seen.Verdict = false, true, judge.Pass
+		c.solution.Cells[c.scenario.ID] = seen
+	}
+	return left, nil
+}
+
 func (s *sight) knows(sc *shared) bool { return s != nil && s.seen[sc.ID] != nil }
 
 func those(all []*Solution, ok func(*Solution) bool) (left []*Solution) {
@@ -160,12 +198,21 @@ func gathered(all []*Solution, beside func(s, other *Solution) bool) (groups [][
 	return groups
 }
 
-// choir makes companies of solutions in C that lose the same rows. Each is a text
-// of its own.
+// choir makes companies of solutions in C, if it can of such that lose the same
+// rows. Each is a text of its own.
 func (v *verification) choir(all []*Solution) (choirs []*company) {
-	for _, members := range gathered(those(all, (*Solution).edits), func(s, other *Solution) bool {
+	groups := gathered(those(all, (*Solution).edits), func(s, other *Solution) bool {
 		return s.loses() == other.loses() && s.apartFrom(other)
-	}) {
+	})
+	// Who is left alone finds others for what all of them should pass.
+	var alone []*Solution
+	groups = slices.DeleteFunc(groups, func(g []*Solution) bool {
+		if len(g) == 1 {
+			alone = append(alone, g...)
+		}
+		return len(g) == 1
+	})
+	for _, members := range append(groups, gathered(alone, (*Solution).apartFrom)...) {
 		if c := v.sing(members); len(members) > 1 && c != nil {
 			choirs = append(choirs, c)
 		}

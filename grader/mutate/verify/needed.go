@@ -111,7 +111,11 @@ func (v *verification) witness(ctx context.Context) error {
 		if len(chosen) == 0 {
 			return nil
 		}
-		if err := v.complete(ctx, slices.Collect(maps.Keys(chosen))); err != nil {
+		left, err := v.chorus(ctx, inTurn(slices.Collect(maps.Keys(chosen))))
+		if err != nil {
+			return err
+		}
+		if err := v.complete(ctx, left); err != nil {
 			return err
 		}
 	}
@@ -148,11 +152,16 @@ func (v *verification) open(s *Solution, id string, group []string) (cells []cel
 	return cells
 }
 
-// complete runs scenarios that had been left out.
-func (v *verification) complete(ctx context.Context, cells []cell) error {
+// inTurn puts cells into an order that is always the same.
+func inTurn(cells []cell) []cell {
 	slices.SortFunc(cells, func(a, b cell) int {
 		return cmp.Or(cmp.Compare(a.solution.ID, b.solution.ID), cmp.Compare(a.scenario.ID, b.scenario.ID))
 	})
+	return cells
+}
+
+// complete runs scenarios that had been left out.
+func (v *verification) complete(ctx context.Context, cells []cell) error {
 	for _, c := range cells {
 		if v.records[c.solution] == nil {
 			v.records[c.solution] = map[string]*evidence.Record{}
