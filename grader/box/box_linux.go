@@ -158,7 +158,7 @@ func (b *Box) furnish(o Options) error {
 // returned in the order of fdInit to fdLaunch.
 func (b *Box) pipes() ([]*os.File, error) {
 	var inside []*os.File
-	control, in, err := puppet.Pair()
+	control, in, err := puppet.Pair(unix.SOCK_SEQPACKET)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +172,7 @@ func (b *Box) pipes() ([]*os.File, error) {
 		*end, inside = r, append(inside, w)
 	}
 	for _, end := range []**net.UnixConn{&b.Channel, &b.launch} {
-		out, in, err := socketPair()
+		out, in, err := Pair()
 		if err != nil {
 			closeAll(inside)
 			return nil, err
@@ -182,22 +182,8 @@ func (b *Box) pipes() ([]*os.File, error) {
 	return inside, nil
 }
 
-// socketPair gives our end as a connection, with deadlines, and the other as a
-// file to inherit.
-func socketPair() (*net.UnixConn, *os.File, error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, fmt.Errorf("socketpair: %w", err)
-	}
-	ours, theirs := os.NewFile(uintptr(fds[0]), "ours"), os.NewFile(uintptr(fds[1]), "theirs")
-	defer ours.Close()
-	conn, err := net.FileConn(ours)
-	if err != nil {
-		theirs.Close()
-		return nil, nil, err
-	}
-	return conn.(*net.UnixConn), theirs, nil
-}
+// Pair gives both ends of a stream: ours as a connection, and one to hand over.
+func Pair() (*net.UnixConn, *os.File, error) { return puppet.Pair(unix.SOCK_STREAM) }
 
 func closeAll(files []*os.File) {
 	for _, f := range files {

@@ -39,9 +39,10 @@ type Puppet struct {
 	gone    chan struct{}
 }
 
-// Pair makes a connection: our end, and the one that becomes a puppet's Control.
-func Pair() (*net.UnixConn, *os.File, error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+// Pair makes a connection of a type (socket(2)): our end, with deadlines, and one
+// to hand over. A puppet hears on one of [unix.SOCK_SEQPACKET].
+func Pair(kind int) (*net.UnixConn, *os.File, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, fmt.Errorf("socketpair: %w", err)
 	}
@@ -64,7 +65,7 @@ func Start(more func(birth *Program)) (*Puppet, int, error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("mmap: %w", err)
 	}
-	conn, theirs, err := Pair()
+	conn, theirs, err := Pair(unix.SOCK_SEQPACKET)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -32,7 +32,7 @@ type process struct {
 // start starts an agent and gives our end of its connection. The agent dies
 // with the thread that started it (PR_SET_PDEATHSIG), so that one is kept.
 func (o *Opener) start() (*process, *net.UnixConn, error) {
-	conn, theirs, err := socketPair()
+	conn, theirs, err := box.Pair()
 	if err != nil {
 		return nil, nil, err
 	}
