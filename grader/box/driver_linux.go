@@ -1,6 +1,7 @@
 package box
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -37,7 +38,7 @@ func (b *Box) driver(o Options) *puppet.Program {
 			boundCapabilities(p)
 		}
 		report(p, o.Filter)
-		b.become(p, o.World.As)
+		b.become(p, o.World)
 		execute(p, o.Variant)
 	})
 	p.Call("close", unix.SYS_CLOSE_RANGE, fdStdout, fdLaunch, 0)
@@ -119,17 +120,18 @@ func (f *Filter) bytes() []byte {
 }
 
 // become takes on the driver's descriptors and its user.
-func (b *Box) become(p *puppet.Program, user int) {
+func (b *Box) become(p *puppet.Program, w scenario.World) {
 	for to, from := range []int{fdStdout, fdStderr, fdChannel} {
 		p.Call("arrange descriptors", unix.SYS_DUP3, from, to+1, 0)
 	}
-	if user == 0 {
+	if w.As == 0 {
 		return
 	}
+	user, group := w.As, cmp.Or(w.Group, w.As)
 	if b.t.cfg.Mode != Single {
 		p.Call("become the user", unix.SYS_SETGROUPS, 0, 0)
 	}
-	p.Call("become the user", unix.SYS_SETRESGID, user, user, user)
+	p.Call("become the user", unix.SYS_SETRESGID, group, group, group)
 	p.Call("become the user", unix.SYS_SETRESUID, user, user, user)
 }
 

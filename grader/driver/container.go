@@ -66,7 +66,7 @@ func (s *shim) container(req *scenario.Request) (*contract.ContainerConfig, erro
 		if err != nil {
 			return nil, err
 		}
-		c = &container{cfg: cfg, runsProbe: len(cfg.Cmd) == 0}
+		c = &container{cfg: cfg, runsProbe: len(cfg.Cmd) == 0 && !declines(req.Args.Config)}
 		s.containers[label] = c
 	}
 	if c.runsProbe && (req.Probe != "" || len(c.cfg.Cmd) == 0) {
@@ -74,6 +74,9 @@ func (s *shim) container(req *scenario.Request) (*contract.ContainerConfig, erro
 	}
 	return c.cfg, nil
 }
+
+// declines tells whether a config has no command, and shall not get ours.
+func declines(c *scenario.Config) bool { return c != nil && c.NoCmd }
 
 func printStatus(rt contract.Runtime, cfg *contract.ContainerConfig) error {
 	return rt.ContainerPrintStatus(os.Stdout, cfg)

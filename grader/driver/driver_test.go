@@ -158,6 +158,16 @@ func TestContainerKeepsItsConfig(t *testing.T) {
 	}
 }
 
+// A config that declines our command has none, whatever comes later.
+func TestContainerWithoutCommand(t *testing.T) {
+	s := ready(t, "")
+	s.ask(scenario.Request{Call: "container_init", Args: scenario.Args{Config: &scenario.Config{NoCmd: true}}})
+	got := s.ask(scenario.Request{Call: "container_create", Probe: "exit7"})
+	if !got.Failed || got.Errno != "EINVAL" {
+		t.Errorf("create: got %+v; want the submission to have been handed no command", got)
+	}
+}
+
 func TestContainerKilledBySignal(t *testing.T) {
 	s := ready(t, "")
 	args := scenario.Args{Container: "other"}

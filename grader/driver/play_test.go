@@ -126,6 +126,9 @@ func (s *small) ContainerInit(cfg *contract.ContainerConfig) error {
 }
 
 func (s *small) ContainerCreate(cfg *contract.ContainerConfig) error {
+	if len(cfg.Cmd) == 0 {
+		return unix.EINVAL
+	}
 	cmd, err := contract.EntryCommand(cfg)
 	if err != nil {
 		return err

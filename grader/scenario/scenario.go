@@ -67,7 +67,8 @@ func (l Limits) WithDefaults() Limits {
 // is a peer of the same mount of the other unless Private is set.
 type World struct {
 	Private   bool       `json:"private,omitempty" yaml:"private"`     // the driver's mounts are private instead of shared
-	As        int        `json:"as,omitempty" yaml:"as"`               // user and group id of the driver inside the box; not 0: no capabilities
+	As        int        `json:"as,omitempty" yaml:"as"`               // user id of the driver inside the box, and its group id; not 0: no capabilities
+	Group     int        `json:"group,omitempty" yaml:"group"`         // with As: another group id
 	Cwd       string     `json:"cwd,omitempty" yaml:"cwd"`             // working directory of the driver; empty means /
 	Mounts    []Mount    `json:"mounts,omitempty" yaml:"mounts"`       // made in this order, before the driver's namespace is copied
 	Roots     []Root     `json:"roots,omitempty" yaml:"roots"`         // folders that can serve as a container's root

@@ -220,7 +220,8 @@ type User struct {
 type Config struct {
 	Hostname   string   `json:"hostname,omitempty" yaml:"hostname"`
 	Rootfs     string   `json:"rootfs,omitempty" yaml:"rootfs"`
-	Cmd        []string `json:"cmd,omitempty" yaml:"cmd"` // default: the probe
+	Cmd        []string `json:"cmd,omitempty" yaml:"cmd"`       // default: the probe
+	NoCmd      bool     `json:"no_cmd,omitempty" yaml:"no_cmd"` // not even that: nothing to run
 	CloneFlags uint64   `json:"clone_flags,omitempty" yaml:"clone_flags"`
 	Flags      []string `json:"flags,omitempty" yaml:"flags"` // names, or-ed into CloneFlags
 	Net        *Net     `json:"net,omitempty" yaml:"net"`

@@ -109,6 +109,9 @@ func (r *resolver) flags(step *scenario.Step) {
 		for i, name := range c.Flags {
 			r.oneOf(&c.Flags[i], name, "namespace flag", slices.Collect(maps.Keys(scenario.FlagNames())))
 		}
+		if c.NoCmd && len(c.Cmd) > 0 {
+			r.d.Report(r.d.At(&c.NoCmd), "a config with a command and without one", "remove cmd or no_cmd")
+		}
 		r.mnt(c.Mnt)
 	}
 }

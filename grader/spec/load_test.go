@@ -168,6 +168,8 @@ func TestBadSpec(t *testing.T) {
 		{", errno: EPERM", "", `t.yaml:18:14: a fault that neither fails nor holds a call`},
 		{"errno: EPERM", "errno: EPERM, hold: true", `a fault that both fails and holds a call`},
 		{"errno: EPERM", "errno: EPERM, nth: -1", `nth below 0`},
+		{"world:\n", "world:\n      group: 7\n", `the group 7 goes with no user`},
+		{"flags: [pid]}", "flags: [pid], no_cmd: true, cmd: [a]}", `a config with a command and without one`},
 		{"flags: [user]", "flags: [usr]", `unknown namespace flag "usr"; did you mean user?`},
 		{"flags: [pid]", "flags: [pids]", `unknown namespace flag "pids"; did you mean pid?`},
 		{"- create_pid_namespace: {}", "- create_pid_namespaces: {}", `unknown call or key "create_pid_namespaces" in a step; did you mean create_pid_namespace?`},

@@ -38,6 +38,9 @@ func (r *resolver) world(w *scenario.World) {
 	if w.As < 0 {
 		r.d.Report(r.d.At(&w.As), "a negative user id", "leave as out for root")
 	}
+	if w.Group < 0 || w.Group > 0 && w.As == 0 {
+		r.d.Report(r.d.At(&w.Group), fmt.Sprintf("the group %d goes with no user", w.Group), "give as: a user id, and a group id above 0, or leave group out")
+	}
 }
 
 func (r *resolver) absolute(pointer *string) {

@@ -295,7 +295,7 @@ static void *container_of(const struct json *args, const char *probe, struct rep
 		if (config == NULL)
 			return NULL;
 		c->config = config;
-		c->runs_probe = !moulinette_has_command(config);
+		c->runs_probe = !moulinette_has_command(config) && !json_true(json_get(args, "config"), "no_cmd");
 	}
 	if (c->runs_probe && (probe[0] != '\0' || !moulinette_has_command(c->config)))
 		moulinette_set_command(c->config, probe_argv(probe));
