@@ -200,6 +200,7 @@ func (s *session) play() error {
 		}
 	}
 	s.bury()
+	s.comeHome()
 	s.probes.settle()
 	return s.look("after")
 }
@@ -208,6 +209,15 @@ func (s *session) play() error {
 // SIGKILL, has not struck yet when kill(2) returns.
 func (s *session) bury() {
 	for limit := time.Now().Add(dying); time.Now().Before(limit) && !s.idle(); {
+		s.probes.next(dying / 100)
+	}
+}
+
+// comeHome gives threads that are elsewhere the time to end: one that is thrown
+// away after its errand does so a moment after its call. One that never ends is
+// for ever elsewhere, and only then is this patience spent.
+func (s *session) comeHome() {
+	for limit := time.Now().Add(patience); time.Now().Before(limit) && s.observer.Astray() > 0; {
 		s.probes.next(dying / 100)
 	}
 }

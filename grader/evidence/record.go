@@ -123,6 +123,7 @@ type Snapshot struct {
 	Driver    Process         `json:"driver" expr:"driver"`
 	Peer      Process         `json:"peer" expr:"peer"`           // the box's init: the rest of the host
 	Processes []Process       `json:"processes" expr:"processes"` // all but the box's init and the driver; without mounts, links and fds
+	Astray    int             `json:"astray" expr:"astray"`       // threads of the driver, but for its main one, in other namespaces than it began in
 	Zombies   int             `json:"zombies" expr:"zombies"`     // unreaped children of the driver, the bystander left out
 	Bystander bool            `json:"bystander" expr:"bystander"` // the prepared child is still there to be reaped
 	Pins      []Pin           `json:"pins" expr:"pins"`           // entries of /run/netns in the driver's mount namespace

@@ -140,6 +140,14 @@ func (s *stage) perform(do string, a []string) (string, error) {
 		return "", unix.Sethostname([]byte(a[0]))
 	case "unshare":
 		return "", unix.Unshare(number(a[0]))
+	case "stray": // unshare on another thread, which then stays
+		done := make(chan error)
+		go func() {
+			runtime.LockOSThread()
+			done <- unix.Unshare(number(a[0]))
+			select {}
+		}()
+		return "", <-done
 	case "idmap": // write a map, as "idmap uid_map PID TEXT"
 		return "", os.WriteFile("/proc/"+a[1]+"/"+a[0], []byte(a[2]), 0)
 	case "dropcap":

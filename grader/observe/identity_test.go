@@ -98,6 +98,18 @@ func TestNamespaces(t *testing.T) {
 	equal(t, "pid_for_children before the first child", b.driver.seen().NS.PIDForChildren, 0)
 }
 
+// TestAstray counts threads that went elsewhere and stayed there; the main thread
+// may go where it likes.
+func TestAstray(t *testing.T) {
+	b := newBox(t)
+	equal(t, "at home", b.o.Astray(), 0)
+	b.driver.do("stray", strconv.Itoa(unix.CLONE_NEWNET))
+	b.driver.do("stray", strconv.Itoa(unix.CLONE_NEWUTS))
+	equal(t, "two threads gone", b.o.Astray(), 2)
+	b.driver.do("unshare", strconv.Itoa(unix.CLONE_NEWIPC))
+	equal(t, "and the main thread", b.o.Astray(), 2)
+}
+
 // TestMaps checks that outside ids are the numbers that were written.
 func TestMaps(t *testing.T) {
 	b := newBox(t)

@@ -29,6 +29,7 @@ type Observer struct {
 	uids, gids idMap // of the driver's user namespace, as the agent sees them
 	filters    int   // seccomp filters that the sandbox itself has put on the driver
 	mounts     map[mountKey]bool
+	home       map[string]string // the driver's namespaces, by kind
 	visitor    *visitor
 }
 
@@ -77,6 +78,7 @@ func (o *Observer) baseline() error {
 	o.driverUser = o.driver.ns("user")
 	o.uids = parseIDMap(o.driver.read("uid_map", 64<<10))
 	o.gids = parseIDMap(o.driver.read("gid_map", 64<<10))
+	o.stand()
 	o.mounts = map[mountKey]bool{}
 	for _, m := range parseMounts(o.driver.read("mountinfo", mountsBytes)) {
 		o.mounts[keyOf(m)] = true
@@ -121,6 +123,7 @@ func (o *Observer) Snapshot(watch []string) (evidence.Snapshot, error) {
 	}
 	if driver, err := l.process(o.driver, whole); err == nil {
 		s.Driver = driver
+		s.Astray = o.Astray()
 	}
 	s.Processes = l.others()
 	s.Zombies, s.Bystander = o.unreaped()
