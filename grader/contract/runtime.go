@@ -212,6 +212,10 @@ type Container interface {
 	// ContainerCreate starts cfg.Cmd in a new container and returns once the
 	// child is released; cfg.PID is then its PID as the caller sees it.
 	//
+	// A container that runs already is not lost: refuse cfg (EBUSY), or end
+	// it first. A Rootfs without a new mount namespace cannot be entered, and
+	// the command must not run outside it.
+	//
 	// In this order: refuse a nil cfg or an empty Cmd; make the sync pipe;
 	// start [EntryCommand] with the clone flags (0 means
 	// [DefaultCloneFlags]); close the child's end in the parent; with
@@ -226,7 +230,7 @@ type Container interface {
 	ContainerCreate(cfg *ContainerConfig) error
 
 	// ContainerStart makes sure that the container runs: one that was not
-	// created yet is created, one that runs is left alone.
+	// created yet, or has ended, is created; one that runs is left alone.
 	ContainerStart(cfg *ContainerConfig) error
 
 	// ContainerWait waits for the container's end, fills cfg.Status, and

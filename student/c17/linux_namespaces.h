@@ -139,7 +139,9 @@ int demonstrate_user_namespace(void);
 /* Containers: create, then wait or stop, then clean up.
  *
  * container_init fills what is unset: hostname "container", the four flags, pid -1.
- * container_create returns with the command started, or with nothing left of it. With
+ * container_create returns with the command started, or with nothing left of it. A
+ * container that runs is not lost to a second container_create: that is EBUSY, or ends
+ * it first. A rootfs without a new mount namespace never runs cmd in the host's. With
  * CLONE_NEWUSER it writes setgroups, uid_map and gid_map while the child waits; with
  * net and CLONE_NEWNET it connects the child's namespace, and pins it if net->name is
  * not empty (EEXIST if that is taken, and whose name it is keeps it). container_start creates a container that does not run. container_wait
