@@ -17,6 +17,7 @@ type Process struct {
 	Setgroups  string   `json:"setgroups" expr:"setgroups"` // allow, deny
 	UID        int      `json:"uid" expr:"uid"`             // effective, as it sees itself (65534 if unmapped)
 	GID        int      `json:"gid" expr:"gid"`
+	RealUID    int      `json:"real_uid" expr:"real_uid"` // what getuid(2) answers; UID is geteuid(2)'s
 	Caps       Caps     `json:"caps" expr:"caps"`
 	NoNewPrivs bool     `json:"no_new_privs" expr:"no_new_privs"`
 	Seccomp    int      `json:"seccomp" expr:"seccomp"` // filters beyond those of the sandbox itself

@@ -170,6 +170,7 @@ func TestOtherUser(t *testing.T) {
 	agrees(t, c, p)
 	equal(t, "uid", p.UID, 1234)
 	equal(t, "gid", p.GID, 1234)
+	equal(t, "real uid", p.RealUID, 1234)
 	equal(t, "capabilities", len(p.Caps.Effective), 0)
 	equal(t, "root", p.Root, "/")
 	equal(t, "lines", len(p.UIDMap), 1)

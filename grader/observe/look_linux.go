@@ -166,12 +166,12 @@ func (o *Observer) parent(pid int) parent {
 	return parent{pidNS: p.ns("pid"), self: st.self()}
 }
 
-// identity translates the effective ids from the reader's view into the
+// identity translates the ids from the reader's view into the
 // process's own.
 func (l *look) identity(e *evidence.Process, st status, uids, gids idMap) {
-	e.UID, e.GID = st.uid, st.gid
+	e.RealUID, e.UID, e.GID = st.ruid, st.uid, st.gid
 	if e.NS.User != l.o.agentUser {
-		e.UID, e.GID = uids.seenAs(st.uid), gids.seenAs(st.gid)
+		e.RealUID, e.UID, e.GID = uids.seenAs(st.ruid), uids.seenAs(st.uid), gids.seenAs(st.gid)
 	}
 }
 

@@ -13,6 +13,7 @@ type status struct {
 	state    string
 	ppid     int
 	tracer   int
+	ruid     int // real
 	uid, gid int // effective
 	nspid    []int
 	threads  int
@@ -49,7 +50,7 @@ func (s *status) set(key, value string) {
 	case "TracerPid":
 		s.tracer = number(value)
 	case "Uid":
-		s.uid = second(value)
+		s.ruid, s.uid = number(first(value)), second(value)
 	case "Gid":
 		s.gid = second(value)
 	case "NSpid":
@@ -124,6 +125,11 @@ func numbers(text string) []int {
 		all = append(all, number(field))
 	}
 	return all
+}
+
+func first(text string) string {
+	head, _, _ := strings.Cut(text, "\t")
+	return head
 }
 
 func second(text string) int {
