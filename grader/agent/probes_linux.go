@@ -245,7 +245,21 @@ func (p *probes) ask(label string, a scenario.Ask, deadline time.Time) error {
 	if a.Exit != nil || a.Kill != 0 {
 		v.conn.Close()
 	}
+	if a.Exit != nil {
+		p.awaitEnd(a.Name)
+	}
 	return nil
+}
+
+// awaitEnd waits for the end of a probe that was told to exit, so that whatever
+// comes next finds it dead, in the order of the steps and not of the scheduler.
+func (p *probes) awaitEnd(name string) {
+	p.mu.Lock()
+	fd := p.pidfds[name]
+	p.mu.Unlock()
+	if fd != nil {
+		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd.Fd()), Events: unix.POLLIN}}, int(patience.Milliseconds()))
+	}
 }
 
 // note records which probes have ended.
