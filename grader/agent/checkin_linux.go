@@ -19,6 +19,7 @@ const maxHello = 16 << 10
 func (p *probes) receive(conn *net.UnixConn) {
 	pid, pidfd, err := peer(conn)
 	if err != nil {
+		p.s.lacks(err)
 		conn.Close()
 		return
 	}
@@ -86,6 +87,7 @@ func (s *session) observeProbe(name string, pid int, script scenario.Script, fir
 	e.Times++
 	if first {
 		process, err := s.observer.Process(pid)
+		s.lack.lacks(err)
 		if err != nil {
 			s.note("probe %s could not be observed: %v", name, err)
 		}

@@ -44,13 +44,14 @@ func (s *session) suspect(pid int, pidfd *os.File, name string) string {
 	target := slices.ContainsFunc(s.sc.World.Targets, func(t scenario.Target) bool { return t.Name == name })
 	why, err := s.box.Ours(pid, target)
 	if err != nil {
+		s.lacks(err)
 		return "it was gone before it could be looked at"
 	}
 	if why != "" {
 		return why
 	}
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil || !strings.Contains(string(status), "\nTracerPid:\t0\n") {
+	if s.lacks(err) || err != nil || !strings.Contains(string(status), "\nTracerPid:\t0\n") {
 		return "it is traced by another process"
 	}
 	if unix.PidfdSendSignal(int(pidfd.Fd()), 0, nil, 0) != nil {

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"moulinette/grader/evidence"
+	"moulinette/grader/observe"
 	"moulinette/grader/scenario"
 )
 
@@ -86,8 +87,11 @@ func (p *probes) accept(l *net.UnixListener) {
 	defer p.readers.Done()
 	for {
 		conn, err := l.AcceptUnix()
-		if err != nil {
+		switch {
+		case p.s.lacks(err), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, net.ErrClosed):
 			return
+		case err != nil:
+			continue // a visitor that has gone again
 		}
 		p.mu.Lock()
 		over := p.closed || len(p.conns) >= 4096
@@ -233,7 +237,7 @@ func (p *probes) ask(label string, a scenario.Ask, deadline time.Time) error {
 	}
 	p.s.mu.Lock()
 	e := p.s.rec.Probes[a.Name]
-	if later, err := p.s.observer.Process(v.pid); err == nil {
+	if later, err := p.s.observer.Process(v.pid); !p.s.lack.lacks(err) && err == nil {
 		e.Later = &later
 		p.s.rec.Probes[a.Name] = e
 	}
@@ -294,11 +298,12 @@ func (p *probes) close() {
 }
 
 // alive reports whether a process is more than a zombie. One of which the first
-// thread has ended is alive as long as it has others.
+// thread has ended is alive as long as it has others; one that cannot be looked at
+// for a shortage of ours may be.
 func alive(pid int) bool {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return false
+		return observe.Short(err)
 	}
 	i := strings.LastIndex(string(text), ") ") // a name may hold anything
 	fields := strings.Fields(string(text[i+1:]))

@@ -92,6 +92,7 @@ type session struct {
 
 	mu       sync.Mutex // guards observer and the probes' evidence
 	observer *observe.Observer
+	lack     lack
 	killed   bool // the driver, by a step
 }
 
@@ -107,8 +108,9 @@ func (a *agent) run(sc scenario.Scenario, begun func() error) (*evidence.Record,
 		s.rec.End = evidence.End{Outcome: evidence.Unavailable, Missing: missing, Reason: "this host has no " + missing}
 		return s.rec, nil
 	}
+	_ = observe.Shortage() // of scenarios before
 	err := s.slain(s.play())
-	broken := s.finish()
+	broken := errors.Join(s.lacking(), s.finish())
 	var end *ended
 	switch {
 	case broken != nil:
@@ -339,6 +341,9 @@ func (s *session) look(label string) error {
 		s.supervisor.Reconsider()
 	}
 	snap, err := s.observer.Snapshot(s.sc.Watch)
+	if s.lack.lacks(err) {
+		return fmt.Errorf("snapshot %s: %w", label, err)
+	}
 	if err != nil && !s.killed {
 		if end := s.driver.over(); end != nil {
 			return s.blame(&ended{*end})

@@ -139,7 +139,7 @@ func (s *session) sample() (observe.Sample, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sample, err := s.observer.Sample()
-	if err != nil {
+	if err != nil && !s.lack.lacks(err) {
 		if end := s.driver.over(); end != nil {
 			return sample, &ended{*end}
 		}
@@ -191,6 +191,7 @@ func (s *session) idle() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	members, err := s.observer.Members()
+	s.lack.lacks(err)
 	if err != nil {
 		return true
 	}

@@ -31,7 +31,7 @@ func (o *Observer) Files(pid int, paths []string) map[string]evidence.File {
 func (o *Observer) filesOf(p *proc, paths []string) map[string]evidence.File {
 	root := -1
 	if p != nil {
-		if fd, err := p.open("root", unix.O_PATH|unix.O_DIRECTORY); err == nil {
+		if fd, err := p.afresh().open("root", unix.O_PATH|unix.O_DIRECTORY); err == nil {
 			root = fd
 			defer unix.Close(fd)
 		}
@@ -61,7 +61,7 @@ func resolve(root int, path string, flags uint64) (int, error) {
 		fd, err := unix.Openat2(root, path, &how)
 		again := errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR)
 		if !again || tries == 16 {
-			return fd, err
+			return fd, missed(err)
 		}
 	}
 }
@@ -82,11 +82,12 @@ func fileOf(fd int) evidence.File {
 		f.Content = string(content)
 	case unix.S_IFDIR:
 		f.Type = "dir"
-		f.Entries = append(f.Entries, listAt(fd, ".", maxEntries)...)
+		entries, _ := listAt(fd, ".", maxEntries)
+		f.Entries = append(f.Entries, entries...)
 		slices.Sort(f.Entries)
 	case unix.S_IFLNK:
 		f.Type = "link"
-		f.Link = linkAt(fd, "")
+		f.Link, _ = linkAt(fd, "")
 	case unix.S_IFCHR:
 		f.Type, f.Major, f.Minor = "char", int(unix.Major(st.Rdev)), int(unix.Minor(st.Rdev))
 	case unix.S_IFBLK:

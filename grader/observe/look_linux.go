@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"cmp"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -52,7 +53,7 @@ func (l *look) close() {
 }
 
 // others are the members but for the box's init and the driver.
-func (l *look) others() []evidence.Process {
+func (l *look) others() ([]evidence.Process, error) {
 	all := []evidence.Process{}
 	for _, pid := range l.members {
 		if pid == l.o.init.pid || pid == l.o.driver.pid {
@@ -64,13 +65,17 @@ func (l *look) others() []evidence.Process {
 		}
 		// Asked again now that the process is held: its pid may be another's.
 		if l.o.boxPIDs.holds(l.o.root, pid) {
-			if seen, err := l.process(p, light); err == nil {
+			seen, err := l.process(p, light)
+			if err == nil {
 				all = append(all, seen)
+			} else if isBlind(err) {
+				p.close()
+				return nil, err
 			}
 		}
 		p.close()
 	}
-	return all
+	return all, nil
 }
 
 // process describes one process, by a thread that lives if there is one.
@@ -85,6 +90,9 @@ func (l *look) process(p *proc, much detail) (evidence.Process, error) {
 	}
 	defer thread.close()
 	living, _, err := l.task(thread, much)
+	if isBlind(err) {
+		return e, err
+	}
 	if err != nil {
 		return e, nil //nolint:nilerr // likewise
 	}
@@ -95,6 +103,7 @@ func (l *look) process(p *proc, much detail) (evidence.Process, error) {
 // task reads the status last: if it says alive, all that was read before it was
 // read from the living.
 func (l *look) task(p *proc, much detail) (evidence.Process, status, error) {
+	p = p.afresh()
 	ns := namespaces(p)
 	e := evidence.Process{
 		PID:       p.pid,
@@ -113,7 +122,7 @@ func (l *look) task(p *proc, much detail) (evidence.Process, status, error) {
 	uids := parseIDMap(p.read("uid_map", 64<<10))
 	gids := parseIDMap(p.read("gid_map", 64<<10))
 	st, err := p.settled()
-	if err != nil {
+	if err = cmp.Or(l.o.blind(p, err == nil && st.memory), err); err != nil {
 		return evidence.Process{}, st, err
 	}
 	l.fill(&e, st)

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,7 +45,7 @@ func (s pidSpace) holds(root, pid int) bool {
 		return err == nil
 	}
 	name := strconv.Itoa(pid) + "/ns/pid"
-	if linkAt(root, name) == "pid:["+strconv.Itoa(s.inode)+"]" {
+	if link, err := linkAt(root, name); err == nil && link == "pid:["+strconv.Itoa(s.inode)+"]" {
 		return true
 	}
 	fd, err := openAt(root, name, unix.O_RDONLY)
@@ -85,7 +86,11 @@ func (s pidSpace) listing() int {
 func (o *Observer) Members() ([]int, error) {
 	var pids []int
 	if o.boxProc >= 0 {
-		for _, own := range numericNames(listAt(o.boxProc, ".", maxProcesses)) {
+		names, err := listAt(o.boxProc, ".", maxProcesses)
+		if err != nil {
+			return nil, err
+		}
+		for _, own := range numericNames(names) {
 			if pid, err := nsAsk(o.boxPIDs.fd, nsPIDFromPIDNS, own); err == nil {
 				pids = append(pids, pid)
 			}
@@ -93,9 +98,9 @@ func (o *Observer) Members() ([]int, error) {
 		slices.Sort(pids)
 		return pids, nil
 	}
-	names := listAt(o.root, ".", 1<<20)
-	if len(names) == 0 {
-		return nil, errNoProc
+	names, err := listAt(o.root, ".", 1<<20)
+	if err != nil || len(names) == 0 {
+		return nil, cmp.Or(err, errNoProc)
 	}
 	for _, pid := range numericNames(names) {
 		if len(pids) < maxProcesses && o.boxPIDs.holds(o.root, pid) {
@@ -124,7 +129,8 @@ func (o *Observer) Host(pid int) (int, bool) {
 
 // scan is Host by trying everybody.
 func (o *Observer) scan(pid int) (int, bool) {
-	for _, name := range listAt(o.root, ".", 1<<20) {
+	names, _ := listAt(o.root, ".", 1<<20)
+	for _, name := range names {
 		host, err := strconv.Atoi(name)
 		if err != nil || !o.driverPIDs.holds(o.root, host) {
 			continue

@@ -80,7 +80,9 @@ func (l *look) list(v *netView) {
 	v.listed = true
 	l.o.visitor.do(func() {
 		if enter(v.fd, unix.CLONE_NEWNET) == nil {
-			v.handle, _ = netlink.NewHandle(unix.NETLINK_ROUTE)
+			var err error
+			v.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE)
+			_ = missed(err)
 		}
 	})
 	if v.handle == nil || v.handle.SetSocketTimeout(2*time.Second) != nil {
@@ -122,10 +124,12 @@ func steady[T any](list func() ([]T, error)) []T {
 	for range 3 {
 		all, err := list()
 		if !errors.Is(err, netlink.ErrDumpInterrupted) {
+			_ = missed(err)
 			return all
 		}
 	}
-	all, _ := list()
+	all, err := list()
+	_ = missed(err)
 	return all
 }
 

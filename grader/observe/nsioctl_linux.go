@@ -14,7 +14,7 @@ const (
 func nsAsk(fd, question, arg int) (int, error) {
 	answer, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), uintptr(question), uintptr(arg))
 	if errno != 0 {
-		return 0, errno
+		return 0, missed(errno)
 	}
 	return int(answer), nil
 }

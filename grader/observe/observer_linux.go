@@ -85,6 +85,9 @@ func (o *Observer) baseline() error {
 	}
 	st, err := o.driver.status()
 	o.filters = st.filterCount()
+	if r := o.driver.refused; r != nil { // our own launcher still, whatever it will become
+		return &BlindError{o.driver.pid, r.name, r.err}
+	}
 	return err
 }
 
@@ -124,8 +127,12 @@ func (o *Observer) Snapshot(watch []string) (evidence.Snapshot, error) {
 	if driver, err := l.process(o.driver, whole); err == nil {
 		s.Driver = driver
 		s.Astray = o.Astray()
+	} else if isBlind(err) {
+		return s, fmt.Errorf("snapshot: driver: %w", err)
 	}
-	s.Processes = l.others()
+	if s.Processes, err = l.others(); err != nil {
+		return s, fmt.Errorf("snapshot: %w", err)
+	}
 	s.Zombies, s.Bystander = o.unreaped()
 	s.Pins = l.pins(s.Driver.Mounts)
 	s.Files = o.filesOf(o.driver, watch)

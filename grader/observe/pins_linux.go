@@ -24,7 +24,7 @@ type pinned struct {
 
 // pinned opens the entries that the driver would find. The caller closes them.
 func (o *Observer) pinned() []pinned {
-	root, err := o.driver.open("root", unix.O_PATH|unix.O_DIRECTORY)
+	root, err := o.driver.afresh().open("root", unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
 		return nil
 	}
@@ -34,7 +34,7 @@ func (o *Observer) pinned() []pinned {
 		return nil
 	}
 	defer unix.Close(dir)
-	names := listAt(dir, ".", maxPins)
+	names, _ := listAt(dir, ".", maxPins)
 	slices.Sort(names)
 	var all []pinned
 	for _, name := range names {

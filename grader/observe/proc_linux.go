@@ -13,8 +13,9 @@ import (
 // proc is a hold on one process: a descriptor of its folder in /proc. When the
 // process is gone every look fails, also when its pid has been given away.
 type proc struct {
-	pid int
-	dir int // O_PATH
+	pid     int
+	dir     int      // O_PATH
+	refused *refusal // see [Observer.blind]
 }
 
 // openProc opens a process in the /proc that root is a descriptor of.
@@ -30,12 +31,17 @@ func (p *proc) close() { unix.Close(p.dir) }
 
 // read returns the first limit bytes of a file, nothing if it is unreadable.
 func (p *proc) read(name string, limit int) []byte {
-	data, _ := readAt(p.dir, name, limit)
+	data, err := readAt(p.dir, name, limit)
+	_ = p.ask(name, err)
 	return data
 }
 
 // link is the text of a link, empty if it is unreadable.
-func (p *proc) link(name string) string { return linkAt(p.dir, name) }
+func (p *proc) link(name string) string {
+	text, err := linkAt(p.dir, name)
+	_ = p.ask(name, err)
+	return text
+}
 
 // ns is the inode of one of the process's namespaces, 0 if it has none (any
 // more, or, for pid_for_children, yet).
@@ -45,12 +51,15 @@ func (p *proc) ns(name string) int {
 }
 
 // open opens a file of the process, or what a magic link of it leads to.
-func (p *proc) open(name string, flags int) (int, error) { return openAt(p.dir, name, flags) }
+func (p *proc) open(name string, flags int) (int, error) {
+	fd, err := openAt(p.dir, name, flags)
+	return fd, p.ask(name, err)
+}
 
 // status fails once the process is gone.
 func (p *proc) status() (status, error) {
 	data, err := readAt(p.dir, "status", 64<<10)
-	if err != nil {
+	if p.ask("status", err) != nil {
 		return status{}, fmt.Errorf("process %d: status: %w", p.pid, err)
 	}
 	return parseStatus(data), nil
@@ -89,13 +98,17 @@ func (p *proc) livingThread() (*proc, error) {
 }
 
 // list returns up to limit names in a folder of the process.
-func (p *proc) list(name string, limit int) []string { return listAt(p.dir, name, limit) }
+func (p *proc) list(name string, limit int) []string {
+	names, err := listAt(p.dir, name, limit)
+	_ = p.ask(name, err)
+	return names
+}
 
 func openAt(dir int, name string, flags int) (int, error) {
 	for {
 		fd, err := unix.Openat(dir, name, flags|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 		if !errors.Is(err, unix.EINTR) {
-			return fd, err
+			return fd, missed(err)
 		}
 	}
 }
@@ -120,7 +133,7 @@ func readAll(fd, limit int) ([]byte, error) {
 		case errors.Is(err, unix.EINTR):
 			continue
 		case err != nil:
-			return data, err
+			return data, missed(err)
 		case n == 0:
 			return data, nil
 		}
@@ -130,8 +143,8 @@ func readAll(fd, limit int) ([]byte, error) {
 }
 
 // countLines reads a file to its end, or to limit, without keeping it.
-func countLines(dir int, name string, limit int) int {
-	fd, err := openAt(dir, name, unix.O_RDONLY)
+func (p *proc) countLines(name string, limit int) int {
+	fd, err := p.open(name, unix.O_RDONLY)
 	if err != nil {
 		return 0
 	}
@@ -151,30 +164,29 @@ func countLines(dir int, name string, limit int) int {
 	return lines
 }
 
-func linkAt(dir int, name string) string {
+func linkAt(dir int, name string) (string, error) {
 	buf := make([]byte, 4096)
 	n, err := unix.Readlinkat(dir, name, buf)
 	if err != nil {
-		return ""
+		return "", missed(err)
 	}
-	return string(buf[:n])
+	return string(buf[:n]), nil
 }
 
-func listAt(dir int, name string, limit int) []string {
+func listAt(dir int, name string, limit int) (names []string, err error) {
 	fd, err := openAt(dir, name, unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	defer unix.Close(fd)
-	var names []string
 	for buf := make([]byte, 8<<10); len(names) < limit; {
 		n, err := unix.ReadDirent(fd, buf)
 		if err != nil || n <= 0 {
-			break
+			return names, missed(err)
 		}
 		_, _, names = unix.ParseDirent(buf[:n], limit-len(names), names)
 	}
-	return names
+	return names, nil
 }
 
 // inode is the inode behind a descriptor, 0 if it cannot be told.

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -15,13 +16,11 @@ type Sample struct {
 
 // Sample counts what the driver holds. It is an error if the driver has ended.
 func (o *Observer) Sample() (Sample, error) {
-	s := Sample{
-		FDs:    o.driver.countFDs(),
-		Mounts: countLines(o.driver.dir, "mountinfo", 64<<20),
-	}
+	driver := o.driver.afresh()
+	s := Sample{FDs: driver.countFDs(), Mounts: driver.countLines("mountinfo", 64<<20)}
 	s.Zombies, _ = o.unreaped()
-	st, err := o.driver.status()
-	if err != nil {
+	st, err := driver.status()
+	if err = cmp.Or(o.blind(driver, err == nil && st.memory), err); err != nil {
 		return Sample{}, fmt.Errorf("sample: %w", err)
 	}
 	if !st.memory {
@@ -65,7 +64,7 @@ func (o *Observer) unreaped() (zombies int, bystander bool) {
 // some kernels lack, everybody is a candidate.
 func (o *Observer) children() []int {
 	var pids []int
-	for _, task := range numericNames(o.driver.list("task", 1<<16)) {
+	for _, task := range numericNames(o.driver.afresh().list("task", 1<<16)) {
 		data, err := readAt(o.driver.dir, "task/"+strconv.Itoa(task)+"/children", 1<<20)
 		if err != nil && task == o.driver.pid {
 			pids, _ = o.Members()
