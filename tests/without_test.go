@@ -25,6 +25,8 @@ const asWithout = "moulinette-without"
 // loss is what a grader has to do without.
 type loss struct {
 	Mounts []mount            `json:"mounts"` // made over what is there, in a mount namespace of its own
+	Gone   []string           `json:"gone"`   // mounts that are taken away
+	Locked []string           `json:"locked"` // mounts that become read-only
 	Limits map[int]uint64     `json:"limits"` // resources
 	Calls  map[int]unix.Errno `json:"calls"`  // system calls that fail
 	Flags  map[int]uint64     `json:"flags"`  // of such a call, in its first argument: it fails only with one of them
@@ -52,6 +54,16 @@ func without(args []string) error {
 	for _, m := range l.Mounts {
 		if err := unix.Mount("loss", m.Target, m.Kind, 0, m.Data); err != nil {
 			return fmt.Errorf("%s: %w", m.Target, err)
+		}
+	}
+	for _, target := range l.Gone {
+		if err := unix.Unmount(target, unix.MNT_DETACH); err != nil {
+			return fmt.Errorf("%s: %w", target, err)
+		}
+	}
+	for _, target := range l.Locked {
+		if err := unix.Mount("", target, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, ""); err != nil {
+			return fmt.Errorf("%s: %w", target, err)
 		}
 	}
 	for resource, most := range l.Limits {
@@ -128,7 +140,7 @@ func TestWithout(t *testing.T) {
 			t.Fatal(err)
 		}
 		cmd := exec.Command("/proc/self/exe")
-		args := []string{filepath.Join(bin, "moulinette"), "grade", "../reference", "--format", "json", "--lang", "en"}
+		args := []string{filepath.Join(bin, "moulinette"), "grade", "../reference", "--isolation", "ns", "--format", "json", "--lang", "en"}
 		cmd.Args = append([]string{asWithout, string(text)}, append(args, row...)...)
 		cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+cache, "GOCACHE="+goEnv(t, "GOCACHE"), "TMPDIR="+tmp)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
@@ -161,6 +173,10 @@ func TestWithout(t *testing.T) {
 	noUserNS := refuse(unix.EPERM, unix.SYS_CLONE, unix.SYS_UNSHARE)
 	noUserNS.Flags = map[int]uint64{unix.SYS_CLONE: unix.CLONE_NEWUSER, unix.SYS_UNSHARE: unix.CLONE_NEWUSER}
 	noUserNS.Calls[unix.SYS_CLONE3] = unix.ENOSYS
+	memory, err := filepath.Glob("/sys/fs/cgroup/memory")
+	if err != nil || memory == nil {
+		memory = []string{"/sys/fs/cgroup"} // version 2
+	}
 	noNetlink := refuse(unix.EPERM, unix.SYS_SOCKET)
 	noNetlink.Is = map[int]uint64{unix.SYS_SOCKET: unix.AF_NETLINK}
 	for _, test := range []struct {
@@ -175,8 +191,13 @@ func TestWithout(t *testing.T) {
 		{"no room for temporary files", loss{Mounts: []mount{{"tmpfs", tmp, "size=4k"}}}, warm, ""},
 		{"no cgroups", loss{Mounts: []mount{{"tmpfs", "/sys/fs/cgroup", ""}}}, warm, ""},
 		{"a cgroup tree that cannot be written", loss{Mounts: []mount{{"tmpfs", "/sys/fs/cgroup", "size=4k,nr_inodes=1"}}}, warm, ""},
+		{"no memory controller", loss{Gone: memory}, warm, ""},
+		{"a memory controller that cannot be written", loss{Locked: memory}, warm, ""},
+		{"a memory controller out of sight", loss{Mounts: []mount{{"tmpfs", memory[0], ""}}}, warm, "cgroup"},
 		{"hardly any descriptors", loss{Limits: map[int]uint64{unix.RLIMIT_NOFILE: 12}}, warm, "too many open files"},
 		{"few descriptors", loss{Limits: map[int]uint64{unix.RLIMIT_NOFILE: 24}}, warm, "too many open files"},
+		{"descriptors for a box, and not for a look into it", loss{Limits: map[int]uint64{unix.RLIMIT_NOFILE: 30}}, warm, "too many open files"},
+		{"descriptors for half a look", loss{Limits: map[int]uint64{unix.RLIMIT_NOFILE: 36}}, warm, "too many open files"},
 		{"hardly any processes", loss{Group: group}, warm, "resource temporarily unavailable|errno=11"},
 		{"files of no size", loss{Limits: map[int]uint64{unix.RLIMIT_FSIZE: 4096}}, cold, "too large"},
 		{"little memory", loss{Limits: map[int]uint64{unix.RLIMIT_DATA: 256 << 20}}, warm, ""},
@@ -188,6 +209,9 @@ func TestWithout(t *testing.T) {
 		{"no user namespaces", noUserNS, warm, "not permitted"},
 		{"no pidfd", refuse(unix.ENOSYS, unix.SYS_PIDFD_OPEN), warm, ""},
 		{"no inotify left", refuse(unix.EMFILE, unix.SYS_INOTIFY_INIT1), warm, ""},
+		{"no memfd_create", refuse(unix.ENOSYS, unix.SYS_MEMFD_CREATE), warm, ""},
+		{"no openat2", refuse(unix.ENOSYS, unix.SYS_OPENAT2), warm, "openat2"},
+		{"an openat2 that the filter does not know", refuse(unix.EPERM, unix.SYS_OPENAT2), warm, "openat2"},
 		{"no process_vm_readv", refuse(unix.EPERM, unix.SYS_PROCESS_VM_READV), warm, ""},
 		{"a /proc without sysctls", loss{Mounts: []mount{{"tmpfs", "/proc/sys", "mode=0"}}}, warm, ""},
 		{"no mount_setattr", refuse(unix.ENOSYS, unix.SYS_MOUNT_SETATTR), warm, "read-only"},

@@ -22,8 +22,23 @@ import (
 const faceArg = "moulinette-driver"
 
 // faceReply is where a face leaves its reply if it does not become the probe: a
-// memfd, because a pipe could meet a fault that is meant for the submission.
+// file without a name, because a pipe could meet a fault that is meant for the
+// submission.
 const faceReply = 3
+
+// nameless opens such a file: in memory, or, on a host whose filter knows no
+// memfd_create, in a folder that every box has.
+func nameless() (int, error) {
+	fd, err := unix.MemfdCreate("reply", unix.MFD_CLOEXEC)
+	if err == nil {
+		return fd, nil
+	}
+	fd, other := unix.Open("/tmp", unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if other != nil {
+		return -1, fmt.Errorf("memfd: %w; /tmp: %w", err, other)
+	}
+	return fd, nil
+}
 
 // faceQuiet keeps the Go runtime from making system calls of its own on a
 // thread that has a filter on. The probe does not inherit it.
@@ -45,9 +60,9 @@ func isFace(name string) bool {
 // probe that the face became.
 func inFace(name string) call {
 	return func(s *shim, req *scenario.Request, reply *scenario.Reply) error {
-		fd, err := unix.MemfdCreate("reply", unix.MFD_CLOEXEC)
+		fd, err := nameless()
 		if err != nil {
-			return fault("%s: memfd: %v", name, err)
+			return fault("%s: %v", name, err)
 		}
 		defer func() { _ = unix.Close(fd) }()
 		status, err := s.faceRun(name, req, fd)

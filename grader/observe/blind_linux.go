@@ -23,9 +23,22 @@ func Shortage() error {
 	return nil
 }
 
-// Short tells whether err is of descriptors or memory that are used up.
+// UnableError is of a call that this host's kernel, or a filter, does not know.
+type UnableError struct {
+	Call string
+	Err  error
+}
+
+func (e *UnableError) Error() string { return e.Call + ": " + e.Err.Error() }
+
+// Unwrap gives the kernel's answer.
+func (e *UnableError) Unwrap() error { return e.Err }
+
+// Short tells whether err is of descriptors or memory that are used up, or of what
+// this host cannot do at all.
 func Short(err error) bool {
-	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOMEM) || errors.Is(err, unix.ENOBUFS)
+	_, unable := errors.AsType[*UnableError](err)
+	return unable || errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOMEM) || errors.Is(err, unix.ENOBUFS)
 }
 
 // missed passes an error on, and notes a shortage.

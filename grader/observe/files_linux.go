@@ -61,6 +61,9 @@ func resolve(root int, path string, flags uint64) (int, error) {
 		fd, err := unix.Openat2(root, path, &how)
 		again := errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR)
 		if !again || tries == 16 {
+			if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) { // no path is opened with EPERM
+				err = &UnableError{"openat2", err}
+			}
 			return fd, missed(err)
 		}
 	}
