@@ -34,8 +34,9 @@ type sheet struct {
 // ordinary is a place in which commands run as an ordinary user. Without root
 // it is the caller's own account, whatever that is allowed.
 type ordinary struct {
-	dir  string
-	root bool
+	dir     string
+	root    bool
+	helpers string // a file in dir, in place of newuidmap(1) and newgidmap(1)
 }
 
 // newOrdinary builds the reference's driver as root, so that the ordinary user
@@ -106,11 +107,14 @@ func (o *ordinary) command(ctx context.Context, subids string, args ...string) *
 mount --bind "$D/passwd" /etc/passwd
 mount --bind "$D/$SUBIDS" /etc/subuid
 mount --bind "$D/$SUBIDS" /etc/subgid
+for helper in newuidmap newgidmap; do
+	test -z "$HELPERS" || mount --bind "$D/$HELPERS" "$(command -v $helper)"
+done
 cd "$D"
 exec setpriv --reuid=$ID --regid=$ID --clear-groups "$D/bin/moulinette" "$@"`
 	cmd := exec.CommandContext(ctx, "sh", append([]string{"-c", script, "sh"}, args...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Unshareflags: syscall.CLONE_NEWNS}
-	cmd.Env = append(os.Environ(), "D="+o.dir, "HOME="+o.dir, "XDG_CACHE_HOME="+filepath.Join(o.dir, "cache"), "ID="+fmt.Sprint(ordinaryID), "SUBIDS="+subids)
+	cmd.Env = append(os.Environ(), "D="+o.dir, "HOME="+o.dir, "XDG_CACHE_HOME="+filepath.Join(o.dir, "cache"), "ID="+fmt.Sprint(ordinaryID), "SUBIDS="+subids, "HELPERS="+o.helpers)
 	return cmd
 }
 
@@ -137,15 +141,39 @@ func TestOrdinaryUserWithItsOwnIDAlone(t *testing.T) {
 		t.Skip("needs root, to become another user")
 	}
 	for _, spec := range []string{"truman_container", "ex02"} {
-		s, code := o.grade(t, spec, "none")
-		if len(s.Faults) > 0 || s.Score+s.Unjudged != 100 || (code != 0 && code != 3) {
-			t.Errorf("%s: exit %d, %+v; want every point earned or unjudged", spec, code, s)
-		}
-		for _, r := range s.Rows {
-			if r.Verdict == "fail" || r.Verdict == "not_judged" && r.Reason == "" {
-				t.Errorf("%s: row %s: %s %q", spec, r.ID, r.Verdict, r.Reason)
-			}
-		}
-		t.Logf("%s: %d earned, %d not judged", spec, s.Score, s.Unjudged)
+		unjudged(t, o, spec, "none")
 	}
+}
+
+// Subordinate ids are of no use without the programs that map them, or where these
+// cannot gain the privilege that it takes.
+func TestOrdinaryUserWithoutHelpers(t *testing.T) {
+	helper, err := exec.LookPath("newuidmap")
+	if err != nil {
+		t.Skip("there are none here")
+	}
+	o := newOrdinary(t)
+	if !o.root {
+		t.Skip("needs root, to become another user")
+	}
+	must(t, exec.Command("cp", "--no-preserve=mode", helper, filepath.Join(o.dir, "powerless")))
+	must(t, exec.Command("chmod", "755", filepath.Join(o.dir, "powerless")))
+	for _, o.helpers = range []string{"none", "powerless"} {
+		t.Run(o.helpers, func(t *testing.T) { unjudged(t, o, "truman_container", "subids") })
+	}
+}
+
+// unjudged wants what this user's host cannot show not judged, and nothing failed.
+func unjudged(t *testing.T, o *ordinary, spec, subids string) {
+	t.Helper()
+	s, code := o.grade(t, spec, subids)
+	if len(s.Faults) > 0 || s.Score+s.Unjudged != 100 || s.Unjudged == 0 || (code != 0 && code != 3) {
+		t.Errorf("%s: exit %d, %+v; want every point earned or unjudged", spec, code, s)
+	}
+	for _, r := range s.Rows {
+		if r.Verdict == "fail" || r.Verdict == "not_judged" && r.Reason == "" {
+			t.Errorf("%s: row %s: %s %q", spec, r.ID, r.Verdict, r.Reason)
+		}
+	}
+	t.Logf("%s: %d earned, %d not judged", spec, s.Score, s.Unjudged)
 }

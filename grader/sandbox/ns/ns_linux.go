@@ -55,6 +55,11 @@ func New(o Options) (*Opener, error) {
 	}
 	// A first agent, without a submission, tells what a box offers here.
 	s, err := op.open(context.Background(), o.Agent)
+	if err != nil && op.mode == box.Subordinate {
+		// The helpers are there and of no use, as where nothing may gain privileges.
+		op.mode = box.Single
+		s, err = op.open(context.Background(), o.Agent)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: this host cannot open a box of namespaces (see moulinette doctor): %w", err)
 	}
