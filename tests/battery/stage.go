@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"syscall"
 
 	"moulinette/grader"
+	"moulinette/grader/box"
+	"moulinette/grader/sandbox/ns"
 	"moulinette/grader/submission"
 	"moulinette/tests/fingerprint"
 )
@@ -36,6 +39,8 @@ type Stage struct {
 	Root    string // the repository
 	Agent   string
 	Builder *submission.Builder
+
+	Users []User // that programs can be played as here
 
 	canary *exec.Cmd
 	agents map[int]bool // of all that was played since the fingerprint was taken
@@ -70,7 +75,7 @@ func Open(dir, root string) (*Stage, error) {
 		return nil, fmt.Errorf("build the agent: %w: %s", err, out)
 	}
 	s.Builder = &submission.Builder{Cache: filepath.Join(dir, "cache"), Sources: grader.Sources(), Jail: s.Agent}
-	if err := s.copyPlayer(); err != nil {
+	if err := errors.Join(s.copyPlayer(), s.findUsers()); err != nil {
 		return nil, err
 	}
 	// The canary waits for the end of its input, and should die of nothing else.
@@ -85,6 +90,23 @@ func Open(dir, root string) (*Stage, error) {
 func (s *Stage) Close() {
 	_ = s.canary.Process.Kill()
 	_ = s.canary.Wait()
+}
+
+// findUsers: root can become anybody, and who is somebody else is that alone.
+func (s *Stage) findUsers() error {
+	if os.Geteuid() == 0 {
+		s.Users = []User{Root, Subordinate, Single}
+		return nil
+	}
+	opener, err := ns.New(ns.Options{Agent: s.Agent})
+	if err != nil {
+		return err
+	}
+	s.Users = []User{Single}
+	if opener.Mode() == box.Subordinate {
+		s.Users = []User{Subordinate}
+	}
+	return nil
 }
 
 // copyPlayer makes a copy of the running program that everybody can execute.
@@ -129,7 +151,7 @@ func (s *Stage) Play(ctx context.Context, as User, p Plan) ([][]Outcome, error) 
 	}
 	player := []string{filepath.Join(s.Dir, "player"), playerArgument}
 	cmd := exec.CommandContext(ctx, player[0], player[1:]...)
-	if as != Root {
+	if as != Root && os.Geteuid() == 0 {
 		cmd = exec.CommandContext(ctx, "sh", append([]string{"-c", becoming, "sh"}, player...)...)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Unshareflags: syscall.CLONE_NEWNS}
 	}

@@ -2,6 +2,7 @@ package fingerprint
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -36,6 +37,9 @@ func systemFiles(Place) (map[string]string, error) {
 				return fs.SkipDir
 			}
 			facts[path], err = folder(path, true)
+			if errors.Is(err, fs.ErrPermission) {
+				return fs.SkipDir // not root's business
+			}
 			return err
 		})
 		if err != nil {

@@ -55,7 +55,7 @@ var parts = []part{
 	{"scratch", scratch},
 }
 
-// Take takes the fingerprint of this machine. It wants root, which sees all.
+// Take takes the fingerprint of this machine. Root sees all of it, others what they may.
 func Take(p Place) (*Print, error) {
 	print := &Print{place: p, parts: map[string]map[string]string{}}
 	for _, part := range parts {

@@ -28,9 +28,8 @@ const (
 // every so often, and in the end.
 func TestSoak(t *testing.T) {
 	s := newSoaking(open(t))
-	users := []battery.User{battery.Root, battery.Subordinate, battery.Single}
 	for round, played := 0, 0; played < *soak && !t.Failed(); round++ {
-		as, start := users[round%len(users)], time.Now()
+		as, start := s.Users[round%len(s.Users)], time.Now()
 		some := s.draw(max(1, min(together, *soak-played)/(1+company)))
 		s.play(t, as, some)
 		half := time.Now()
