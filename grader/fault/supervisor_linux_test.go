@@ -222,6 +222,12 @@ func TestDenied(t *testing.T) {
 	expect(t, start(t, Options{}, acts...).act(), acts, nil)
 }
 
+// TestPersonal: what is for oneself cannot be done to the init of the box.
+func TestPersonal(t *testing.T) {
+	acts := []string{"personal"}
+	expect(t, start(t, Options{}, acts...).act(), acts, nil)
+}
+
 // TestSocketFamilies: some are not confined by a network namespace.
 func TestSocketFamilies(t *testing.T) {
 	acts := []string{"families"}

@@ -34,6 +34,7 @@ func tricks() map[string]func() error {
 		"small flood":     func() error { return flood(3) },
 		"changing path":   changingPath,
 		"denied":          tryDenied,
+		"personal":        tryPersonal,
 		"families":        tryFamilies,
 		"ptrace":          func() error { return raw(unix.SYS_PTRACE, unix.PTRACE_DETACH, 1) },
 		"reboot":          func() error { return raw(unix.SYS_REBOOT, 1, 2, 3) },
@@ -194,6 +195,19 @@ func tryDenied() error {
 		}
 	}
 	return nil
+}
+
+// tryPersonal makes calls about others, and the same about itself.
+func tryPersonal() error {
+	limit := &unix.Rlimit{}
+	for nr, arg := range personal() {
+		args := [3]uintptr{}
+		args[arg] = 1
+		if err := raw(nr, args[0], args[1], args[2]); !errors.Is(err, unix.EPERM) {
+			return fmt.Errorf("call %d about init: %w", nr, err)
+		}
+	}
+	return errors.Join(unix.Prlimit(0, unix.RLIMIT_CORE, nil, limit), unix.Prlimit(0, unix.RLIMIT_CORE, limit, nil), unix.Setpriority(unix.PRIO_PROCESS, 0, 1))
 }
 
 // tryFamilies opens a socket of each family that there might be.
