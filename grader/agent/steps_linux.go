@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -18,7 +19,7 @@ func (s *session) step(step scenario.Step) error {
 	case step.Call != "":
 		return s.call(step)
 	case step.Host != nil:
-		return s.box.Host(*step.Host)
+		return s.host(step)
 	case step.Probe != nil:
 		return s.probes.ask(step.As, *step.Probe, s.stepDeadline())
 	case step.Observe:
@@ -27,6 +28,16 @@ func (s *session) step(step scenario.Step) error {
 		return s.kill(step)
 	}
 	return errors.New("empty step")
+}
+
+// host has init play the rest of the host. Where it does so was made for it before
+// the submission began: what is in its way now, the submission has put there.
+func (s *session) host(step scenario.Step) error {
+	err := s.box.Host(*step.Host)
+	if _, told := errors.AsType[unix.Errno](err); !told || observe.Short(err) {
+		return err
+	}
+	return &ended{evidence.End{Outcome: evidence.Spoiled, Step: cmp.Or(step.As, "host"), Reason: err.Error()}}
 }
 
 // warmUp calls are made before growth is measured: the runtime's own first

@@ -46,6 +46,7 @@ const (
 	Flooded     Outcome = "flooded"     // more output than the limit
 	Exhausted   Outcome = "exhausted"   // memory or processes over the limit
 	Babbled     Outcome = "babbled"     // the driver's answer was no answer
+	Spoiled     Outcome = "spoiled"     // the place where the host was to act has been changed
 	Unavailable Outcome = "unavailable" // this host lacks what the scenario needs
 	Broken      Outcome = "broken"      // a fault of the harness or the host
 )

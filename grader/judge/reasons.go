@@ -85,6 +85,9 @@ func broke(end evidence.End) spec.Text {
 	case evidence.Exhausted:
 		return text("Votre programme a dépassé sa limite de mémoire ou de processus pendant l'étape %s.",
 			"Your program went over its limit of memory or processes during the step %s.", step)
+	case evidence.Spoiled:
+		return text("L'hôte n'a pas pu agir à l'étape %[1]s (%[2]s) : votre programme a changé ce qui n'était pas à lui.",
+			"The host could not act in the step %[1]s (%[2]s): your program has changed what was not its own.", step, short(end.Reason))
 	default: // babbled
 	}
 	return text("La réponse à l'étape %s est illisible : le canal du correcteur ne vous appartient pas.",

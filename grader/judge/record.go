@@ -89,7 +89,7 @@ func ending(sc *spec.Scenario, rec *evidence.Record) (Verdict, spec.Text) {
 func unsound(sc *spec.Scenario, rec *evidence.Record) string {
 	switch rec.End.Outcome {
 	case evidence.Completed, evidence.Exited, evidence.Hung, evidence.Flooded, evidence.Exhausted,
-		evidence.Babbled, evidence.Unavailable, evidence.Broken:
+		evidence.Babbled, evidence.Spoiled, evidence.Unavailable, evidence.Broken:
 	default:
 		return fmt.Sprintf("the record has the unknown outcome %q", string(rec.End.Outcome))
 	}
