@@ -47,7 +47,7 @@ func inOwnMachine(m *testing.M) int {
 
 // changes are what a program that got out could do, each with the words by which
 // the fingerprint tells of it, and the way back.
-func changes(t *testing.T, scratch, etc string, child *exec.Cmd) map[string]func() (string, func()) {
+func changes(t *testing.T, scratch, etc, repository string, child *exec.Cmd) map[string]func() (string, func()) {
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -63,6 +63,32 @@ func changes(t *testing.T, scratch, etc string, child *exec.Cmd) map[string]func
 			l := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "evil0"}, PeerName: "evil1"}
 			must(netlink.LinkAdd(l))
 			return "network: link evil0 is new", func() { must(netlink.LinkDel(l)) }
+		},
+		"an address": func() (string, func()) {
+			lo, err := netlink.LinkByName("lo")
+			must(err)
+			addr, err := netlink.ParseAddr("10.66.6.6/32")
+			must(err)
+			must(netlink.AddrAdd(lo, addr))
+			return "network: address 10.66.6.6/32", func() { must(netlink.AddrDel(lo, addr)) }
+		},
+		"a route": func() (string, func()) {
+			lo, err := netlink.LinkByName("lo")
+			must(err)
+			must(netlink.LinkSetUp(lo))
+			to, err := netlink.ParseIPNet("10.66.6.0/24")
+			must(err)
+			r := &netlink.Route{LinkIndex: lo.Attrs().Index, Dst: to}
+			must(netlink.RouteAdd(r))
+			return "10.66.6.0/24", func() { must(netlink.RouteDel(r)); must(netlink.LinkSetDown(lo)) }
+		},
+		"a named namespace": func() (string, func()) {
+			must(os.WriteFile("/run/netns/evil", nil, 0o600))
+			return "network: /run/netns/evil is new", func() { must(os.Remove("/run/netns/evil")) }
+		},
+		"a file of the repository": func() (string, func()) {
+			must(os.WriteFile(filepath.Join(repository, "kept"), []byte("forged"), 0o600))
+			return "repository: kept was", func() { must(os.WriteFile(filepath.Join(repository, "kept"), []byte("kept"), 0o600)) }
 		},
 		"the hostname": func() (string, func()) {
 			was, err := os.Hostname()
@@ -124,19 +150,39 @@ func TestEveryChangeIsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = child.Process.Kill(); _ = child.Wait() }()
-	scratch := t.TempDir()
-	p, err := fingerprint.Take(fingerprint.Place{Scratch: []string{scratch}, Living: []int{child.Process.Pid}})
+	for _, args := range [][]string{{"mount", "-t", "tmpfs", "run", "/run"}, {"mkdir", "/run/netns"}} {
+		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v, %s", args, err, out)
+		}
+	}
+	scratch, repository := t.TempDir(), keep(t)
+	p, err := fingerprint.Take(fingerprint.Place{Repository: repository, Scratch: []string{scratch}, Living: []int{child.Process.Pid}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	impatient, cancel := context.WithCancel(t.Context())
 	cancel() // one look is enough: nothing here needs time
-	for name, change := range changes(t, scratch, etc, child) {
+	for name, change := range changes(t, scratch, etc, repository, child) {
 		if name != "a system file" { // it has no way back
 			found(impatient, t, p, name, change)
 		}
 	}
-	found(impatient, t, p, "a system file", changes(t, scratch, etc, child)["a system file"])
+	found(impatient, t, p, "a system file", changes(t, scratch, etc, repository, child)["a system file"])
+}
+
+// keep makes a repository of one file.
+func keep(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "kept"), []byte("kept"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"init", "-q"}, {"add", "kept"}} {
+		if out, err := exec.Command("git", append([]string{"-C", dir}, args...)...).CombinedOutput(); err != nil {
+			t.Fatalf("git %v: %v, %s", args, err, out)
+		}
+	}
+	return dir
 }
 
 func found(ctx context.Context, t *testing.T, p *fingerprint.Print, name string, change func() (string, func())) {

@@ -222,6 +222,28 @@ func TestProbeIsObserved(t *testing.T) {
 	}
 }
 
+// Boxes side by side have ids that nobody else has.
+func TestIDsAreNobodyElses(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("an ordinary user shares its own among its boxes")
+	}
+	var ranges []evidence.IDMap
+	for range 3 {
+		driver := run(t, open(t, built.reference), call("is_container_init")).At["before"].Driver
+		for _, ids := range [][]evidence.IDMap{driver.UIDMap, driver.GIDMap} {
+			if len(ids) != 1 || ids[0].Inside != 0 || ids[0].Count != 65536 || ids[0].Outside < 65536 {
+				t.Fatalf("got the map %+v; want one range of 65536 ids, none of them an account's", ids)
+			}
+		}
+		for _, other := range ranges {
+			if d := other.Outside - driver.UIDMap[0].Outside; d > -65536 && d < 65536 {
+				t.Errorf("%+v and %+v overlap", other, driver.UIDMap[0])
+			}
+		}
+		ranges = append(ranges, driver.UIDMap[0])
+	}
+}
+
 // What a submission leaves behind, however hard it tries, is gone when Run
 // returns.
 func TestNothingSurvives(t *testing.T) {
