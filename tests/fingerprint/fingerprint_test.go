@@ -75,12 +75,11 @@ func changes(t *testing.T, scratch, etc, repository string, child *exec.Cmd) map
 		"a route": func() (string, func()) {
 			lo, err := netlink.LinkByName("lo")
 			must(err)
-			must(netlink.LinkSetUp(lo))
 			to, err := netlink.ParseIPNet("10.66.6.0/24")
 			must(err)
 			r := &netlink.Route{LinkIndex: lo.Attrs().Index, Dst: to}
 			must(netlink.RouteAdd(r))
-			return "10.66.6.0/24", func() { must(netlink.RouteDel(r)); must(netlink.LinkSetDown(lo)) }
+			return "10.66.6.0/24", func() { must(netlink.RouteDel(r)) }
 		},
 		"a named namespace": func() (string, func()) {
 			must(os.WriteFile("/run/netns/evil", nil, 0o600))
@@ -150,7 +149,7 @@ func TestEveryChangeIsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = child.Process.Kill(); _ = child.Wait() }()
-	for _, args := range [][]string{{"mount", "-t", "tmpfs", "run", "/run"}, {"mkdir", "/run/netns"}} {
+	for _, args := range [][]string{{"mount", "-t", "tmpfs", "run", "/run"}, {"mkdir", "/run/netns"}, {"ip", "link", "set", "lo", "up"}} {
 		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v, %s", args, err, out)
 		}
