@@ -326,7 +326,11 @@ func (s *session) doubt(r scenario.Reply) error {
 		kinds = append(kinds, t.Flags)
 	}
 	for _, flags := range kinds {
-		if err := s.box.CanClone(flags); err != nil {
+		err := s.box.CanClone(flags)
+		if errors.Is(err, unix.ENOSPC) && box.HostClones(flags) == nil {
+			continue // only the box has a limit there, which its own root has set
+		}
+		if err != nil {
 			return fmt.Errorf("prepare the world: %s%s: %w", r.Fault, r.Panic, err)
 		}
 	}

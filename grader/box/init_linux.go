@@ -174,12 +174,8 @@ func (b *Box) mounts(p *puppet.Program) {
 
 // canClone starts a process that ends at once.
 func canClone(flags []string) *puppet.Program {
-	bits := int(unix.SIGCHLD)
-	for _, name := range flags {
-		bits |= int(scenario.FlagNames()[name])
-	}
 	p := puppet.NewProgram()
-	p.Call("clone", unix.SYS_CLONE, bits, 0, 0, 0, 0).Fork(puppet.Control, func() {
+	p.Call("clone", unix.SYS_CLONE, int(cloneBits(flags)), 0, 0, 0, 0).Fork(puppet.Control, func() {
 		p.Call("exit", unix.SYS_EXIT_GROUP, 0)
 	})
 	return p
