@@ -93,8 +93,9 @@ func (p *probes) accept(l *net.UnixListener) {
 		case err != nil:
 			continue // a visitor that has gone again
 		}
+		tight := crowded(conn)
 		p.mu.Lock()
-		over := p.closed || len(p.conns) >= 4096
+		over := p.closed || tight || len(p.conns) >= 4096
 		if !over {
 			p.conns = append(p.conns, conn)
 			p.readers.Add(1)
@@ -109,6 +110,23 @@ func (p *probes) accept(l *net.UnixListener) {
 			p.receive(conn)
 		}()
 	}
+}
+
+// reserve is how many descriptors visitors leave to our looks, where there are several
+// times as many: who comes in crowds shall not blind us.
+const reserve = 128
+
+// crowded tells whether there are too many visitors for that. Each takes two
+// descriptors, the second later, and the kernel gives the lowest that is free.
+func crowded(conn *net.UnixConn) bool {
+	var limit unix.Rlimit
+	raw, err := conn.SyscallConn()
+	if err != nil || unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil || limit.Cur < 4*reserve {
+		return false
+	}
+	crowd := false
+	_ = raw.Control(func(fd uintptr) { crowd = uint64(fd) >= (limit.Cur-reserve)/2 })
+	return crowd
 }
 
 // strike sends a signal to the first probe of that name, from outside.

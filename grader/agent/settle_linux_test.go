@@ -75,3 +75,40 @@ func connected(t *testing.T) (ours, theirs *net.UnixConn) {
 	}
 	return ours, theirs
 }
+
+// Visitors in crowds leave the agent descriptors to look with.
+func TestCrowd(t *testing.T) {
+	var was unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &was); err != nil {
+		t.Fatal(err)
+	}
+	limit := was
+	limit.Cur = min(4*reserve, was.Max)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Setrlimit(unix.RLIMIT_NOFILE, &was) })
+	for n := 0; ; n++ {
+		ours, theirs := connected(t)
+		defer func() { ours.Close(); theirs.Close() }()
+		if crowded(ours) {
+			break
+		}
+		if n > 4*reserve {
+			t.Fatal("never a crowd")
+		}
+	}
+	var reserved []*os.File
+	defer func() {
+		for _, f := range reserved {
+			f.Close()
+		}
+	}()
+	for range 2 * reserve {
+		f, err := os.Open("/dev/null")
+		if err != nil {
+			t.Fatalf("after %d descriptors: %v", len(reserved), err)
+		}
+		reserved = append(reserved, f)
+	}
+}

@@ -142,6 +142,9 @@ mount --bind "$D/$AS" /etc/subuid
 mount --bind "$D/$AS" /etc/subgid
 exec setpriv --reuid=$ID --regid=$ID --clear-groups "$@"`
 
+// fewDescriptors is a limit that many a host has.
+const fewDescriptors = `ulimit -n 1024; exec "$@"`
+
 // Play has a player play a plan as a user.
 func (s *Stage) Play(ctx context.Context, as User, p Plan) ([][]Outcome, error) {
 	p.Agent = s.Agent
@@ -149,7 +152,7 @@ func (s *Stage) Play(ctx context.Context, as User, p Plan) ([][]Outcome, error) 
 	if err != nil {
 		return nil, err
 	}
-	player := []string{filepath.Join(s.Dir, "player"), playerArgument}
+	player := []string{"sh", "-c", fewDescriptors, "sh", filepath.Join(s.Dir, "player"), playerArgument}
 	cmd := exec.CommandContext(ctx, player[0], player[1:]...)
 	if as != Root && os.Geteuid() == 0 {
 		cmd = exec.CommandContext(ctx, "sh", append([]string{"-c", becoming, "sh"}, player...)...)
