@@ -13,7 +13,7 @@ func strayKinds() []string {
 // was never brought back works on for whoever is given it next.
 func (o *Observer) Astray() int {
 	count := 0
-	for _, task := range numericNames(o.driver.list("task", 1<<16)) {
+	for _, task := range numericNames(o.driver.afresh().list("task", 1<<16)) {
 		if task != o.driver.pid && o.strays("task/"+strconv.Itoa(task)+"/ns/") {
 			count++
 		}
@@ -25,7 +25,7 @@ func (o *Observer) Astray() int {
 // or whose links are no more, has not.
 func (o *Observer) strays(ns string) bool {
 	for _, kind := range strayKinds() {
-		if there := o.driver.link(ns + kind); there != "" && there != o.home[kind] {
+		if there := o.driver.afresh().link(ns + kind); there != "" && there != o.home[kind] {
 			return true
 		}
 	}
