@@ -14,7 +14,6 @@ import (
 	"sync"
 	"time"
 
-
 	"moulinette/grader/agent"
 	"moulinette/grader/box"
 	"moulinette/grader/evidence"
