@@ -216,11 +216,18 @@ func (s *session) bury() {
 }
 
 // comeHome gives threads that are elsewhere the time to end: one that is thrown
-// away after its errand does so a moment after its call. One that never ends is
-// for ever elsewhere, and only then is this patience spent.
+// away after its errand does so a moment after its call. Once all threads sleep, and
+// for several looks, none is on its way any more.
 func (s *session) comeHome() {
-	for limit := time.Now().Add(patience); time.Now().Before(limit) && s.observer.Astray() > 0; {
+	const looks = 5
+	last, asleep := -1, 0
+	for limit := time.Now().Add(patience); time.Now().Before(limit) && asleep < looks && s.observer.Astray() > 0; {
 		s.probes.next(dying / 100)
+		now := s.observer.Switches()
+		if now < 0 || now != last {
+			asleep = 0
+		}
+		last, asleep = now, asleep+1
 	}
 }
 

@@ -32,6 +32,22 @@ func (o *Observer) strays(ns string) bool {
 	return false
 }
 
+// Switches sums how often the driver's threads were put on and off a processor; it
+// is negative if one of them is on one, or wants to be. Threads that stay at one sum
+// all sleep.
+func (o *Observer) Switches() int {
+	sum := 0
+	for _, task := range numericNames(o.driver.afresh().list("task", 1<<16)) {
+		data, err := readAt(o.driver.dir, "task/"+strconv.Itoa(task)+"/status", 64<<10)
+		st := parseStatus(data)
+		if err != nil || st.state != "S" {
+			return -1
+		}
+		sum += st.switches
+	}
+	return sum
+}
+
 // stand notes where the driver began.
 func (o *Observer) stand() {
 	o.home = map[string]string{}

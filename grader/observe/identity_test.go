@@ -110,6 +110,26 @@ func TestAstray(t *testing.T) {
 	equal(t, "and the main thread", b.o.Astray(), 2)
 }
 
+// TestSwitches finds that a driver sleeps, as one does that waits for a word, and
+// that it has been at work in between.
+func TestSwitches(t *testing.T) {
+	b := newBox(t)
+	asleep := func() int {
+		for last := -1; ; {
+			now := b.o.Switches()
+			if now > 0 && now == last {
+				return now
+			}
+			last = now
+		}
+	}
+	before := asleep()
+	b.driver.do("unshare", strconv.Itoa(unix.CLONE_NEWIPC))
+	if after := asleep(); after <= before {
+		t.Errorf("%d switches, and %d after some work", before, after)
+	}
+}
+
 // TestMaps checks that outside ids are the numbers that were written.
 func TestMaps(t *testing.T) {
 	b := newBox(t)

@@ -17,6 +17,7 @@ type status struct {
 	uid, gid int // effective
 	nspid    []int
 	threads  int
+	switches int // how often it was put on and off a processor
 	dataKiB  int
 	memory   bool // it still has an address space: the first thing an exit takes
 	caps     struct{ effective, permitted, inheritable, bounding, ambient uint64 }
@@ -57,6 +58,8 @@ func (s *status) set(key, value string) {
 		s.nspid = numbers(value)
 	case "Threads":
 		s.threads = number(value)
+	case "voluntary_ctxt_switches", "nonvoluntary_ctxt_switches":
+		s.switches += number(value)
 	case "VmData":
 		s.dataKiB, s.memory = number(strings.TrimSuffix(value, " kB")), true
 	case "NoNewPrivs":
