@@ -120,10 +120,15 @@ func Reaper() error {
 }
 
 // cgroups are the groups and what each allows. Those of gradings are left out: on
-// a busy machine there are others beside us. [Groups] tells of our own.
+// a busy machine there are others beside us. [Groups] tells of our own. So are those
+// beside the group that we are in: other sessions of the machine come and go.
 func cgroups(Place) (map[string]string, error) {
 	facts := map[string]string{}
-	err := filepath.WalkDir("/sys/fs/cgroup", func(path string, e os.DirEntry, err error) error {
+	own, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return nil, err
+	}
+	err = filepath.WalkDir("/sys/fs/cgroup", func(path string, e os.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return nil // it has just been removed
@@ -131,11 +136,25 @@ func cgroups(Place) (map[string]string, error) {
 			return nil
 		case strings.HasPrefix(e.Name(), groupPrefix):
 			return filepath.SkipDir
+		case anotherSession(path, string(own)):
+			return filepath.SkipDir
 		}
 		facts[path] = limits(path)
 		return nil
 	})
 	return facts, err
+}
+
+// anotherSession tells whether a group stands beside the one that we are in, by
+// /proc/self/cgroup (cgroups(7)), and that one not at the top.
+func anotherSession(group, own string) bool {
+	for line := range strings.Lines(own) {
+		_, mine, _ := strings.Cut(strings.TrimSpace(line), ":/")
+		if beside := filepath.Dir("/" + mine); beside != "/" && strings.HasSuffix(filepath.Dir(group), beside) && !strings.HasSuffix(group, "/"+mine) {
+			return true
+		}
+	}
+	return false
 }
 
 const groupPrefix = "moulinette-"
