@@ -51,11 +51,11 @@ func (s *session) suspect(pid int, pidfd *os.File, name string) string {
 		return why
 	}
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if s.lacks(err) || err != nil || !strings.Contains(string(status), "\nTracerPid:\t0\n") {
-		return "it is traced by another process"
-	}
-	if unix.PidfdSendSignal(int(pidfd.Fd()), 0, nil, 0) != nil {
+	if s.lacks(err) || err != nil || unix.PidfdSendSignal(int(pidfd.Fd()), 0, nil, 0) != nil {
 		return "it was gone before it could be looked at"
+	}
+	if !strings.Contains(string(status), "\nTracerPid:\t0\n") {
+		return "it is traced by another process"
 	}
 	return ""
 }
