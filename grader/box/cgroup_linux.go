@@ -54,9 +54,20 @@ func findCgroups(m Mode) *cgroups {
 		}
 		c.own = append(c.own, f)
 	}
-	sweep(c.memoryDir)
-	sweep(c.pidsDir)
+	sweep(c.memoryDir, sweepTimeout)
+	sweep(c.pidsDir, sweepTimeout)
 	return c
+}
+
+// Sweep removes the groups that agents which are dead by now have left, for whoever
+// had to kill one. Each is given so long: what was in it dies with its agent, but not
+// at once.
+func Sweep(m Mode, each time.Duration) {
+	c := findCgroups(m)
+	closeAll(c.own)
+	for _, dir := range different(c.memoryDir, c.pidsDir) {
+		sweep(dir, each)
+	}
 }
 
 // threads is the list of threads of a group of version 1.
@@ -118,7 +129,7 @@ func ownCgroups() map[string]string {
 // delegated reports whether groups with memory and pids limits can be made in
 // dir, a folder of cgroup version 2.
 func delegated(dir string) bool {
-	sweep(dir)
+	sweep(dir, sweepTimeout)
 	if unix.Access(dir, unix.W_OK) != nil {
 		return false
 	}
@@ -139,7 +150,7 @@ func usable(dir string) string {
 
 // sweep removes groups whose agent is dead: a grader that was killed leaves
 // nothing but these empty folders.
-func sweep(dir string) {
+func sweep(dir string, each time.Duration) {
 	if dir == "" {
 		return
 	}
@@ -151,7 +162,7 @@ func sweep(dir string) {
 		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(g), cgroupPrefix), "-")
 		n, err := strconv.Atoi(pid)
 		if err == nil && errors.Is(unix.Kill(n, 0), unix.ESRCH) {
-			_ = removeGroup(g, sweepTimeout)
+			_ = removeGroup(g, each)
 		}
 	}
 }

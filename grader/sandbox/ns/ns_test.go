@@ -319,6 +319,9 @@ func TestAgentKilled(t *testing.T) {
 	for _, pid := range inits {
 		awaitDeath(t, pid)
 	}
+	if left := groupsOf(agents[0]); left > 0 {
+		t.Errorf("%d cgroups are left", left)
+	}
 }
 
 // children lists the live children of a process, of all its threads.

@@ -24,6 +24,7 @@ import (
 // process is a running agent.
 type process struct {
 	cmd    *exec.Cmd
+	mode   box.Mode
 	stderr *tail
 	once   sync.Once
 	died   chan struct{}
@@ -37,7 +38,7 @@ func (o *Opener) start() (*process, *net.UnixConn, error) {
 		return nil, nil, err
 	}
 	defer theirs.Close()
-	p := &process{stderr: &tail{}, died: make(chan struct{})}
+	p := &process{mode: o.mode, stderr: &tail{}, died: make(chan struct{})}
 	p.cmd = exec.Command(o.options.Agent)
 	p.cmd.Args = []string{"moulinette-agent"}
 	p.cmd.Env = []string{"GOMAXPROCS=2", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
@@ -125,6 +126,9 @@ func (p *process) kill() string {
 	p.once.Do(func() {
 		_ = p.cmd.Process.Kill()
 		<-p.died
+		if !p.cmd.ProcessState.Success() { // it had no time to clear up
+			box.Sweep(p.mode, patience)
+		}
 	})
 	if said := p.stderr.String(); said != "" {
 		return ": " + said
