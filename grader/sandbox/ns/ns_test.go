@@ -299,7 +299,12 @@ func TestFloodIsStopped(t *testing.T) {
 // The agent's own death leaves nothing alive, and the sandbox says that it is
 // the harness's fault.
 func TestAgentKilled(t *testing.T) {
-	s := open(t, built.hangs)
+	op := opener(t, ns.Options{})
+	s, err := op.Open(t.Context(), built.hangs, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
 	agents := children(t, os.Getpid())
 	if len(agents) != 1 {
 		t.Fatalf("agents %v; want one", agents)
@@ -310,6 +315,12 @@ func TestAgentKilled(t *testing.T) {
 		failed <- err
 	}()
 	inits := awaitChildren(t, agents[0])
+	limited := slices.Contains(op.Host().Features, "process_limit")
+	for deadline := time.Now().Add(10 * time.Second); limited && groupsOf(agents[0]) == 0; {
+		if time.Now().After(deadline) {
+			t.Fatal("no box has a control group")
+		}
+	}
 	if err := unix.Kill(agents[0], unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
