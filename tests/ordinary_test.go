@@ -104,11 +104,11 @@ func (o *ordinary) grade(t *testing.T, spec, subids string) (sheet, int) {
 // command is one of moulinette's, in the ordinary user's folder.
 func (o *ordinary) command(ctx context.Context, subids string, args ...string) *exec.Cmd {
 	script := `set -e
-mount --bind "$D/passwd" /etc/passwd
-mount --bind "$D/$SUBIDS" /etc/subuid
-mount --bind "$D/$SUBIDS" /etc/subgid
+mount -n --bind "$D/passwd" /etc/passwd
+mount -n --bind "$D/$SUBIDS" /etc/subuid
+mount -n --bind "$D/$SUBIDS" /etc/subgid
 for helper in newuidmap newgidmap; do
-	test -z "$HELPERS" || mount --bind "$D/$HELPERS" "$(command -v $helper)"
+	test -z "$HELPERS" || mount -n --bind "$D/$HELPERS" "$(command -v $helper)"
 done
 cd "$D"
 exec setpriv --reuid=$ID --regid=$ID --clear-groups "$D/bin/moulinette" "$@"`

@@ -26,6 +26,7 @@ type Result struct {
 	Record *evidence.Record // set unless Err is; never one with outcome Broken
 	Err    error            // harness fault; also for jobs that were cancelled
 	Tries  int              // 0 if it was never begun, 2 after what may have been a harness fault
+	Before error            // why it was tried a second time
 }
 
 // Progress is told about each job as it ends, from several goroutines.

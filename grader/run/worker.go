@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,9 @@ const (
 	backstopExtra  = 30 * time.Second // for making and clearing the place
 	grace          = 10 * time.Second // from cancelling, and from closing, to giving up
 )
+
+// errKilled says that the driver met with SIGKILL.
+var errKilled = errors.New("driver killed")
 
 // errLost says that a sandbox kept to none of its limits.
 var errLost = errors.New("sandbox overstayed every limit")
@@ -42,6 +46,9 @@ func (w *worker) do(ctx context.Context, job Job) Result {
 		w.close()
 		if ctx.Err() != nil {
 			break
+		}
+		if r.Tries == 1 {
+			r.Before = cmp.Or(r.Err, errKilled)
 		}
 	}
 	return r

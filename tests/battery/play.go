@@ -28,7 +28,8 @@ type Plan struct {
 // Outcome is what came of one scenario.
 type Outcome struct {
 	Record *evidence.Record `json:"record,omitempty"`
-	Fault  string           `json:"fault,omitempty"` // of the harness or the host
+	Fault  string           `json:"fault,omitempty"`  // of the harness or the host
+	Before string           `json:"before,omitempty"` // why it was tried again
 	Tries  int              `json:"tries"`
 }
 
@@ -106,6 +107,9 @@ func outcome(r run.Result) Outcome {
 	o := Outcome{Record: r.Record, Tries: r.Tries}
 	if r.Err != nil {
 		o.Fault = r.Err.Error()
+	}
+	if r.Before != nil {
+		o.Before = r.Before.Error()
 	}
 	return o
 }

@@ -135,11 +135,11 @@ func (s *Stage) copyPlayer() error {
 }
 
 // becoming is how root becomes somebody else, where nobody but the player sees
-// the account.
+// the account. Without its -n, mount makes a folder in /run for its own notes.
 const becoming = `set -e
-mount --bind "$D/passwd" /etc/passwd
-mount --bind "$D/$AS" /etc/subuid
-mount --bind "$D/$AS" /etc/subgid
+mount -n --bind "$D/passwd" /etc/passwd
+mount -n --bind "$D/$AS" /etc/subuid
+mount -n --bind "$D/$AS" /etc/subgid
 exec setpriv --reuid=$ID --regid=$ID --clear-groups "$@"`
 
 // fewDescriptors is a limit that many a host has.

@@ -87,7 +87,7 @@ func (th *theatre) play(t *testing.T, as battery.User, programs []*battery.Progr
 func (th *theatre) check(p *battery.Program, as battery.User, o battery.Outcome) error {
 	// One that had itself killed is tried again: the host might have done it.
 	if o.Fault != "" {
-		return fmt.Errorf("a harness fault, after %d tries: %s", o.Tries, o.Fault)
+		return fmt.Errorf("a harness fault, after %d tries: %s (before: %s)", o.Tries, o.Fault, o.Before)
 	}
 	verdict := judge.Record(th.exercise.Scenarios[o.Record.Scenario], o.Record)
 	said := o.Record.Calls["create_pid_namespace"]
@@ -106,7 +106,7 @@ func (th *theatre) check(p *battery.Program, as battery.User, o battery.Outcome)
 // honest wants the reference to pass.
 func (th *theatre) honest(o battery.Outcome) error {
 	if o.Fault != "" || o.Tries != 1 {
-		return fmt.Errorf("a harness fault, after %d tries: %s", o.Tries, o.Fault)
+		return fmt.Errorf("a harness fault, after %d tries: %s (before: %s)", o.Tries, o.Fault, o.Before)
 	}
 	if v := judge.Record(th.exercise.Scenarios[o.Record.Scenario], o.Record); v.Verdict != judge.Pass {
 		return fmt.Errorf("the reference gets %s: %s", v.Verdict, v.Reason.EN)
