@@ -72,6 +72,15 @@ func (a *agent) limits(sc scenario.Scenario) scenario.Limits {
 	return l
 }
 
+// patience is how much longer than its limits a scenario may take that gets no
+// processor. In a machine of its own nobody takes it away.
+func (a *agent) patience() float64 {
+	if a.setup.Once {
+		return 1
+	}
+	return scenario.Patience
+}
+
 // faults are the scenario's: what is held is held for longer, too, or the other
 // side would never be too early.
 func (a *agent) faults(sc scenario.Scenario) []scenario.Fault {

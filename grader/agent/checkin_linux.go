@@ -25,15 +25,15 @@ func (p *probes) receive(conn *net.UnixConn) {
 	}
 	r := bufio.NewReaderSize(conn, 4096)
 	var hello scenario.Hello
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	done := p.s.clock.within(patience).guard(conn.SetDeadline)
 	line, err := readLine(r, maxHello)
+	done()
 	if err != nil || json.Unmarshal(line, &hello) != nil || len(hello.Name) > 64 {
 		p.s.impostor(p.anyName(), "what connected did not introduce itself")
 		pidfd.Close()
 		conn.Close()
 		return
 	}
-	_ = conn.SetDeadline(time.Time{})
 	if why := p.s.suspect(pid, pidfd, hello.Name); why != "" {
 		p.s.impostor(hello.Name, why)
 		pidfd.Close()
@@ -69,14 +69,14 @@ func (p *probes) welcome(name string, v *visitor, pidfd *os.File) {
 	if p.s.supervisor != nil {
 		p.s.supervisor.Released()
 	}
-	deadline := time.Now().Add(time.Duration(p.s.limits.StepMS) * time.Millisecond)
+	limit := p.s.clock.within(time.Duration(p.s.limits.StepMS) * time.Millisecond)
 	if script.Stay && len(script.Do) > 0 {
 		// Later steps find it with its deeds done.
-		p.order(name, v, scenario.Order{Do: script.Do}, deadline)
+		p.order(name, v, scenario.Order{Do: script.Do}, limit)
 	}
 	p.arrive(name, v, script)
 	if !script.Stay {
-		p.dismiss(name, v, script, deadline)
+		p.dismiss(name, v, script, limit)
 	}
 }
 
@@ -113,15 +113,15 @@ func (p *probes) arrive(name string, v *visitor, script scenario.Script) {
 }
 
 // dismiss lets a probe that does not stay do its deeds and end.
-func (p *probes) dismiss(name string, v *visitor, script scenario.Script, deadline time.Time) {
+func (p *probes) dismiss(name string, v *visitor, script scenario.Script, limit *limit) {
 	// An open socket would keep the network namespace of a dead probe alive.
 	defer v.conn.Close()
 	if script.Kill == 0 {
-		p.order(name, v, scenario.Order{Do: script.Do, Exit: &script.Exit}, deadline)
+		p.order(name, v, scenario.Order{Do: script.Do, Exit: &script.Exit}, limit)
 		return
 	}
 	if len(script.Do) > 0 {
-		p.order(name, v, scenario.Order{Do: script.Do}, deadline)
+		p.order(name, v, scenario.Order{Do: script.Do}, limit)
 	}
 	p.strike(name, script.Kill)
 }

@@ -23,6 +23,7 @@ const maxLine = 1 << 20
 // driver is our end of the driver protocol and of the submission's output.
 // Whatever comes from there is hostile input.
 type driver struct {
+	s       *session
 	box     *box.Box
 	id      int
 	replies chan scenario.Reply // closed when the channel ends
@@ -42,12 +43,13 @@ type output struct {
 	cut  bool
 }
 
-func newDriver(b *box.Box, l scenario.Limits) *driver {
-	d := &driver{box: b, replies: make(chan scenario.Reply, 64), flood: make(chan struct{}), late: map[int]string{}}
+func newDriver(s *session) *driver {
+	b := s.box
+	d := &driver{s: s, box: b, replies: make(chan scenario.Reply, 64), flood: make(chan struct{}), late: map[int]string{}}
 	d.readers.Add(3)
 	go d.read()
 	for i, f := range []*os.File{b.Stdout, b.Stderr} {
-		go d.capture(&d.out[i], f, l.OutputKiB<<10)
+		go d.capture(&d.out[i], f, s.limits.OutputKiB<<10)
 	}
 	return d
 }
@@ -114,7 +116,7 @@ func (d *driver) capture(o *output, f *os.File, limit int) {
 
 // greet waits for the shim's first word: init functions and New have returned.
 func (d *driver) greet(s *session) error {
-	reply, err := d.await(s, "start", 0, s.stepDeadline())
+	reply, err := d.await(s, "start", 0, s.stepLimit())
 	if err == nil && reply.Panic != "" {
 		return &ended{evidence.End{Outcome: evidence.Exited, Step: "start", Exit: 2, Reason: "New panicked", Panic: clip(reply.Panic, 4000)}}
 	}
@@ -123,11 +125,11 @@ func (d *driver) greet(s *session) error {
 
 // ask sends a request and waits for its answer.
 func (d *driver) ask(s *session, label string, r scenario.Request) (scenario.Reply, error) {
-	deadline := s.stepDeadline()
+	limit := s.stepLimit()
 	if err := d.send(&r); err != nil {
 		return scenario.Reply{}, d.gone(label)
 	}
-	return d.await(s, label, r.ID, deadline)
+	return d.await(s, label, r.ID, limit)
 }
 
 func (d *driver) send(r *scenario.Request) error {
@@ -137,9 +139,7 @@ func (d *driver) send(r *scenario.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := d.box.Channel.SetWriteDeadline(time.Now().Add(patience)); err != nil {
-		return err
-	}
+	defer d.s.clock.within(patience).guard(d.box.Channel.SetWriteDeadline)()
 	_, err = d.box.Channel.Write(append(line, '\n'))
 	return err
 }
@@ -149,8 +149,8 @@ func (d *driver) send(r *scenario.Request) error {
 const patience = 2 * time.Second
 
 // await waits for the answer with this id.
-func (d *driver) await(s *session, label string, id int, deadline time.Time) (scenario.Reply, error) {
-	timer := time.NewTimer(time.Until(deadline))
+func (d *driver) await(s *session, label string, id int, limit *limit) (scenario.Reply, error) {
+	timer := time.NewTimer(limit.left())
 	defer timer.Stop()
 	for {
 		select {
@@ -168,7 +168,10 @@ func (d *driver) await(s *session, label string, id int, deadline time.Time) (sc
 		case <-d.flood:
 			return scenario.Reply{}, &ended{evidence.End{Outcome: evidence.Flooded, Step: label, Reason: fmt.Sprintf("more than %d KiB of output", s.limits.OutputKiB)}}
 		case <-timer.C:
-			return scenario.Reply{}, d.hung(s, label)
+			if limit.over() {
+				return scenario.Reply{}, d.hung(s, label)
+			}
+			timer.Reset(limit.left())
 		}
 	}
 }
@@ -185,16 +188,14 @@ func (s *session) belated(r scenario.Reply) bool {
 
 // lastWords takes what a driver that has ended answered before.
 func (d *driver) lastWords(s *session) {
-	limit := time.After(patience)
-	for {
+	for limit := s.clock.within(patience); !limit.over(); {
 		select {
 		case reply, open := <-d.replies:
 			if !open {
 				return
 			}
 			s.belated(reply)
-		case <-limit:
-			return
+		case <-time.After(limit.left()):
 		}
 	}
 }
@@ -238,10 +239,12 @@ func (d *driver) over() *evidence.End {
 // awaitExit waits for the news of the driver's end; nil if it lives. Without
 // init nobody is left to bring it, and the driver was killed with the rest.
 func (d *driver) awaitExit() *syscall.WaitStatus {
+	late := make(chan struct{})
+	defer d.s.clock.within(patience).then(func() { close(late) })()
 	select {
 	case e := <-d.box.Exit():
 		return &e
-	case <-time.After(patience):
+	case <-late:
 		return nil
 	case <-d.box.Gone():
 	}

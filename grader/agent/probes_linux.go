@@ -139,8 +139,8 @@ func (p *probes) strike(name string, signal int) {
 }
 
 // order sends an order and keeps what came of its acts.
-func (p *probes) order(name string, v *visitor, o scenario.Order, deadline time.Time) {
-	_ = v.conn.SetDeadline(deadline)
+func (p *probes) order(name string, v *visitor, o scenario.Order, limit *limit) {
+	defer limit.guard(v.conn.SetDeadline)()
 	line, err := json.Marshal(o)
 	if err != nil {
 		return
@@ -168,7 +168,7 @@ func (p *probes) order(name string, v *visitor, o scenario.Order, deadline time.
 // takes its time to die. What answers a question that was put after the signal was
 // sent has not been killed by it, for a killed process executes nothing any more.
 func (p *probes) settle() {
-	limit := time.Now().Add(patience)
+	limit := p.s.clock.within(patience)
 	p.mu.Lock()
 	visitors, pidfds := maps.Clone(p.live), maps.Clone(p.pidfds)
 	p.mu.Unlock()
@@ -176,18 +176,18 @@ func (p *probes) settle() {
 		if v := visitors[name]; v != nil && v.answers(limit) {
 			continue
 		}
-		wait := dying
 		if visitors[name] != nil {
-			wait = time.Until(limit)
+			awaitEnd(fd, limit)
+		} else {
+			awaitEnd(fd, p.s.clock.within(dying))
 		}
-		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd.Fd()), Events: unix.POLLIN}}, int(wait.Milliseconds()))
 	}
 }
 
 // answers tells whether a probe that waits for orders answers one that nobody can
 // follow: it makes no system call for it that a filter might refuse.
-func (v *visitor) answers(limit time.Time) bool {
-	_ = v.conn.SetDeadline(limit)
+func (v *visitor) answers(limit *limit) bool {
+	defer limit.guard(v.conn.SetDeadline)()
 	if _, err := v.conn.Write([]byte(`{"do":[{"do":""}]}` + "\n")); err != nil {
 		return false
 	}
@@ -214,9 +214,9 @@ func (p *probes) known(pid int) bool {
 	return p.pids[pid]
 }
 
-// await waits until at least n probes of that name have checked in.
-func (p *probes) await(name string, n int, deadline time.Time) bool {
-	for {
+// await waits until at least n probes of that name have checked in, for about d.
+func (p *probes) await(name string, n int, d time.Duration) bool {
+	for deadline := time.Now().Add(d); ; {
 		p.mu.Lock()
 		reached, changed := p.counts[name] >= n, p.changed
 		p.mu.Unlock()
@@ -245,7 +245,7 @@ func (p *probes) next(d time.Duration) bool {
 }
 
 // ask has a waiting probe observed again and act.
-func (p *probes) ask(label string, a scenario.Ask, deadline time.Time) error {
+func (p *probes) ask(label string, a scenario.Ask, limit *limit) error {
 	p.mu.Lock()
 	v := p.live[a.Name]
 	p.mu.Unlock()
@@ -260,7 +260,7 @@ func (p *probes) ask(label string, a scenario.Ask, deadline time.Time) error {
 		p.s.rec.Probes[a.Name] = e
 	}
 	p.s.mu.Unlock()
-	p.order(a.Name, v, scenario.Order{Do: a.Do, Exit: a.Exit}, deadline)
+	p.order(a.Name, v, scenario.Order{Do: a.Do, Exit: a.Exit}, limit)
 	if a.Kill != 0 {
 		p.strike(a.Name, a.Kill)
 	}
@@ -268,20 +268,25 @@ func (p *probes) ask(label string, a scenario.Ask, deadline time.Time) error {
 		v.conn.Close()
 	}
 	if a.Exit != nil {
-		p.awaitEnd(a.Name)
+		p.mu.Lock()
+		fd := p.pidfds[a.Name]
+		p.mu.Unlock()
+		awaitEnd(fd, p.s.clock.within(patience))
 	}
 	return nil
 }
 
 // awaitEnd waits for the end of a probe that was told to exit, so that whatever
 // comes next finds it dead, in the order of the steps and not of the scheduler.
-func (p *probes) awaitEnd(name string) {
-	p.mu.Lock()
-	fd := p.pidfds[name]
-	p.mu.Unlock()
-	if fd != nil {
-		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd.Fd()), Events: unix.POLLIN}}, int(patience.Milliseconds()))
+func awaitEnd(pidfd *os.File, limit *limit) {
+	for wait := limit.left(); pidfd != nil && wait > 0 && !readable(pidfd, wait); wait = limit.left() {
 	}
+}
+
+// readable tells whether a process has ended, and waits for it a while.
+func readable(pidfd *os.File, d time.Duration) bool {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}, int(d.Milliseconds()))
+	return err == nil && n == 1
 }
 
 // note records which probes have ended.
@@ -289,10 +294,8 @@ func (p *probes) note() {
 	p.s.mu.Lock()
 	defer p.s.mu.Unlock()
 	for name, fd := range p.pidfds {
-		poll := []unix.PollFd{{Fd: int32(fd.Fd()), Events: unix.POLLIN}}
-		n, err := unix.Poll(poll, 0)
 		e := p.s.rec.Probes[name]
-		e.Ended = err == nil && n == 1
+		e.Ended = readable(fd, 0)
 		p.s.rec.Probes[name] = e
 	}
 }

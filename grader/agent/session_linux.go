@@ -36,6 +36,7 @@ type session struct {
 	probes     *probes
 	begun      func() error // to be told that the driver is let go
 	start      time.Time    // when it was
+	clock      *clock       // goes from then on
 
 	mu       sync.Mutex // guards observer and the probes' evidence
 	observer *observe.Observer
@@ -46,7 +47,7 @@ type session struct {
 // run runs one scenario. The error is the harness's; whatever the submission
 // did is in the record.
 func (a *agent) run(sc scenario.Scenario, begun func() error) (*evidence.Record, error) {
-	s := &session{agent: a, sc: sc, limits: a.limits(sc), begun: begun, rec: &evidence.Record{
+	s := &session{agent: a, sc: sc, limits: a.limits(sc), clock: newClock(a.patience()), begun: begun, rec: &evidence.Record{
 		Version: evidence.Version, Scenario: sc.ID, Seed: sc.Seed, Host: a.host,
 		Calls: map[string]evidence.Call{}, Order: []string{}, Probes: map[string]evidence.Probe{},
 		At: map[string]evidence.Snapshot{},
@@ -123,7 +124,7 @@ func (s *session) play() error {
 // bury gives what is dying the time to be dead: a signal that was sent, even
 // SIGKILL, has not struck yet when kill(2) returns.
 func (s *session) bury() {
-	for limit := time.Now().Add(dying); time.Now().Before(limit) && !s.idle(); {
+	for limit := s.clock.within(dying); !limit.over() && !s.idle(); {
 		s.probes.next(dying / 100)
 	}
 }
@@ -134,7 +135,7 @@ func (s *session) bury() {
 func (s *session) comeHome() {
 	const looks = 5
 	last, asleep := -1, 0
-	for limit := time.Now().Add(patience); time.Now().Before(limit) && asleep < looks && s.observer.Astray() > 0; {
+	for limit := s.clock.within(patience); !limit.over() && asleep < looks && s.observer.Astray() > 0; {
 		s.probes.next(dying / 100)
 		now := s.observer.Switches()
 		if now < 0 || now != last {
@@ -157,7 +158,7 @@ func (s *session) open() error {
 	}
 	s.box = b
 	s.probes = newProbes(s)
-	s.driver = newDriver(b, s.limits)
+	s.driver = newDriver(s)
 	if err := b.Launch(s.arm); err != nil {
 		return err
 	}
@@ -190,6 +191,7 @@ func (s *session) arm(listener *os.File) error {
 		return err
 	}
 	s.start = time.Now()
+	s.clock.start(s.members)
 	if listener == nil {
 		return nil
 	}
@@ -200,8 +202,16 @@ func (s *session) arm(listener *os.File) error {
 		Grant:    fault.Grants{Devices: granted, Proc: granted},
 		Withhold: mode == box.Subordinate || mode == box.Single,
 		Start:    s.start, ProbePath: scenario.ProbePath, BoxInit: s.box.Init,
+		Later: func(d time.Duration, f func()) func() { return s.clock.within(d).then(f) },
 	})
 	return nil
+}
+
+// members are the processes of the box whose waiting for a processor counts: all but
+// its init, which has waited before.
+func (s *session) members() ([]int, error) {
+	pids, err := s.observer.Members()
+	return slices.DeleteFunc(pids, func(pid int) bool { return pid == s.box.Init }), err
 }
 
 // prepare has the driver start what must be its children.
@@ -226,8 +236,10 @@ func (s *session) prepare() error {
 		s.observer.Bystander = pid
 	}
 	for _, t := range w.Targets {
-		if !s.probes.await(t.Name, 1, s.stepDeadline()) {
-			return s.blame(s.driver.hung(s, "world"))
+		for limit := s.stepLimit(); !s.probes.await(t.Name, 1, limit.left()); {
+			if limit.over() {
+				return s.blame(s.driver.hung(s, "world"))
+			}
 		}
 	}
 	return nil
@@ -278,13 +290,11 @@ func (s *session) look(label string) error {
 	return nil
 }
 
-func (s *session) stepDeadline() time.Time {
-	step := time.Now().Add(time.Duration(s.limits.StepMS) * time.Millisecond)
-	all := s.start.Add(time.Duration(s.limits.ScenarioMS) * time.Millisecond)
-	if all.Before(step) {
-		return all
-	}
-	return step
+// stepLimit is that of a step which begins now.
+func (s *session) stepLimit() *limit {
+	l := s.clock.within(time.Duration(s.limits.StepMS) * time.Millisecond)
+	l.sooner(time.Duration(s.limits.ScenarioMS) * time.Millisecond)
+	return l
 }
 
 // blame refines how the submission ended: a driver that the kernel killed for a

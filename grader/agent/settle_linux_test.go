@@ -26,6 +26,7 @@ func TestSettleWaitsForTheKilled(t *testing.T) {
 	defer pidfd.Close()
 	ours, theirs := connected(t)
 	p := &probes{
+		s:      &session{clock: newClock(1)},
 		live:   map[string]*visitor{"p": {conn: ours, r: bufio.NewReader(ours), pid: cmd.Process.Pid}},
 		pidfds: map[string]*os.File{"p": pidfd},
 	}

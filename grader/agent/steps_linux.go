@@ -21,7 +21,7 @@ func (s *session) step(step scenario.Step) error {
 	case step.Host != nil:
 		return s.host(step)
 	case step.Probe != nil:
-		return s.probes.ask(step.As, *step.Probe, s.stepDeadline())
+		return s.probes.ask(step.As, *step.Probe, s.stepLimit())
 	case step.Observe:
 		return s.look(step.As)
 	case step.Kill != "":
@@ -118,7 +118,7 @@ func (s *session) repeat(step scenario.Step, r scenario.Request) (scenario.Reply
 // settle waits until whom the calls have started has ended, were it late, and
 // so counts as what it is: reaped, or a zombie.
 func (s *session) settle(known map[int]bool) {
-	for limit := time.Now().Add(patience); time.Now().Before(limit); s.probes.next(pollEvery) {
+	for limit := s.clock.within(patience); !limit.over(); s.probes.next(pollEvery) {
 		settled := true
 		for pid := range s.living() {
 			settled = settled && known[pid]
@@ -181,14 +181,13 @@ func clip(text string, most int) string {
 // until nothing is left alive that could: also after a call that should have
 // waited for it, and may not have.
 func (s *session) awaitProbe(name string, before int) {
-	deadline := s.stepDeadline()
-	for time.Now().Before(deadline) {
-		if s.probes.await(name, before+1, time.Now().Add(pollEvery)) {
+	for limit := s.stepLimit(); !limit.over(); {
+		if s.probes.await(name, before+1, pollEvery) {
 			return
 		}
 		if s.idle() {
 			// It may have checked in and ended between two looks.
-			s.probes.await(name, before+1, time.Now().Add(pollEvery))
+			s.probes.await(name, before+1, pollEvery)
 			return
 		}
 	}
@@ -222,8 +221,8 @@ func (s *session) kill(step scenario.Step) error {
 	if step.Kill != "driver" {
 		return fmt.Errorf("cannot kill %q", step.Kill)
 	}
-	deadline := s.stepDeadline()
-	for s.supervisor != nil && len(s.sc.Faults) > 0 && !s.supervisor.Holding() && time.Now().Before(deadline) {
+	limit := s.stepLimit()
+	for s.supervisor != nil && len(s.sc.Faults) > 0 && !s.supervisor.Holding() && !limit.over() {
 		if !s.probes.next(pollEvery) && s.idle() && len(s.driver.replies) > 0 {
 			break // the call came back without ever meeting the fault
 		}
@@ -235,7 +234,7 @@ func (s *session) kill(step scenario.Step) error {
 	s.driver.over()
 	s.driver.lastWords(s)
 	// What should notice its parent's death gets the time to.
-	for limit := time.Now().Add(patience); time.Now().Before(limit) && !s.idle(); {
+	for limit := s.clock.within(patience); !limit.over() && !s.idle(); {
 		s.probes.next(pollEvery)
 	}
 	return nil

@@ -15,7 +15,10 @@ type Options struct {
 	Start     time.Time        // events are timed from here; zero: from Supervise on
 	MaxEvents int              // of the trace; 0 means 2000
 	ProbePath string           // what "execve" faults are about; empty: scenario.ProbePath
-	BoxInit   int              // host pid of the box's init: its user namespace is the one whose refusals are given back
+	// Later calls f after a while of the box's own time, unless it is stopped
+	// before; nil: [time.AfterFunc].
+	Later   func(d time.Duration, f func()) (stop func())
+	BoxInit int // host pid of the box's init: its user namespace is the one whose refusals are given back
 }
 
 // Grants are calls that the kernel refuses only because the box has a user
@@ -43,6 +46,12 @@ const (
 func (o Options) withDefaults() Options {
 	if o.Start.IsZero() {
 		o.Start = time.Now()
+	}
+	if o.Later == nil {
+		o.Later = func(d time.Duration, f func()) func() {
+			timer := time.AfterFunc(d, f)
+			return func() { timer.Stop() }
+		}
 	}
 	if o.MaxEvents == 0 {
 		o.MaxEvents = defaultMaxEvents

@@ -41,7 +41,7 @@ type hold struct {
 	call  *call
 	fault *armed
 	event *evidence.Event // nil: not in the trace
-	timer *time.Timer
+	stop  func()          // the wait for its time
 }
 
 // Supervise answers what arrives on the listener, which it takes over, until no
@@ -223,7 +223,7 @@ func (s *Supervisor) hold(c *call, f *armed, event *evidence.Event) {
 	h := &hold{call: c, fault: f, event: event}
 	s.held[c.tid] = h
 	note(event, "held")
-	h.timer = time.AfterFunc(f.holdFor(), func() {
+	h.stop = s.opt.Later(f.holdFor(), func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.held[h.call.tid] == h {
@@ -248,7 +248,7 @@ func (s *Supervisor) release(h *hold, by string) {
 }
 
 func (s *Supervisor) forget(h *hold) {
-	h.timer.Stop()
+	h.stop()
 	delete(s.held, h.call.tid)
 }
 

@@ -15,9 +15,9 @@ import (
 // A sandbox ends a scenario at its limits. These stand behind it, for one that
 // does not: they are wide, so that a slow host does not meet them.
 const (
-	backstopFactor = 5                // times the scenario's own limit
-	backstopExtra  = 30 * time.Second // for making and clearing the place
-	grace          = 10 * time.Second // from cancelling, and from closing, to giving up
+	backstopFactor = scenario.Patience // times the scenario's own limit
+	backstopExtra  = 90 * time.Second  // for making and clearing the place
+	grace          = 10 * time.Second  // from cancelling, and from closing, to giving up
 )
 
 // errKilled says that the driver met with SIGKILL.

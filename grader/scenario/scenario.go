@@ -30,7 +30,8 @@ type Scenario struct {
 const RealRoot = "real"
 
 // Limits bound one scenario. Times are counted from the start of the
-// submission and are scaled by the sandbox's measured slowness.
+// submission and are scaled by the sandbox's measured slowness; what the
+// submission waits for a processor that others have does not count, see [Patience].
 type Limits struct {
 	StepMS     int  `json:"step_ms,omitempty" yaml:"step_ms"`         // one step; 0 means 5000
 	ScenarioMS int  `json:"scenario_ms,omitempty" yaml:"scenario_ms"` // all steps; 0 means 20000
@@ -40,6 +41,10 @@ type Limits struct {
 	DiskMiB    int  `json:"disk_mib,omitempty" yaml:"disk_mib"`       // each writable tmpfs; 0 means 64
 	OutputKiB  int  `json:"output_kib,omitempty" yaml:"output_kib"`   // of stdout and stderr each; 0 means 256
 }
+
+// Patience is how many times its limits a scenario may take that gets no
+// processor, because others have it.
+const Patience = 10
 
 // WithDefaults replaces each zero by the documented default.
 func (l Limits) WithDefaults() Limits {

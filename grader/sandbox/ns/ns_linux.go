@@ -127,7 +127,7 @@ const margin = 60 * time.Second
 // Run runs one scenario in a fresh box.
 func (s *Sandbox) Run(ctx context.Context, sc scenario.Scenario) (*evidence.Record, error) {
 	limits := sc.Limits.WithDefaults()
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(limits.ScenarioMS)*time.Millisecond+margin)
+	ctx, cancel := context.WithTimeout(ctx, scenario.Patience*time.Duration(limits.ScenarioMS)*time.Millisecond+margin)
 	defer cancel()
 	answer, err := s.exchange(ctx, agent.Job{Scenario: sc})
 	if err != nil {
