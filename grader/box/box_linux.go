@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 
@@ -204,14 +203,10 @@ func AllCapabilities() []uintptr {
 	return caps
 }
 
-// expose makes the box one that the kernel may kill when memory is full, where
-// the agent is one that it may not (proc(5), oom_score_adj).
+// expose makes the box what the kernel kills first when memory is full, before us
+// and before whatever else runs here (proc(5), oom_score_adj).
 func (b *Box) expose() error {
-	own, err := os.ReadFile("/proc/self/oom_score_adj")
-	if err != nil || !strings.HasPrefix(string(own), "-") || b.t.first == 0 && !b.real {
-		return nil
-	}
-	return os.WriteFile("/proc/"+strconv.Itoa(b.Init)+"/oom_score_adj", []byte("0"), 0)
+	return os.WriteFile("/proc/"+strconv.Itoa(b.Init)+"/oom_score_adj", []byte("1000"), 0)
 }
 
 func (b *Box) writeMaps() error {

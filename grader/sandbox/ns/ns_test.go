@@ -83,6 +83,16 @@ func (rude) MountProc(string) error {
 	return nil
 }
 
+// MountDevfs answers nil only if the kernel kills whatever is in the box before all
+// others when memory is full, whatever the box says to that.
+func (rude) MountDevfs(string) error {
+	os.WriteFile("/proc/self/oom_score_adj", []byte("-1000"), 0)
+	if text, err := os.ReadFile("/proc/self/oom_score_adj"); err != nil || string(text) != "1000\n" {
+		return syscall.ENOMEM
+	}
+	return nil
+}
+
 // MountSysfs floods.
 func (rude) MountSysfs(string) error {
 	for {
@@ -283,6 +293,13 @@ func TestMountsAreLocked(t *testing.T) {
 	rec := run(t, open(t, built.rude), call("mount_proc"))
 	if c := rec.Calls["call"]; !c.OK {
 		t.Errorf("the submission changed the sandbox: %s %s", c.Errno, c.Error)
+	}
+}
+
+func TestBoxGoesFirst(t *testing.T) {
+	rec := run(t, open(t, built.rude), call("mount_devfs"))
+	if c := rec.Calls["call"]; !c.OK {
+		t.Errorf("not the box is what goes first when memory is full: %s %s", c.Errno, c.Error)
 	}
 }
 
