@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net"
 	"os"
-	"time"
 
 	"moulinette/grader/evidence"
 	"moulinette/grader/scenario"
@@ -69,7 +68,7 @@ func (p *probes) welcome(name string, v *visitor, pidfd *os.File) {
 	if p.s.supervisor != nil {
 		p.s.supervisor.Released()
 	}
-	limit := p.s.clock.within(time.Duration(p.s.limits.StepMS) * time.Millisecond)
+	limit := p.s.stepLimit()
 	if script.Stay && len(script.Do) > 0 {
 		// Later steps find it with its deeds done.
 		p.order(name, v, scenario.Order{Do: script.Do}, limit)

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"fmt"
 	"strconv"
 	"sync"
 	"time"
@@ -8,19 +9,23 @@ import (
 	"moulinette/grader/observe"
 )
 
-// clock tells how long a scenario lasts. Other programs may have the processors,
-// and that is not the submission's fault: while the box waits for one the clock
-// stands still, or nearly so. It never goes slower than the box makes use of the
+// clock tells how long a scenario lasts, by the time that it could make use of.
+// Other programs may have the processors or the memory, and that is not the
+// submission's fault: while the box waits for a processor, or the whole host for
+// memory, the clock stands still. It never goes slower than the box makes use of
 // processors, so that who is in its own way gains nothing by it.
 type clock struct {
-	slow float64 // how much slower it may go than the world's; 1: no slower
+	patience float64 // of a limit, see [scenario.Patience]; 1: the clock is the world's
 
-	mu    sync.Mutex
-	box   func() ([]int, error) // the processes whose waiting counts
-	set   time.Time             // when it was last looked at
-	next  time.Time             // when it may be next
-	shows time.Duration         // what it showed then
-	known map[int]thread
+	mu      sync.Mutex
+	box     func() ([]int, error) // the processes whose waiting counts
+	set     time.Time             // when it was last looked at
+	next    time.Time             // when it may be next
+	shows   time.Duration         // what it showed then
+	known   map[int]thread
+	stalled time.Duration // see [observe.MemoryStall]
+	late    time.Duration // how much later than it should a wait of ours has ended
+	starved error         // a limit was over before the box could make use of its time
 }
 
 // thread is what is known of one.
@@ -33,11 +38,12 @@ type thread struct {
 // takes the notes about its waiting with it.
 const glance = 100 * time.Millisecond
 
-// costs: of the time, at most one part in so many is spent looking.
+// costs: of the time, at most one part in so many is spent looking, or waiting for a
+// processor only to look.
 const costs = 10
 
-func newClock(slow float64) *clock {
-	c := &clock{slow: slow}
+func newClock(patience float64) *clock {
+	c := &clock{patience: patience}
 	c.start(func() ([]int, error) { return nil, nil })
 	return c
 }
@@ -48,6 +54,9 @@ func (c *clock) start(box func() ([]int, error)) {
 	defer c.mu.Unlock()
 	now := time.Now()
 	c.box, c.set, c.next, c.shows, c.known = box, now, now, 0, nil
+	if c.patience > 1 {
+		c.stalled = observe.MemoryStall()
+	}
 }
 
 // look sets the clock by what has been waited, if it was not just done, and tells
@@ -60,22 +69,24 @@ func (c *clock) look() time.Duration {
 		return c.shows
 	}
 	passed := now.Sub(c.set)
-	if c.slow <= 1 {
-		c.shows += passed
-	} else {
+	if c.patience > 1 {
 		ran, waited := c.account(passed)
-		c.shows += min(passed, max(passed-waited, ran, time.Duration(float64(passed)/c.slow)))
+		c.shows += min(passed, max(c.productive(passed)-waited, ran))
 		c.next = now.Add(costs * time.Since(now))
+	} else {
+		c.shows += passed
 	}
 	c.set = now
 	return c.shows
 }
 
-// fresh tells whether it was looked at not long ago.
-func (c *clock) fresh() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return time.Since(c.set) < glance
+// productive is what is left of a time without that in which the host waited for
+// memory. A box can bring that about by its own hunger, so that a part always
+// counts.
+func (c *clock) productive(passed time.Duration) time.Duration {
+	before := c.stalled
+	c.stalled = observe.MemoryStall()
+	return max(passed-max(0, c.stalled-before), time.Duration(float64(passed)/c.patience))
 }
 
 // account tells how long the box's threads ran and how long they or our own waited
@@ -85,7 +96,7 @@ func (c *clock) account(passed time.Duration) (ran, waited time.Duration) {
 	known := map[int]thread{}
 	for tid, now := range observe.Scheds("self") {
 		t, seen := c.known[tid]
-		if !seen {
+		if now.Ready = false; !seen { // whatever waits still, we do not wait for it
 			t.Sched = now
 		}
 		_, w := t.update(now, passed)
@@ -104,15 +115,15 @@ func (c *clock) account(passed time.Duration) (ran, waited time.Duration) {
 }
 
 // update tells how long the thread ran and waited since it was last looked at. The
-// kernel notes a wait once it is over: who stands in the queue still, and has not
-// run, has waited all the time that has passed.
+// kernel notes a wait once it is over: who runs or stands in the queue now is taken
+// to have done one or the other all the time.
 func (t *thread) update(now observe.Sched, passed time.Duration) (ran, waited time.Duration) {
 	ran, noted := max(0, now.Ran-t.Ran), max(0, now.Waited-t.Waited)
 	waited = max(0, noted-t.ahead)
 	t.ahead = max(0, t.ahead-noted)
-	if now.Ready && ran == 0 && noted == 0 {
-		t.ahead += passed
-		waited += passed
+	if more := passed - ran - waited; now.Ready && more > 0 {
+		t.ahead += more
+		waited += more
 	}
 	t.Sched = now
 	return ran, waited
@@ -120,10 +131,12 @@ func (t *thread) update(now observe.Sched, passed time.Duration) (ran, waited ti
 
 // limit is a time that the clock comes to show.
 type limit struct {
-	clock *clock
-	begun time.Time
-	span  time.Duration
-	end   time.Duration // on the clock
+	clock   *clock
+	begun   time.Time
+	span    time.Duration
+	end     time.Duration // on the clock
+	decides bool          // who meets it is told that it hung
+	awaited time.Time     // until when whoever asked last would wait
 }
 
 // within is the limit that is d away.
@@ -134,20 +147,7 @@ func (c *clock) within(d time.Duration) *limit {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	return &limit{c, now, d, c.shows + now.Sub(c.set) + d}
-}
-
-// left is how long it is worth waiting before asking again: 0 once the time is over.
-// As long as it cannot be over, nobody need look.
-func (l *limit) left() time.Duration {
-	if rest := l.span - time.Since(l.begun); rest > 0 && l.clock.fresh() {
-		return min(glance, rest)
-	}
-	rest := l.end - l.clock.look()
-	if rest <= 0 {
-		return 0
-	}
-	return min(glance, max(rest, time.Millisecond))
+	return &limit{clock: c, begun: now, span: d, end: c.shows + now.Sub(c.set) + d}
 }
 
 // sooner makes it end when the clock shows t, if that is sooner.
@@ -156,7 +156,71 @@ func (l *limit) sooner(t time.Duration) {
 	l.end = min(l.end, t)
 }
 
+// left is how long it is worth waiting before asking again: 0 once the time is over.
+// As long as it cannot be over, nobody need look.
+func (l *limit) left() time.Duration {
+	l.clock.woken(l.awaited)
+	passed, wait := time.Since(l.begun), l.clock.pause(glance)
+	if rest := l.span - passed; rest > 0 && l.clock.fresh() {
+		return l.wait(min(wait, rest))
+	}
+	rest, most := l.end-l.clock.look(), time.Duration(l.clock.patience*float64(l.span))-passed
+	if rest > 0 && most <= 0 {
+		l.clock.gaveUp(l, rest, passed)
+	}
+	if rest <= 0 || most <= 0 {
+		return 0
+	}
+	return l.wait(min(wait, max(rest, time.Millisecond), most))
+}
+
+func (l *limit) wait(d time.Duration) time.Duration {
+	l.awaited = time.Now().Add(d)
+	return d
+}
+
 func (l *limit) over() bool { return l.left() == 0 }
+
+// fresh tells whether the clock was looked at not long ago.
+func (c *clock) fresh() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Since(c.set) < max(glance, costs*c.late)
+}
+
+// pause is how long to wait for what comes without a word, where d would do.
+func (c *clock) pause(d time.Duration) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return max(d, costs*c.late)
+}
+
+// woken is told when a wait should have ended: a late one is itself a wait for a
+// processor, but nobody else had to wait for it, and so there shall be few.
+func (c *clock) woken(should time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if late := time.Since(should); late > 0 && !should.IsZero() {
+		c.late = max(late-time.Millisecond, c.late/2)
+	}
+}
+
+// gaveUp notes a limit that was over for want of patience. Who could make use of a
+// tenth of its time has hung all the same; of another nothing is known.
+func (c *clock) gaveUp(l *limit, rest, passed time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if own := l.span - rest; l.decides && float64(own)*c.patience < float64(l.span) {
+		c.starved = fmt.Errorf("this host is too busy: in %v the submission could make use of %v", passed.Round(time.Second), own.Round(time.Millisecond))
+	}
+}
+
+// starvation is why nothing can be held against a submission that met a limit.
+func (c *clock) starvation() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.starved
+}
 
 // guard sets a connection's deadline, so that who waits for it gives up, once the
 // time is over.
@@ -167,8 +231,9 @@ func (l *limit) guard(deadline func(time.Time) error) (stop func()) {
 // then calls f once the time is over, unless it is stopped before.
 func (l *limit) then(f func()) (stop func()) {
 	stopped := make(chan struct{})
+	own := *l
 	go func() {
-		for wait := l.left(); wait > 0; wait = l.left() {
+		for wait := own.left(); wait > 0; wait = own.left() {
 			timer := time.NewTimer(wait)
 			select {
 			case <-stopped:

@@ -47,23 +47,28 @@ func waitOver(l *limit) time.Duration {
 	return time.Since(begun)
 }
 
-// While the box waits for a processor, its time does not pass.
+// While the box waits for a processor its time does not pass, and in the end nothing
+// is known of it.
 func TestClockStandsStill(t *testing.T) {
 	starved := spin(t)
 	if err := unix.SchedSetAttr(starved, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0); err != nil {
 		t.Fatal(err)
 	}
 	spin(t)
-	c := newClock(10)
+	c := newClock(4)
 	c.start(func() ([]int, error) { return []int{starved}, nil })
 	const span = 200 * time.Millisecond
-	if took := waitOver(c.within(span)); took < 2*span {
-		t.Errorf("a limit of %v was over after %v, of a process that waited", span, took)
+	l := c.within(span)
+	if took := waitOver(l); took < 2*span || c.starvation() != nil {
+		t.Errorf("a limit of %v was over after %v, of a process that waited: %v", span, took, c.starvation())
+	}
+	if l.decides = true; !l.over() || c.starvation() == nil {
+		t.Error("it is not known who starved")
 	}
 }
 
 // Who keeps itself from the processors has had them: the clock goes at least as
-// fast as what runs in the box.
+// fast as what runs in the box, and who has had its time has hung.
 func TestClockGoesOn(t *testing.T) {
 	box := []int{spin(t), spin(t), spin(t)}
 	ran := func() (all time.Duration) {
@@ -74,11 +79,16 @@ func TestClockGoesOn(t *testing.T) {
 		}
 		return all
 	}
-	c := newClock(10)
+	c := newClock(1000)
 	before := ran()
 	c.start(func() ([]int, error) { return box, nil })
-	waitOver(c.within(200 * time.Millisecond))
+	l := c.within(200 * time.Millisecond)
+	l.decides = true
+	waitOver(l)
 	after := ran()
+	if err := c.starvation(); err != nil {
+		t.Error(err)
+	}
 	if shows := c.look(); shows < (after-before)*9/10 {
 		t.Errorf("it shows %v, when %v had run", shows, after-before)
 	}

@@ -38,5 +38,5 @@ func (s *session) lacking() error {
 	if s.lack.err != nil {
 		return fmt.Errorf("cannot see all of the box: %w", s.lack.err)
 	}
-	return nil
+	return s.clock.starvation()
 }

@@ -216,7 +216,7 @@ func (p *probes) known(pid int) bool {
 
 // await waits until at least n probes of that name have checked in, for about d.
 func (p *probes) await(name string, n int, d time.Duration) bool {
-	for deadline := time.Now().Add(d); ; {
+	for deadline := time.Now().Add(p.s.clock.pause(d)); ; {
 		p.mu.Lock()
 		reached, changed := p.counts[name] >= n, p.changed
 		p.mu.Unlock()
@@ -226,6 +226,7 @@ func (p *probes) await(name string, n int, d time.Duration) bool {
 		select {
 		case <-changed:
 		case <-time.After(time.Until(deadline)):
+			p.s.clock.woken(deadline)
 			return false
 		}
 	}
@@ -236,10 +237,13 @@ func (p *probes) next(d time.Duration) bool {
 	p.mu.Lock()
 	changed := p.changed
 	p.mu.Unlock()
+	d = p.s.clock.pause(d)
+	deadline := time.Now().Add(d)
 	select {
 	case <-changed:
 		return true
 	case <-time.After(d):
+		p.s.clock.woken(deadline)
 		return false
 	}
 }

@@ -294,6 +294,7 @@ func (s *session) look(label string) error {
 func (s *session) stepLimit() *limit {
 	l := s.clock.within(time.Duration(s.limits.StepMS) * time.Millisecond)
 	l.sooner(time.Duration(s.limits.ScenarioMS) * time.Millisecond)
+	l.decides = true
 	return l
 }
 

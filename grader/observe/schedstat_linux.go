@@ -54,3 +54,14 @@ func schedOf(dir string) (Sched, bool) {
 	_, state, _ := bytes.Cut(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" ")) // a name may hold anything
 	return Sched{time.Duration(ran), time.Duration(waited), bytes.HasPrefix(state, []byte("R"))}, err == nil
 }
+
+// MemoryStall is how long, since the host's start, everything on it that had
+// something to do waited for memory (/proc/pressure/memory, "full"; Linux 4.20
+// with CONFIG_PSI). Without such notes it is 0.
+func MemoryStall() time.Duration {
+	text, _ := os.ReadFile("/proc/pressure/memory") // 0 where it cannot be read
+	_, full, _ := bytes.Cut(text, []byte("full "))
+	_, total, _ := bytes.Cut(full, []byte("total="))
+	micros, _ := strconv.ParseInt(string(bytes.TrimSpace(total)), 10, 64)
+	return time.Duration(micros) * time.Microsecond
+}

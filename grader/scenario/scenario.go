@@ -42,8 +42,8 @@ type Limits struct {
 	OutputKiB  int  `json:"output_kib,omitempty" yaml:"output_kib"`   // of stdout and stderr each; 0 means 256
 }
 
-// Patience is how many times its limits a scenario may take that gets no
-// processor, because others have it.
+// Patience is how many times its limits a scenario may take that cannot make use
+// of its time, because others have the processors or the memory.
 const Patience = 10
 
 // WithDefaults replaces each zero by the documented default.
