@@ -109,9 +109,19 @@ func (th *theatre) honest(o battery.Outcome) error {
 		return fmt.Errorf("a harness fault, after %d tries: %s (before: %s)", o.Tries, o.Fault, o.Before)
 	}
 	if v := judge.Record(th.exercise.Scenarios[o.Record.Scenario], o.Record); v.Verdict != judge.Pass {
-		return fmt.Errorf("the reference gets %s: %s", v.Verdict, v.Reason.EN)
+		return fmt.Errorf("the reference gets %s in %.0f ms: %s%s; notes %q", v.Verdict, o.Record.Millis, v.Reason.EN, broken(v), o.Record.Notes)
 	}
 	return nil
+}
+
+// broken are the expectations that do not hold.
+func broken(v judge.Scenario) (all string) {
+	for _, e := range v.Expectations {
+		if e.Judged && !e.OK {
+			all += fmt.Sprintf("; %s, but %s", e.That, e.Got)
+		}
+	}
+	return all
 }
 
 // harmless wants the machine as it was. What has changed it is looked for by
