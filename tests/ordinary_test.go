@@ -37,6 +37,7 @@ type ordinary struct {
 	dir     string
 	root    bool
 	helpers string // a file in dir, in place of newuidmap(1) and newgidmap(1)
+	around  string // a shell script that runs a command, "$@"; empty: it is just run
 }
 
 // newOrdinary builds the reference's driver as root, so that the ordinary user
@@ -111,10 +112,10 @@ for helper in newuidmap newgidmap; do
 	test -z "$HELPERS" || mount -n --bind "$D/$HELPERS" "$(command -v $helper)"
 done
 cd "$D"
-exec setpriv --reuid=$ID --regid=$ID --clear-groups "$D/bin/moulinette" "$@"`
+exec setpriv --reuid=$ID --regid=$ID --clear-groups sh -c "${AROUND:-exec \"\$@\"}" sh "$D/bin/moulinette" "$@"`
 	cmd := exec.CommandContext(ctx, "sh", append([]string{"-c", script, "sh"}, args...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Unshareflags: syscall.CLONE_NEWNS}
-	cmd.Env = append(os.Environ(), "D="+o.dir, "HOME="+o.dir, "XDG_CACHE_HOME="+filepath.Join(o.dir, "cache"), "ID="+fmt.Sprint(ordinaryID), "SUBIDS="+subids, "HELPERS="+o.helpers)
+	cmd.Env = append(os.Environ(), "D="+o.dir, "HOME="+o.dir, "XDG_CACHE_HOME="+filepath.Join(o.dir, "cache"), "ID="+fmt.Sprint(ordinaryID), "SUBIDS="+subids, "HELPERS="+o.helpers, "AROUND="+o.around)
 	return cmd
 }
 
@@ -160,6 +161,30 @@ func TestOrdinaryUserWithoutHelpers(t *testing.T) {
 	must(t, exec.Command("chmod", "755", filepath.Join(o.dir, "powerless")))
 	for _, o.helpers = range []string{"none", "powerless"} {
 		t.Run(o.helpers, func(t *testing.T) { unjudged(t, o, "truman_container", "subids") })
+	}
+}
+
+// Another program of the user's may have filled its queue of signals.
+func TestOrdinaryUserWithoutSignals(t *testing.T) {
+	o := newOrdinary(t)
+	if !o.root {
+		t.Skip("needs root, to become another user")
+	}
+	o.around = `
+ulimit -c 0
+exec prlimit --sigpending=64 sh -c '
+env --block-signal=34 sleep 600 &
+until grep -q "^SigBlk:.*2" /proc/$!/status; do :; done
+for i in 1 2 3 4 5 6 7 8; do for j in 1 2 3 4 5 6 7 8 9; do kill -34 $!; done; done
+"$@"
+code=$?
+kill -9 $!
+exit $code' sh "$@"`
+	for _, subids := range []string{"subids", "none"} {
+		cmd := o.command(t.Context(), subids, "grade", "./reference", "--only", "pid_isolation")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", subids, err, out)
+		}
 	}
 }
 

@@ -3,7 +3,8 @@ package agent
 import (
 	"errors"
 	"fmt"
-	"syscall"
+	"os"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,12 +16,24 @@ const (
 	MapsPending = "MOULINETTE_MAPS"
 )
 
+// mapsWritten is the value of [MapsPending] of an agent that has become root.
+const mapsWritten = "written"
+
 // BecomeRoot makes an agent that was started in a user namespace of its own (by
-// an ordinary user) root of it, once its maps are written. For real root it
-// does nothing. how is the value of [MapsPending].
+// an ordinary user) root of it, once its maps are written: it executes itself
+// again as root. For real root it does nothing. how is the value of [MapsPending].
+//
+// The ids are those of this thread alone until then. To change them for all, Go
+// sends each thread a real-time signal, and waits for ever where another program of
+// the user has filled its queue (RLIMIT_SIGPENDING is the user's, not the process's).
 func BecomeRoot(how string) error {
-	if how == "" {
+	switch how {
+	case "":
 		return nil
+	case mapsWritten:
+		// Changing ids cleared the parent-death signal (prctl(2)). If the grader is
+		// gone already, the connection says so.
+		return unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
 	}
 	word := make([]byte, 1)
 	if n, err := unix.Read(mapsFD, word); n != 1 {
@@ -29,18 +42,20 @@ func BecomeRoot(how string) error {
 	if err := unix.Close(mapsFD); err != nil {
 		return err
 	}
+	runtime.LockOSThread()
 	if how == "range" {
-		if err := syscall.Setgroups(nil); err != nil {
-			return fmt.Errorf("agent: setgroups: %w", err)
+		if _, _, errno := unix.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0); errno != 0 {
+			return fmt.Errorf("agent: setgroups: %w", errno)
 		}
 	}
-	if err := syscall.Setresgid(0, 0, 0); err != nil {
-		return fmt.Errorf("agent: setresgid: %w", err)
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESGID, 0, 0, 0); errno != 0 {
+		return fmt.Errorf("agent: setresgid: %w", errno)
 	}
-	if err := syscall.Setresuid(0, 0, 0); err != nil {
-		return fmt.Errorf("agent: setresuid: %w", err)
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, 0, 0, 0); errno != 0 {
+		return fmt.Errorf("agent: setresuid: %w", errno)
 	}
-	// Changing ids cleared the parent-death signal (prctl(2)). If the grader is
-	// gone already, the connection says so.
-	return unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
+	if err := os.Setenv(MapsPending, mapsWritten); err != nil {
+		return err
+	}
+	return fmt.Errorf("agent: execute itself: %w", unix.Exec("/proc/self/exe", os.Args, os.Environ()))
 }

@@ -65,12 +65,7 @@ func setLimits(p *puppet.Program, l scenario.Limits) {
 		{unix.RLIMIT_DATA, dataLimit(l)},
 		{unix.RLIMIT_NPROC, l.Processes},
 	} {
-		var old unix.Rlimit
-		value := r.value
-		if unix.Getrlimit(r.which, &old) == nil && old.Max < uint64(value) {
-			value = int(old.Max)
-		}
-		p.Call("set limits", unix.SYS_PRLIMIT64, 0, r.which, p.Words(value, value), 0)
+		limit(p, r.which, r.value)
 	}
 }
 

@@ -35,8 +35,29 @@ func (t *Template) startNursery() error {
 		birth.Call("umask", unix.SYS_UMASK, 0o022)
 		hideMemory(birth)
 		openNull(birth)
+		t.cfg.Mode.setShares(birth)
 	})
 	return err
+}
+
+// setShares bounds what the boxes of an agent may take of what a user has in all. The
+// kernel counts it for the creator of a user namespace, too, who is us, by the limits
+// that the creator had (ucounts, Linux 5.14): a process sets its own at most.
+func (m Mode) setShares(p *puppet.Program) {
+	limit(p, unix.RLIMIT_SIGPENDING, 4<<10)
+	limit(p, unix.RLIMIT_MSGQUEUE, 256<<10)
+	if m == Single || m == Subordinate { // others have a group, and root has more processes than these
+		limit(p, unix.RLIMIT_NPROC, 2<<10)
+	}
+}
+
+// limit sets a limit on a resource, of itself and what it starts, or leaves a lower one.
+func limit(p *puppet.Program, which, value int) {
+	var old unix.Rlimit
+	if unix.Getrlimit(which, &old) == nil && old.Max < uint64(value) {
+		value = int(old.Max)
+	}
+	p.Call("set limits", unix.SYS_PRLIMIT64, 0, which, p.Words(value, value), 0)
 }
 
 // hideMemory keeps what a puppet has in memory from root in the box, as

@@ -64,10 +64,10 @@ func keepDescriptors() {
 
 // serve talks to the grader on the connection it has handed over.
 func serve() error {
-	keepDescriptors()
 	if err := agent.BecomeRoot(os.Getenv(agent.MapsPending)); err != nil {
 		return err
 	}
+	keepDescriptors()
 	// A socket, or in a guest a virtio port.
 	conn := os.NewFile(agent.ConnFD, "grader")
 	if _, err := conn.Stat(); err != nil {
