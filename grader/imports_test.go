@@ -66,8 +66,9 @@ var house = map[string]place{
 	"grader/probe":   {kernel, []string{"grader/scenario", "grader/evidence"}},
 	"grader/driver":  {kernel, []string{"grader/contract", "grader/scenario"}},
 
+	"grader/submission/c17":      {pure, nil},
 	"grader/submission/jail":     {kernel, nil},
-	"grader/submission":          {host, []string{"grader/scenario", "grader/submission/jail"}},
+	"grader/submission":          {host, []string{"grader/scenario", "grader/submission/c17", "grader/submission/jail"}},
 	"grader/sandbox":             {host, []string{"grader/scenario", "grader/evidence"}},
 	"grader/sandbox/conformance": {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox"}},
 	"grader/sandbox/fake":        {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox"}},
@@ -83,7 +84,7 @@ var house = map[string]place{
 	"grader": {host, []string{
 		"grader/scenario", "grader/evidence", "grader/sandbox", "grader/spec", "grader/judge", "grader/submission", "grader/run",
 	}},
-	"grader/mutate": {host, []string{"grader/spec", "grader/spec/tree", "grader/submission", "grader/scenario"}},
+	"grader/mutate": {host, []string{"grader/spec", "grader/spec/tree", "grader/submission", "grader/submission/c17", "grader/scenario"}},
 	"grader/mutate/verify": {host, []string{
 		"grader", "grader/mutate", "grader/spec", "grader/judge", "grader/submission", "grader/sandbox", "grader/run", "grader/scenario", "grader/evidence",
 	}},

@@ -6,6 +6,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"moulinette/grader/submission/c17"
 )
 
 // The two files of a submission in C.
@@ -58,21 +60,21 @@ func (s *Submission) loadC(files Files) error {
 
 // checkC refuses what would reach out of the submission.
 func checkC(name string, text []byte) (findings []Finding) {
-	refuse := func(t cToken, what string) {
+	refuse := func(t c17.Token, what string) {
 		findings = append(findings, Finding{
-			Rule: "directive", File: name, Line: t.line,
+			Rule: "directive", File: name, Line: t.Line,
 			FR: what + " n'est pas permis dans un rendu", EN: what + " is not allowed in a submission",
 		})
 	}
-	for _, t := range cTokens(text) {
+	for _, t := range c17.Tokens(text) {
 		switch {
-		case t.kind == cDirective:
-			if what := forbiddenInclude(t.text); what != "" {
+		case t.Kind == c17.Directive:
+			if what := forbiddenInclude(t.Text); what != "" {
 				refuse(t, what)
 			}
-		case t.kind == cString && strings.Contains(t.text, ".incbin"):
+		case t.Kind == c17.String && strings.Contains(t.Text, ".incbin"):
 			refuse(t, ".incbin")
-		case t.kind == cString && strings.Contains(t.text, ".include"):
+		case t.Kind == c17.String && strings.Contains(t.Text, ".include"):
 			refuse(t, ".include")
 		}
 	}
@@ -82,7 +84,7 @@ func checkC(name string, text []byte) (findings []Finding) {
 // forbiddenInclude names an #include that leaves the folder and the system's
 // headers, or does not say where it leads.
 func forbiddenInclude(line string) string {
-	name, rest := cutDirective(line)
+	name, rest := c17.CutDirective(line)
 	switch name {
 	case "include":
 	case "include_next", "import", "embed":
@@ -101,16 +103,6 @@ func forbiddenInclude(line string) string {
 	return ""
 }
 
-// cutDirective is the name of a directive, and what follows.
-func cutDirective(line string) (name, rest string) {
-	line = strings.TrimSpace(line)
-	end := strings.IndexFunc(line, func(r rune) bool { return r > 0x7F || !isCWord(byte(r)) })
-	if end < 0 {
-		return line, ""
-	}
-	return line[:end], line[end:]
-}
-
 // cExecutors are the functions that execute what their texts name; those that
 // are true take a line for a shell.
 var cExecutors = map[string]bool{
@@ -121,7 +113,7 @@ var cExecutors = map[string]bool{
 // normC finds breaches of the norm in the text of a submission in C.
 func (s *Submission) normC(forbidden []string) (findings []Finding) {
 	for _, name := range slices.Sorted(maps.Keys(s.Files)) {
-		n := normOfC{file: name, forbidden: forbidden, tokens: cTokens(s.Files[name])}
+		n := normOfC{file: name, forbidden: forbidden, tokens: c17.Tokens(s.Files[name])}
 		for i := range n.tokens {
 			n.visit(i)
 		}
@@ -133,32 +125,32 @@ func (s *Submission) normC(forbidden []string) (findings []Finding) {
 type normOfC struct {
 	file      string
 	forbidden []string
-	tokens    []cToken
+	tokens    []c17.Token
 	findings  []Finding
 }
 
 func (n *normOfC) visit(i int) {
 	t := n.tokens[i]
-	switch t.kind {
-	case cWord:
-		n.name(t, t.text)
-		if line, ok := cExecutors[t.text]; ok {
+	switch t.Kind {
+	case c17.Word:
+		n.name(t, t.Text)
+		if line, ok := cExecutors[t.Text]; ok {
 			n.execution(n.arguments(i+1), line)
 		}
-		if t.text == "_Pragma" && i+2 < len(n.tokens) {
-			n.pragma(t, n.tokens[i+2].text)
+		if t.Text == "_Pragma" && i+2 < len(n.tokens) {
+			n.pragma(t, n.tokens[i+2].Text)
 		}
-	case cString:
-		n.name(t, firstWord(t.text))
-	case cDirective:
-		if name, rest := cutDirective(t.text); name == "pragma" {
+	case c17.String:
+		n.name(t, firstWord(t.Text))
+	case c17.Directive:
+		if name, rest := c17.CutDirective(t.Text); name == "pragma" {
 			n.pragma(t, rest)
 		}
 	}
 }
 
 // pragma judges a #pragma that hides warnings.
-func (n *normOfC) pragma(t cToken, text string) {
+func (n *normOfC) pragma(t c17.Token, text string) {
 	words := strings.Fields(text)
 	if len(words) < 2 || words[0] != "GCC" && words[0] != "clang" {
 		return
@@ -170,11 +162,11 @@ func (n *normOfC) pragma(t cToken, text string) {
 	}
 }
 
-func (n *normOfC) add(t cToken, rule, fr, en string) {
-	n.findings = append(n.findings, Finding{Rule: rule, File: n.file, Line: t.line, FR: fr, EN: en})
+func (n *normOfC) add(t c17.Token, rule, fr, en string) {
+	n.findings = append(n.findings, Finding{Rule: rule, File: n.file, Line: t.Line, FR: fr, EN: en})
 }
 
-func (n *normOfC) name(t cToken, word string) {
+func (n *normOfC) name(t c17.Token, word string) {
 	if slices.Contains(n.forbidden, word) {
 		n.add(t, "forbidden_program", fmt.Sprintf("%s est interdit : l'exercice est d'en écrire un", word),
 			fmt.Sprintf("%s is forbidden: the exercise is to write one", word))
@@ -182,15 +174,15 @@ func (n *normOfC) name(t cToken, word string) {
 }
 
 // arguments are the texts between the parentheses that begin at i.
-func (n *normOfC) arguments(i int) (texts []cToken) {
+func (n *normOfC) arguments(i int) (texts []c17.Token) {
 	depth := 0
 	for ; i < len(n.tokens); i++ {
 		switch t := n.tokens[i]; {
-		case t.kind == cMark && t.text == "(":
+		case t.Kind == c17.Mark && t.Text == "(":
 			depth++
-		case t.kind == cMark && t.text == ")":
+		case t.Kind == c17.Mark && t.Text == ")":
 			depth--
-		case t.kind == cString && depth > 0:
+		case t.Kind == c17.String && depth > 0:
 			texts = append(texts, t)
 		}
 		if depth <= 0 {
@@ -202,16 +194,16 @@ func (n *normOfC) arguments(i int) (texts []cToken) {
 
 // execution judges what is executed: the program, and where that is a shell every
 // word.
-func (n *normOfC) execution(texts []cToken, line bool) {
+func (n *normOfC) execution(texts []c17.Token, line bool) {
 	if len(texts) == 0 {
 		return
 	}
-	if !line && !slices.Contains(shells, path.Base(texts[0].text)) {
-		n.command(texts[0], path.Base(texts[0].text))
+	if !line && !slices.Contains(shells, path.Base(texts[0].Text)) {
+		n.command(texts[0], path.Base(texts[0].Text))
 		return
 	}
 	for _, t := range texts {
-		for i, word := range strings.FieldsFunc(t.text, func(r rune) bool { return strings.ContainsRune(" \t\n;|&()", r) }) {
+		for i, word := range strings.FieldsFunc(t.Text, func(r rune) bool { return strings.ContainsRune(" \t\n;|&()", r) }) {
 			n.command(t, path.Base(word))
 			if i > 0 { // the first was judged as every text's is
 				n.name(t, path.Base(word))
@@ -220,7 +212,7 @@ func (n *normOfC) execution(texts []cToken, line bool) {
 	}
 }
 
-func (n *normOfC) command(t cToken, word string) {
+func (n *normOfC) command(t c17.Token, word string) {
 	if slices.Contains(waysRound, word) {
 		n.add(t, "way_round", fmt.Sprintf("exécuter %s au lieu de faire le travail ne rapporte rien", word),
 			fmt.Sprintf("executing %s instead of doing the work earns nothing", word))

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"moulinette/grader/submission/c17"
 	"moulinette/grader/submission/jail"
 )
 
@@ -182,8 +183,8 @@ func undeclared(ours []byte, files Files) []byte {
 		if path.Ext(name) != ".h" {
 			continue
 		}
-		for _, t := range cTokens(text) {
-			known[t.text] = known[t.text] || t.kind == cWord
+		for _, t := range c17.Tokens(text) {
+			known[t.Text] = known[t.Text] || t.Kind == c17.Word
 		}
 	}
 	var out bytes.Buffer

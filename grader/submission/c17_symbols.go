@@ -6,6 +6,8 @@ import (
 	"path"
 	"regexp"
 	"slices"
+
+	"moulinette/grader/submission/c17"
 )
 
 // Functions says which functions of others a submission in C may call, by patterns
@@ -86,17 +88,17 @@ func inText(symbol string) string {
 // locate finds the line of the first call.
 func (s *Submission) locate(f *Finding, symbol string) {
 	f.File = cFile
-	tokens := cTokens(s.Files[cFile])
+	tokens := c17.Tokens(s.Files[cFile])
 	for i, t := range tokens {
-		named := t.kind == cWord && (t.text == inText(symbol) || t.text == symbol)
-		if named && i+1 < len(tokens) && tokens[i+1].text == "(" && (i == 0 || !declares(tokens[i-1])) {
-			f.Line = t.line
+		named := t.Kind == c17.Word && (t.Text == inText(symbol) || t.Text == symbol)
+		if named && i+1 < len(tokens) && tokens[i+1].Text == "(" && (i == 0 || !declares(tokens[i-1])) {
+			f.Line = t.Line
 			return
 		}
 	}
 }
 
 // declares tells whether a name after t is declared, and not called.
-func declares(t cToken) bool {
-	return t.kind == cWord && t.text != "return" && t.text != "else" && t.text != "do" || t.text == "*"
+func declares(t c17.Token) bool {
+	return t.Kind == c17.Word && t.Text != "return" && t.Text != "else" && t.Text != "do" || t.Text == "*"
 }
