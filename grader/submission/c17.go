@@ -12,14 +12,14 @@ import (
 
 // The two files of a submission in C.
 const (
-	cFile   = "linux_namespaces.c"
-	cHeader = "linux_namespaces.h"
+	CFile   = "linux_namespaces.c"
+	CHeader = "linux_namespaces.h"
 )
 
 // isC tells whether files are a submission in C: linux_namespaces.c stands in the
 // folder itself, and no Go file does.
 func isC(files Files) bool {
-	_, ok := files[cFile]
+	_, ok := files[CFile]
 	return ok && !slices.ContainsFunc(slices.Collect(maps.Keys(files)), isRootGo)
 }
 
@@ -34,26 +34,26 @@ func (s *Submission) loadC(files Files) error {
 	var findings []Finding
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		switch {
-		case name == cFile, isRootC(name) && path.Ext(name) == ".h":
+		case name == CFile, isRootC(name) && path.Ext(name) == ".h":
 			s.Files[name] = files[name]
 			findings = append(findings, checkC(name, files[name])...)
 		case isRootC(name):
 			s.Notices = append(s.Notices, Finding{
 				Rule: "ignored", File: name,
-				FR: "fichier ignoré : seuls " + cFile + " et les en-têtes sont compilés, avec le main du correcteur",
-				EN: "file ignored: only " + cFile + " and the headers are compiled, with the grader's main",
+				FR: "fichier ignoré : seuls " + CFile + " et les en-têtes sont compilés, avec le main du correcteur",
+				EN: "file ignored: only " + CFile + " and the headers are compiled, with the grader's main",
 			})
 		}
 	}
-	if _, ok := files[cHeader]; !ok {
+	if _, ok := files[CHeader]; !ok {
 		s.Notices = append(s.Notices, Finding{
-			Rule: "ignored", FR: cHeader + " n'est pas rendu : celui du correcteur le remplace",
-			EN: cHeader + " is not handed in: the grader's stands in for it",
+			Rule: "ignored", FR: CHeader + " n'est pas rendu : celui du correcteur le remplace",
+			EN: CHeader + " is not handed in: the grader's stands in for it",
 		})
 	}
 	if len(findings) > 0 {
 		sortFindings(findings)
-		return &BuildError{Findings: findings[:min(len(findings), maxFindings)]}
+		return &BuildError{Findings: findings[:min(len(findings), MaxFindings)]}
 	}
 	return nil
 }
@@ -117,7 +117,7 @@ func (s *Submission) normC(forbidden []string) (findings []Finding) {
 		for i := range n.tokens {
 			n.visit(i)
 		}
-		findings = append(findings, n.findings[:min(len(n.findings), maxFindings)]...)
+		findings = append(findings, n.findings[:min(len(n.findings), MaxFindings)]...)
 	}
 	return findings
 }

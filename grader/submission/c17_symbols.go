@@ -45,7 +45,7 @@ func (s *Submission) Imports(object string, f Functions) (findings []Finding, er
 			findings = append(findings, finding)
 		}
 	}
-	return findings[:min(len(findings), maxFindings)], nil
+	return findings[:min(len(findings), MaxFindings)], nil
 }
 
 func (f Functions) judge(symbol string) (Finding, bool) {
@@ -87,8 +87,8 @@ func inText(symbol string) string {
 
 // locate finds the line of the first call.
 func (s *Submission) locate(f *Finding, symbol string) {
-	f.File = cFile
-	tokens := c17.Tokens(s.Files[cFile])
+	f.File = CFile
+	tokens := c17.Tokens(s.Files[CFile])
 	for i, t := range tokens {
 		named := t.Kind == c17.Word && (t.Text == inText(symbol) || t.Text == symbol)
 		if named && i+1 < len(tokens) && tokens[i+1].Text == "(" && (i == 0 || !declares(tokens[i-1])) {

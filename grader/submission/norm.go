@@ -35,7 +35,7 @@ func (s *Submission) Norm(forbidden []string) (findings []Finding) {
 	for _, src := range s.sources {
 		n := norm{source: src, forbidden: forbidden}
 		ast.Inspect(src.tree, n.visit)
-		findings = append(findings, n.findings[:min(len(n.findings), maxFindings)]...)
+		findings = append(findings, n.findings[:min(len(n.findings), MaxFindings)]...)
 	}
 	sortFindings(findings)
 	return findings

@@ -9,16 +9,18 @@ import (
 	"strings"
 )
 
-// maxFindings bounds what is said about one file.
-const maxFindings = 20
+// MaxFindings bounds what is said about one file.
+const MaxFindings = 20
 
-// libraries are what a submission may use beside the standard library and the
-// contract.
-var libraries = []string{
-	"github.com/vishvananda/netlink",
-	"github.com/vishvananda/netns",
-	"golang.org/x/net",
-	"golang.org/x/sys",
+// Libraries are what a submission in Go may use beside the standard library and
+// the contract.
+func Libraries() []string {
+	return []string{
+		"github.com/vishvananda/netlink",
+		"github.com/vishvananda/netns",
+		"golang.org/x/net",
+		"golang.org/x/sys",
+	}
 }
 
 // check judges one file by itself.
@@ -57,14 +59,14 @@ func checkImport(importPath, name string) (rule, fr, en string) {
 	case below(name, Module):
 		return "import", fmt.Sprintf("import de %q : du correcteur, seul %s/grader/contract est ouvert aux rendus", name, Module),
 			fmt.Sprintf("import of %q: of the grader only %s/grader/contract is open to submissions", name, Module)
-	case slices.ContainsFunc(libraries, func(lib string) bool { return below(name, lib) }):
+	case slices.ContainsFunc(Libraries(), func(lib string) bool { return below(name, lib) }):
 		return "", "", ""
 	case strings.HasPrefix(name, ".") || strings.HasPrefix(name, "/"):
 		return "import", fmt.Sprintf("import de %q : écrivez le chemin complet, %s/...", name, importPath),
 			fmt.Sprintf("import of %q: write the whole path, %s/...", name, importPath)
 	case strings.Contains(strings.Split(name, "/")[0], "."):
-		return "import", fmt.Sprintf("import de %q : seules la bibliothèque standard, le contrat et %s sont disponibles", name, strings.Join(libraries, ", ")),
-			fmt.Sprintf("import of %q: only the standard library, the contract and %s are available", name, strings.Join(libraries, ", "))
+		return "import", fmt.Sprintf("import de %q : seules la bibliothèque standard, le contrat et %s sont disponibles", name, strings.Join(Libraries(), ", ")),
+			fmt.Sprintf("import of %q: only the standard library, the contract and %s are available", name, strings.Join(Libraries(), ", "))
 	default:
 		return "", "", ""
 	}
@@ -140,7 +142,8 @@ func checkPackages(sources []*source) (findings []Finding) {
 	return append(findings, checkNew(sources)...)
 }
 
-const wantNew = "func New() contract.Runtime"
+// WantNew is what a submission in Go has to export.
+const WantNew = "func New() contract.Runtime"
 
 // checkNew wants New in the root package. Its result type is left to the
 // compiler.
@@ -161,15 +164,15 @@ func checkNew(sources []*source) []Finding {
 			}
 		}
 	}
-	return []Finding{{Rule: "new", FR: "New manque : exportez " + wantNew, EN: "New is missing: export " + wantNew}}
+	return []Finding{{Rule: "new", FR: "New manque : exportez " + WantNew, EN: "New is missing: export " + WantNew}}
 }
 
 func (s *source) checkSignature(f *ast.FuncDecl) []Finding {
 	if f.Type.TypeParams == nil && f.Type.Params.NumFields() == 0 && f.Type.Results.NumFields() == 1 {
 		return nil
 	}
-	return []Finding{s.at(f.Name.Pos(), "new", "New a la mauvaise signature : il faut "+wantNew,
-		"New has the wrong signature: it has to be "+wantNew)}
+	return []Finding{s.at(f.Name.Pos(), "new", "New a la mauvaise signature : il faut "+WantNew,
+		"New has the wrong signature: it has to be "+WantNew)}
 }
 
 // declaresNew: a variable of function type serves as well.
@@ -201,7 +204,7 @@ func notices(files Files) (all []Finding) {
 			})
 		}
 	}
-	return all[:min(len(all), maxFindings)]
+	return all[:min(len(all), MaxFindings)]
 }
 
 func sortFindings(findings []Finding) {

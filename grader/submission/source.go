@@ -87,7 +87,7 @@ func (s *source) syntax() (findings []Finding) {
 	if !errors.As(s.err, &list) {
 		return []Finding{{Rule: "syntax", File: s.path, FR: s.err.Error(), EN: s.err.Error()}}
 	}
-	for _, e := range list[:min(len(list), maxFindings)] {
+	for _, e := range list[:min(len(list), MaxFindings)] {
 		findings = append(findings, Finding{
 			Rule: "syntax", File: s.path, Line: e.Pos.Line, Column: e.Pos.Column,
 			FR: "erreur de syntaxe : " + e.Msg, EN: "syntax error: " + e.Msg,
@@ -108,6 +108,18 @@ func (s *source) imports() (all []imported) {
 		}
 	}
 	return all
+}
+
+// Borrowed are the packages that a submission in Go imports and does not bring.
+func (s *Submission) Borrowed() (names []string) {
+	for _, src := range s.sources {
+		for _, imp := range src.imports() {
+			if imp.path != "C" && !strings.HasPrefix(imp.path, Module+"/") {
+				names = append(names, imp.path)
+			}
+		}
+	}
+	return names
 }
 
 // at makes a finding at a place of the file as it is written, whatever //line

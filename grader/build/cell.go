@@ -1,4 +1,4 @@
-package submission
+package build
 
 import (
 	"bytes"
@@ -14,7 +14,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"moulinette/grader/submission/jail"
+	"moulinette/grader/build/jail"
+	"moulinette/grader/submission"
 )
 
 // maxOutput bounds what is kept of the compiler's words.
@@ -29,9 +30,9 @@ type cell struct {
 
 // Boxed tells, after a Build, what a compiler of this language is kept in:
 // "namespaces", "landlock", or "nothing".
-func (b *Builder) Boxed(l Language) string {
+func (b *Builder) Boxed(l submission.Language) string {
 	kind := b.toolchain.cell.kind
-	if l == C17 {
+	if l == submission.C17 {
 		kind = b.cTool.cell.kind
 	}
 	if kind == "" {

@@ -1,4 +1,10 @@
-package submission
+// Package build turns a submission into a driver executable: it compiles a copy
+// together with our shim, where a stranger's text can do no harm, and keeps the
+// result by content.
+//
+// It says whether a submission builds, in its compiler's words, and whose fault
+// it is if not. It never runs what it builds.
+package build
 
 import (
 	"bytes"
@@ -11,6 +17,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"moulinette/grader/submission"
 )
 
 // Builder builds drivers. Its fields are set before the first Build; several
@@ -45,10 +53,10 @@ type Driver struct {
 	Object string // of a submission in C: what was compiled of it alone
 }
 
-// Build compiles a submission with our shim. The error is a [*BuildError] if the
+// Build compiles a submission with our shim. The error is a [*submission.BuildError] if the
 // submission is at fault; any other is the host's or ours.
-func (b *Builder) Build(ctx context.Context, s *Submission) (*Driver, error) {
-	if s.Language == C17 {
+func (b *Builder) Build(ctx context.Context, s *submission.Submission) (*Driver, error) {
+	if s.Language == submission.C17 {
 		return b.buildC(ctx, s)
 	}
 	b.once.Do(func() { b.toolErr = b.prepare(ctx) })
@@ -98,13 +106,13 @@ func (b *Builder) place() error {
 // words do not tell (it ran out of time or memory, was killed, or is broken) a
 // submission that does nothing is compiled: if that goes well, and the second
 // try with the caches then warm does not, it is not the host's fault.
-func (b *Builder) judged(ctx context.Context, s *Submission, st staged, key string) (string, error) {
+func (b *Builder) judged(ctx context.Context, s *submission.Submission, st staged, key string) (string, error) {
 	b.ready(ctx, s)
 	path, output, err := b.compile(ctx, st, key)
 	if err == nil || ctx.Err() != nil || errors.Is(err, errModules) {
 		return path, err
 	}
-	if explained := s.explain(output); explained != nil {
+	if explained := explain(s, output); explained != nil {
 		return "", explained
 	}
 	if err := b.Warm(ctx); err != nil {
@@ -114,7 +122,7 @@ func (b *Builder) judged(ctx context.Context, s *Submission, st staged, key stri
 	if err == nil || ctx.Err() != nil {
 		return path, err
 	}
-	if explained := s.explain(output); explained != nil {
+	if explained := explain(s, output); explained != nil {
 		return "", explained
 	}
 	return "", unexplained(output, err)
@@ -136,7 +144,7 @@ func (b *Builder) Warm(ctx context.Context) error {
 
 // ownText builds a text of ours that imports packages, into the build cache.
 func (b *Builder) ownText(ctx context.Context, imports []string, args func(dir string) []string) ([]byte, error) {
-	s, err := FromFiles("", Files{"nothing.go": nothing(imports)})
+	s, err := submission.FromFiles("", submission.Files{"nothing.go": nothing(imports)})
 	if err != nil {
 		return nil, err
 	}

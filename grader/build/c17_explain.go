@@ -1,4 +1,4 @@
-package submission
+package build
 
 import (
 	"bytes"
@@ -10,7 +10,8 @@ import (
 	"strconv"
 	"strings"
 
-	"moulinette/grader/submission/jail"
+	"moulinette/grader/build/jail"
+	"moulinette/grader/submission"
 )
 
 // How a C compiler and a linker begin a line about a place.
@@ -47,7 +48,7 @@ func (b *Builder) blameC(ctx context.Context, output []byte, cause error) error 
 		return fmt.Errorf("compile: %s", bytes.TrimSpace(output))
 	}
 	if findings := explainC(output); len(findings) > 0 {
-		return &BuildError{Findings: findings}
+		return &submission.BuildError{Findings: findings}
 	}
 	if err := b.warmC(ctx); err != nil {
 		return err
@@ -58,7 +59,7 @@ func (b *Builder) blameC(ctx context.Context, output []byte, cause error) error 
 // warmC compiles a submission that does nothing. It fails if none can be built on
 // this host.
 func (b *Builder) warmC(ctx context.Context) error {
-	s, err := FromFiles("", Files{cFile: []byte("#include \"" + cHeader + "\"\n\nbool is_container_init(void) { return false; }\n")})
+	s, err := submission.FromFiles("", submission.Files{submission.CFile: []byte("#include \"" + submission.CHeader + "\"\n\nbool is_container_init(void) { return false; }\n")})
 	if err != nil {
 		return err
 	}
@@ -74,7 +75,7 @@ func (b *Builder) warmC(ctx context.Context) error {
 
 // explainC turns what a compiler printed into findings; none if nothing of it is
 // about the submission.
-func explainC(output []byte) (findings []Finding) {
+func explainC(output []byte) (findings []submission.Finding) {
 	for line := range strings.Lines(string(output)) {
 		line = strings.Map(plain, strings.TrimRight(line, "\n"))
 		f, ok := cFinding(line)
@@ -85,19 +86,19 @@ func explainC(output []byte) (findings []Finding) {
 			}
 			continue
 		}
-		if ok && len(findings) < maxFindings {
+		if ok && len(findings) < submission.MaxFindings {
 			findings = append(findings, f)
 		}
 	}
 	return findings
 }
 
-func cFinding(line string) (Finding, bool) {
+func cFinding(line string) (submission.Finding, bool) {
 	if m := cPosition.FindStringSubmatch(line); m != nil {
 		if m[5] == "warning" {
-			return Finding{}, false
+			return submission.Finding{}, false
 		}
-		f := Finding{Rule: "compile", File: path.Clean(m[2]), FR: m[6], EN: m[6]}
+		f := submission.Finding{Rule: "compile", File: path.Clean(m[2]), FR: m[6], EN: m[6]}
 		f.Line, _ = strconv.Atoi(m[3])
 		f.Column, _ = strconv.Atoi(m[4])
 		if m[1] == "driver" {
@@ -106,28 +107,28 @@ func cFinding(line string) (Finding, bool) {
 		return f, true
 	}
 	if m := asmError.FindStringSubmatch(line); m != nil {
-		return Finding{Rule: "compile", File: cFile, FR: "assembleur : " + m[1], EN: "assembler: " + m[1]}, true
+		return submission.Finding{Rule: "compile", File: submission.CFile, FR: "assembleur : " + m[1], EN: "assembler: " + m[1]}, true
 	}
 	if m := linkPlace.FindStringSubmatch(line); m != nil {
 		return linkFinding(m), true
 	}
-	return Finding{}, false
+	return submission.Finding{}, false
 }
 
 // misfit is a complaint of our shim about the submission's header.
-func misfit(f Finding) Finding {
-	return Finding{
-		Rule: "header", File: cHeader,
+func misfit(f submission.Finding) submission.Finding {
+	return submission.Finding{
+		Rule: "header", File: submission.CHeader,
 		FR: "l'en-tête ne va pas avec l'exercice : " + f.EN + " (" + f.File + ":" + strconv.Itoa(f.Line) + " du correcteur)",
 		EN: "the header does not fit the exercise: " + f.EN + " (the grader's " + f.File + ":" + strconv.Itoa(f.Line) + ")",
 	}
 }
 
-func linkFinding(m []string) Finding {
-	f := Finding{Rule: "link", File: m[1], FR: m[3], EN: m[3]}
+func linkFinding(m []string) submission.Finding {
+	f := submission.Finding{Rule: "link", File: m[1], FR: m[3], EN: m[3]}
 	f.Line, _ = strconv.Atoi(m[2])
 	if strings.Contains(m[3], "`main'") || strings.Contains(m[3], "'main'") || strings.Contains(m[3], "symbol: main") {
-		f.Rule, f.File = "main", cFile
+		f.Rule, f.File = "main", submission.CFile
 		f.FR = "le rendu a un main à lui ; le correcteur fournit le sien : mettez le vôtre dans un autre fichier (test_main.c, par exemple)"
 		f.EN = "the submission has a main of its own, and the grader brings one: put yours into another file (test_main.c, for example)"
 	}

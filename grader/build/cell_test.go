@@ -1,4 +1,4 @@
-package submission
+package build
 
 import (
 	"bytes"
@@ -14,7 +14,8 @@ import (
 	"syscall"
 	"testing"
 
-	"moulinette/grader/submission/jail"
+	"moulinette/grader/build/jail"
+	"moulinette/grader/submission"
 )
 
 // inKind is a builder whose cells are of one kind.
@@ -55,13 +56,13 @@ func TestCellWithoutNamespaces(t *testing.T) {
 
 func TestBestCellIsFound(t *testing.T) {
 	b := builder(t)
-	if got := b.Boxed(Go); got != "nothing" {
+	if got := b.Boxed(submission.Go); got != "nothing" {
 		t.Errorf("without a jail: got %q", got)
 	}
 	b.Jail = agentProgram(t)
 	b.once.Do(func() { b.toolErr = b.prepare(t.Context()) })
 	must(t, b.toolErr)
-	if got, want := b.Boxed(Go), cmp.Or(os.Getenv(wantCell), string(jail.Namespaces)); got != want {
+	if got, want := b.Boxed(submission.Go), cmp.Or(os.Getenv(wantCell), string(jail.Namespaces)); got != want {
 		t.Errorf("got %q; want %q", got, want)
 	}
 	c, err := b.findCell(t.Context(), []string{"/bin/false"}, nil)
@@ -126,7 +127,7 @@ func TestCellOfAnOrdinaryUser(t *testing.T) {
 	must(t, os.Chown(home, 61234, 61234))
 	text, err := os.ReadFile(agentProgram(t))
 	must(t, err)
-	program := filepath.Join(home, "submission.test")
+	program := filepath.Join(home, "build.test")
 	must(t, os.WriteFile(program, text, 0o755))
 	cmd := exec.Command(program, "-test.run", "^(TestCellIsTight|TestBestCellIsFound)$", "-test.v")
 	cmd.Dir = home
@@ -237,7 +238,7 @@ func BenchmarkBuild(b *testing.B) {
 			}
 			builder.toolchain.cell.kind = kind
 			for i := 0; b.Loop(); i++ {
-				s, err := FromFiles("", Files{"student.go": []byte(good + strings.Repeat("\n", i))})
+				s, err := submission.FromFiles("", submission.Files{"student.go": []byte(good + strings.Repeat("\n", i))})
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -1,4 +1,4 @@
-package submission
+package build
 
 import (
 	"bytes"
@@ -18,8 +18,9 @@ import (
 	"strings"
 	"time"
 
+	"moulinette/grader/build/jail"
+	"moulinette/grader/submission"
 	"moulinette/grader/submission/c17"
-	"moulinette/grader/submission/jail"
 )
 
 // The flags of the exercise, as it says them: another level of optimization would
@@ -73,7 +74,7 @@ func (b *Builder) findC(ctx context.Context) (t cTool, err error) {
 }
 
 // buildC compiles a submission in C with our shim.
-func (b *Builder) buildC(ctx context.Context, s *Submission) (*Driver, error) {
+func (b *Builder) buildC(ctx context.Context, s *submission.Submission) (*Driver, error) {
 	st, err := b.readyC(ctx, s)
 	if err != nil {
 		return nil, err
@@ -85,10 +86,10 @@ func (b *Builder) buildC(ctx context.Context, s *Submission) (*Driver, error) {
 	if d.Cached = linked && compiled; d.Cached {
 		return d, nil
 	}
-	output, err := b.compileC(ctx, st, d, s.cLibraries())
+	output, err := b.compileC(ctx, st, d, cLibraries(s))
 	if err != nil && ctx.Err() == nil && len(explainC(output)) == 0 {
 		// Whoever ended it, it has not said what it thinks: once more.
-		output, err = b.compileC(ctx, st, d, s.cLibraries())
+		output, err = b.compileC(ctx, st, d, cLibraries(s))
 	}
 	if err != nil {
 		return nil, b.blameC(ctx, output, err)
@@ -97,7 +98,7 @@ func (b *Builder) buildC(ctx context.Context, s *Submission) (*Driver, error) {
 }
 
 // readyC finds the compiler, once, and puts the folder together.
-func (b *Builder) readyC(ctx context.Context, s *Submission) (staged, error) {
+func (b *Builder) readyC(ctx context.Context, s *submission.Submission) (staged, error) {
 	b.onceC.Do(func() {
 		if b.cErr = b.place(); b.cErr == nil {
 			b.cTool, b.cErr = b.findC(ctx)
@@ -115,7 +116,7 @@ func (b *Builder) keyOfC(st staged) string {
 
 // cLibraries are those that a submission may use besides the C library, if it
 // asks for their headers.
-func (s *Submission) cLibraries() (flags []string) {
+func cLibraries(s *submission.Submission) (flags []string) {
 	for _, lib := range []struct{ header, flag string }{{"sys/capability.h", "-lcap"}, {"seccomp.h", "-lseccomp"}} {
 		for _, text := range s.Files {
 			if bytes.Contains(text, []byte("<"+lib.header+">")) && !slices.Contains(flags, lib.flag) {
@@ -128,7 +129,7 @@ func (s *Submission) cLibraries() (flags []string) {
 
 // stageC puts the folder together: the submission's files and ours apart, so that
 // no header of theirs is taken for one of ours.
-func (b *Builder) stageC(s *Submission) (staged, error) {
+func (b *Builder) stageC(s *submission.Submission) (staged, error) {
 	entries, err := fs.ReadDir(b.Sources, "driver/c17")
 	if err != nil {
 		return nil, fmt.Errorf("stage: grader sources: %w", err)
@@ -139,8 +140,8 @@ func (b *Builder) stageC(s *Submission) (staged, error) {
 		if err != nil {
 			return nil, fmt.Errorf("stage: grader sources: %w", err)
 		}
-		if e.Name() == cHeader {
-			st["submission/"+cHeader] = text
+		if e.Name() == submission.CHeader {
+			st["submission/"+submission.CHeader] = text
 			st[undeclaredH] = undeclared(text, s.Files)
 			continue
 		}
@@ -174,8 +175,8 @@ var prototype = regexp.MustCompile(`(?m)^(?:int|bool) (\w+)\(.*\);$`)
 
 // undeclared has the prototypes of our header whose names the submission's do not
 // hold, and the names of propagations.
-func undeclared(ours []byte, files Files) []byte {
-	if _, ok := files[cHeader]; !ok {
+func undeclared(ours []byte, files submission.Files) []byte {
+	if _, ok := files[submission.CHeader]; !ok {
 		return nil
 	}
 	known := map[string]bool{}
@@ -220,7 +221,7 @@ func (b *Builder) compileC(ctx context.Context, st staged, d *Driver, libraries 
 		return nil, err
 	}
 	theirs := st.theirs()
-	compile := slices.Concat(cFlags, st.tellFlags(), []string{"-c", "submission/" + cFile, "-o", "made"})
+	compile := slices.Concat(cFlags, st.tellFlags(), []string{"-c", "submission/" + submission.CFile, "-o", "made"})
 	if d.Object, output, err = b.makeC(ctx, theirs, b.keyOfC(theirs), compile); err != nil {
 		return output, err
 	}

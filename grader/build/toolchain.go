@@ -1,4 +1,4 @@
-package submission
+package build
 
 import (
 	"bytes"
@@ -19,7 +19,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"moulinette/grader/submission/jail"
+	"moulinette/grader/build/jail"
+	"moulinette/grader/submission"
 )
 
 // Runner executes a command to its end; the command's output is set. It is the
@@ -143,7 +144,7 @@ func (t toolchain) shown() []string {
 	dirs := []string{t.root, t.buildCache}
 	for line := range strings.Lines(stageMod) {
 		fields := strings.Fields(line)
-		if len(fields) < 2 || !slices.Contains(libraries, fields[0]) {
+		if len(fields) < 2 || !slices.Contains(submission.Libraries(), fields[0]) {
 			continue
 		}
 		dirs = append(dirs, filepath.Join(t.modCache, fields[0]+"@"+fields[1]), filepath.Join(t.modCache, "cache", "download", fields[0]))
@@ -213,7 +214,7 @@ var (
 )
 
 // modulesMissing is in the go command's words when it lacks a module. What may be
-// imported is known before (see rules), so that is never the submission's fault.
+// imported is known before (see [submission.Libraries]), so that is never the submission's fault.
 const modulesMissing = "disabled by GOPROXY=off"
 
 // fetch downloads what submissions may import, by the user's own proxy. What is

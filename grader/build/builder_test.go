@@ -1,4 +1,4 @@
-package submission
+package build
 
 import (
 	"bufio"
@@ -17,17 +17,55 @@ import (
 	"testing"
 	"time"
 
+	"moulinette/grader/submission"
+
 	"golang.org/x/sys/unix"
 )
+
+// good is a whole submission.
+const good = `package student
+
+import "moulinette/grader/contract"
+
+type runtime struct{ contract.Unimplemented }
+
+func New() contract.Runtime { return runtime{} }
+`
+
+// folderOf writes files to a new folder.
+func folderOf(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "rendu")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range files {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
 
 func builder(t *testing.T) *Builder {
 	t.Helper()
 	return &Builder{Cache: filepath.Join(t.TempDir(), "cache"), Sources: os.DirFS("..")}
 }
 
-func fromText(t *testing.T, text string) *Submission {
+func fromText(t *testing.T, text string) *submission.Submission {
 	t.Helper()
-	s, err := FromFiles("", Files{"student.go": []byte(text)})
+	s, err := submission.FromFiles("", submission.Files{"student.go": []byte(text)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +167,7 @@ func TestCompileErrors(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := b.Build(t.Context(), fromText(t, test.text))
-			var bad *BuildError
+			var bad *submission.BuildError
 			if !errors.As(err, &bad) {
 				t.Fatalf("got %v; want a BuildError", err)
 			}
@@ -149,7 +187,7 @@ func TestUserSettingsHaveNoEffect(t *testing.T) {
 	t.Setenv("GOPROXY", "http://127.0.0.1:1")
 	t.Setenv("GOOS", "windows")
 	dir := folderOf(t, map[string]string{"a.go": good, "go.mod": "module x\n\nreplace golang.org/x/sys => /nowhere\n"})
-	s, err := Open(dir)
+	s, err := submission.Open(dir)
 	must(t, err)
 	if _, err := builder(t).Build(t.Context(), s); err != nil {
 		t.Error(err)
@@ -194,7 +232,7 @@ func TestWhoseFault(t *testing.T) {
 			b := builder(t)
 			b.Timeout, b.Run = 20*time.Millisecond, test.run
 			_, err := b.Build(t.Context(), fromText(t, good))
-			var bad *BuildError
+			var bad *submission.BuildError
 			if errors.As(err, &bad) != (test.rule != "") || bad != nil && bad.Findings[0].Rule != test.rule {
 				t.Errorf("got %v; want rule %q", err, test.rule)
 			}
@@ -223,7 +261,7 @@ func TestMissingModules(t *testing.T) {
 	t.Setenv("GOFLAGS", "-modcacherw")
 	t.Setenv("GOPROXY", "off")
 	_, err := builder(t).Build(t.Context(), fromText(t, good))
-	if bad := (*BuildError)(nil); err == nil || errors.As(err, &bad) || !strings.Contains(err.Error(), "go mod download") {
+	if bad := (*submission.BuildError)(nil); err == nil || errors.As(err, &bad) || !strings.Contains(err.Error(), "go mod download") {
 		t.Errorf("got %v; want an error of ours with the cure", err)
 	}
 }
@@ -268,7 +306,7 @@ esac
 func TestFlagsInCC(t *testing.T) {
 	b := builder(t)
 	b.CC = "gcc -O2"
-	s, err := FromFiles("", Files{cFile: []byte(littleC)})
+	s, err := submission.FromFiles("", submission.Files{submission.CFile: []byte(littleC)})
 	must(t, err)
 	if _, err := b.Build(t.Context(), s); err == nil || !strings.Contains(err.Error(), "CC=gcc -O2: it names a program") {
 		t.Errorf("got %v; want CC named", err)
@@ -357,7 +395,7 @@ func TestReferenceAndSkeleton(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
 			t.Errorf("%s has a go.mod of its own", dir)
 		}
-		s, err := Open(dir)
+		s, err := submission.Open(dir)
 		if err != nil {
 			t.Error(err)
 			continue

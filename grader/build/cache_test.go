@@ -1,4 +1,4 @@
-package submission
+package build
 
 import (
 	"errors"
@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"moulinette/grader/submission"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -140,14 +142,14 @@ func TestStageModule(t *testing.T) {
 func stageFiles(mod, sum string) (stageMod, stageSum string) {
 	isLibrary := func(line string) bool {
 		fields := strings.Fields(line)
-		for _, lib := range libraries {
+		for _, lib := range submission.Libraries() {
 			if len(fields) > 1 && fields[0] == lib {
 				return true
 			}
 		}
 		return false
 	}
-	stageMod = "module " + Module + "\n\n"
+	stageMod = "module " + submission.Module + "\n\n"
 	var requires []string
 	for line := range strings.Lines(mod) {
 		line, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "require "), " //")
