@@ -68,8 +68,9 @@ var house = map[string]place{
 
 	"grader/submission/c17":      {pure, nil},
 	"grader/submission":          {host, []string{"grader/submission/c17"}},
+	"grader/build/cache":         {host, nil},
 	"grader/build/jail":          {kernel, nil},
-	"grader/build":               {host, []string{"grader/submission", "grader/submission/c17", "grader/build/jail"}},
+	"grader/build":               {host, []string{"grader/submission", "grader/submission/c17", "grader/build/cache", "grader/build/jail"}},
 	"grader/sandbox":             {host, []string{"grader/scenario", "grader/evidence"}},
 	"grader/sandbox/conformance": {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox"}},
 	"grader/sandbox/fake":        {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox"}},

@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"moulinette/grader/build/cache"
 	"moulinette/grader/submission"
 )
 
@@ -37,7 +38,7 @@ type Builder struct {
 	toolErr   error
 
 	onceCache sync.Once
-	cache     cache
+	cache     cache.Folder
 	cacheErr  error
 
 	onceC sync.Once
@@ -68,7 +69,7 @@ func (b *Builder) Build(ctx context.Context, s *submission.Submission) (*Driver,
 		return nil, err
 	}
 	key := staged.key(b.toolchain.version, runtime.GOARCH)
-	if path, ok := b.cache.find(key); ok {
+	if path, ok := b.cache.Find(key); ok {
 		return &Driver{Path: path, Key: key, Cached: true}, nil
 	}
 	path, err := b.judged(ctx, s, staged, key)
@@ -96,8 +97,8 @@ func (b *Builder) place() error {
 			b.cacheErr = fmt.Errorf("cache: %w", b.cacheErr)
 			return
 		}
-		b.cache = cache{dir}
-		b.cacheErr = b.cache.claim()
+		b.cache = cache.Folder{Dir: dir}
+		b.cacheErr = b.cache.Claim()
 	})
 	return b.cacheErr
 }
@@ -152,7 +153,7 @@ func (b *Builder) ownText(ctx context.Context, imports []string, args func(dir s
 	if err != nil {
 		return nil, err
 	}
-	dir, remove, err := b.cache.temp()
+	dir, remove, err := b.cache.Temp()
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +176,7 @@ func nothing(imports []string) []byte {
 
 // compile builds in a private folder, which is gone afterwards, and installs.
 func (b *Builder) compile(ctx context.Context, st staged, key string) (path string, output []byte, err error) {
-	dir, remove, err := b.cache.temp()
+	dir, remove, err := b.cache.Temp()
 	if err != nil {
 		return "", nil, err
 	}
@@ -184,7 +185,7 @@ func (b *Builder) compile(ctx context.Context, st staged, key string) (path stri
 	if output, err = b.build(ctx, st, dir, false, "-o", driver, "."); err != nil {
 		return "", output, err
 	}
-	path, err = b.cache.install(driver, key)
+	path, err = b.cache.Install(driver, key)
 	return path, output, err
 }
 

@@ -143,8 +143,8 @@ func TestBuildersAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if got := list(filepath.Join(cache, "drivers"), "driver"); len(got) != 2 {
-		t.Errorf("got %d drivers; want 2", len(got))
+	if got, err := os.ReadDir(filepath.Join(cache, "drivers")); err != nil || len(got) != 2 {
+		t.Errorf("got %d drivers, %v; want 2", len(got), err)
 	}
 }
 
@@ -409,5 +409,43 @@ func TestReferenceAndSkeleton(t *testing.T) {
 		if found := s.Norm([]string{"docker", "podman", "runc", "containerd"}); len(found) > 0 {
 			t.Errorf("%s: %v", dir, found)
 		}
+	}
+}
+
+// TestDamagedDriver: what was changed since it was installed is built anew.
+func TestDamagedDriver(t *testing.T) {
+	b := builder(t)
+	runs := counted(b)
+	d, err := b.Build(t.Context(), fromText(t, good))
+	must(t, err)
+	file, err := os.OpenFile(d.Path, os.O_WRONLY|os.O_APPEND, 0)
+	must(t, err)
+	_, err = file.WriteString("x")
+	must(t, errors.Join(err, file.Close()))
+	again, err := b.Build(t.Context(), fromText(t, good))
+	if err != nil || again.Cached || runs.Load() != 2 {
+		t.Errorf("got %+v, %v after %d runs; want it built twice", again, err, runs.Load())
+	}
+	if _, ok := b.cache.Find(d.Key); !ok {
+		t.Error("the second driver is not what was installed")
+	}
+}
+
+// TestCacheOfOthers: whoever can write to the cache chooses what is graded.
+func TestCacheOfOthers(t *testing.T) {
+	b := builder(t)
+	must(t, os.Mkdir(b.Cache, 0o700))
+	must(t, os.Chmod(b.Cache, 0o770))
+	if _, err := b.Build(t.Context(), fromText(t, good)); err == nil || !strings.Contains(err.Error(), "chmod go-w") {
+		t.Errorf("writable by a group: got %v; want a refusal", err)
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to give a folder away")
+	}
+	b = builder(t)
+	must(t, os.Mkdir(b.Cache, 0o700))
+	must(t, os.Chown(b.Cache, 61234, 61234))
+	if _, err := b.Build(t.Context(), fromText(t, good)); err == nil || !strings.Contains(err.Error(), "belongs to user 61234") {
+		t.Errorf("of somebody else: got %v; want a refusal", err)
 	}
 }

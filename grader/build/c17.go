@@ -81,8 +81,8 @@ func (b *Builder) buildC(ctx context.Context, s *submission.Submission) (*Driver
 	}
 	d := &Driver{Key: b.keyOfC(st)}
 	var linked, compiled bool
-	d.Path, linked = b.cache.find(d.Key)
-	d.Object, compiled = b.cache.find(b.keyOfC(st.theirs()))
+	d.Path, linked = b.cache.Find(d.Key)
+	d.Object, compiled = b.cache.Find(b.keyOfC(st.theirs()))
 	if d.Cached = linked && compiled; d.Cached {
 		return d, nil
 	}
@@ -256,7 +256,7 @@ func (b *Builder) shim(ctx context.Context, st staged) (string, error) {
 		}
 	}
 	key := b.keyOfC(ours)
-	if found, ok := b.cache.find(key); ok {
+	if found, ok := b.cache.Find(key); ok {
 		return found, nil
 	}
 	built, output, err := b.makeC(ctx, ours, key, args)
@@ -269,7 +269,7 @@ func (b *Builder) shim(ctx context.Context, st staged) (string, error) {
 // makeC runs the compiler in a private folder, which is gone afterwards, and
 // installs what it has made.
 func (b *Builder) makeC(ctx context.Context, st staged, key string, args []string) (built string, output []byte, err error) {
-	dir, remove, err := b.cache.temp()
+	dir, remove, err := b.cache.Temp()
 	if err != nil {
 		return "", nil, err
 	}
@@ -286,7 +286,7 @@ func (b *Builder) makeC(ctx context.Context, st staged, key string, args []strin
 	if info, err := os.Lstat(made); err != nil || !info.Mode().IsRegular() {
 		return "", output, errors.Join(errors.New("the compiler has made nothing"), err)
 	}
-	built, err = b.cache.install(made, key)
+	built, err = b.cache.Install(made, key)
 	return built, output, err
 }
 

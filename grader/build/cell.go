@@ -55,7 +55,7 @@ func (b *Builder) findCell(ctx context.Context, args, shown []string) (cell, err
 	if err := b.place(); err != nil {
 		return cell{}, err
 	}
-	dir, remove, err := b.cache.temp()
+	dir, remove, err := b.cache.Temp()
 	if err != nil {
 		return cell{}, err
 	}

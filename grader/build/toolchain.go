@@ -78,7 +78,7 @@ func (b *Builder) findTool(ctx context.Context) (t toolchain, err error) {
 	}
 	t.root, t.version, t.buildCache, t.modCache, t.proxy = said.GOROOT, said.GOVERSION, said.GOCACHE, said.GOMODCACHE, said.GOPROXY
 	if !ours(t.buildCache) {
-		t.buildCache = filepath.Join(b.cache.dir, "go-build")
+		t.buildCache = filepath.Join(b.cache.Dir, "go-build")
 	}
 	if own := filepath.Join(t.root, "bin", "go"); unix.Access(own, unix.X_OK) == nil {
 		t.path = own // what was found may be a link, or a script that chooses

@@ -75,7 +75,7 @@ func (b *Builder) together(ctx context.Context, all []*submission.Submission, v 
 		return nil, err
 	}
 	key := st.key(b.toolchain.version, runtime.GOARCH)
-	if found, ok := b.cache.find(key); ok {
+	if found, ok := b.cache.Find(key); ok {
 		v.Driver = &Driver{Path: found, Key: key, Cached: true}
 		return nil, nil
 	}

@@ -23,7 +23,7 @@ const keepWarm = 24 * time.Hour
 func (b *Builder) ready(ctx context.Context, all ...*submission.Submission) {
 	imports := borrowed(all)
 	key := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", b.toolchain.version, b.toolchain.buildCache, imports))
-	stamp := filepath.Join(b.cache.dir, "warm", fmt.Sprintf("%x", key[:16]))
+	stamp := filepath.Join(b.cache.Dir, "warm", fmt.Sprintf("%x", key[:16]))
 	if info, err := os.Stat(stamp); err == nil && time.Since(info.ModTime()) < keepWarm {
 		return
 	}
