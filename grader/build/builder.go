@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"moulinette/grader/build/cache"
+	"moulinette/grader/build/cell"
 	"moulinette/grader/submission"
 )
 
@@ -29,7 +30,7 @@ type Builder struct {
 	Sources fs.FS         // holds the folders contract, scenario and driver of the grader
 	Go      string        // the go command; empty: "go" of the PATH
 	Timeout time.Duration // of one compilation; 0: two minutes
-	Run     Runner        // executes the go command; nil: here, without a sandbox
+	Run     cell.Runner   // executes the go command; nil: here, without a sandbox
 	CC      string        // the C compiler; empty: gcc, cc or clang of the PATH
 	Jail    string        // a binary with the face [jail.Face], in which compilers run; empty: here
 

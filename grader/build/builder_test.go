@@ -2,14 +2,12 @@ package build
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"moulinette/grader/build/cell"
 	"moulinette/grader/submission"
 
 	"golang.org/x/sys/unix"
@@ -75,11 +74,11 @@ func fromText(t *testing.T, text string) *submission.Submission {
 // counted counts the runs of the go command on texts that are not ours.
 func counted(b *Builder) *atomic.Int32 {
 	var n atomic.Int32
-	b.Run = func(ctx context.Context, c Command) error {
+	b.Run = func(ctx context.Context, c cell.Command) error {
 		if !c.Caches {
 			n.Add(1)
 		}
-		return Here(ctx, c)
+		return cell.Here(ctx, c)
 	}
 	return &n
 }
@@ -195,37 +194,37 @@ func TestUserSettingsHaveNoEffect(t *testing.T) {
 }
 
 // spinning is a run of the go command that never ends.
-func spinning(ctx context.Context, _ Command) error {
+func spinning(ctx context.Context, _ cell.Command) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
 
 func TestWhoseFault(t *testing.T) {
 	killed := errors.New("signal: killed")
-	isNothing := func(c Command) bool {
+	isNothing := func(c cell.Command) bool {
 		_, err := os.Stat(filepath.Join(c.Dir, "student", "nothing.go"))
 		return err == nil
 	}
-	succeed := func(c Command) error { return os.WriteFile(filepath.Join(c.Dir, "..", "driver"), nil, 0o755) }
+	succeed := func(c cell.Command) error { return os.WriteFile(filepath.Join(c.Dir, "..", "driver"), nil, 0o755) }
 	tests := []struct {
 		name string
-		run  Runner
+		run  cell.Runner
 		rule string // of a BuildError; empty: ours
 	}{
-		{"a text that takes for ever", func(ctx context.Context, c Command) error {
+		{"a text that takes for ever", func(ctx context.Context, c cell.Command) error {
 			if isNothing(c) {
 				return succeed(c)
 			}
 			return spinning(ctx, c)
 		}, "timeout"},
 		{"a host that takes for ever", spinning, ""},
-		{"a text that takes all memory", func(_ context.Context, c Command) error {
+		{"a text that takes all memory", func(_ context.Context, c cell.Command) error {
 			if isNothing(c) {
 				return succeed(c)
 			}
 			return killed
 		}, "compile"},
-		{"a broken toolchain", func(context.Context, Command) error { return killed }, ""},
+		{"a broken toolchain", func(context.Context, cell.Command) error { return killed }, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -243,11 +242,11 @@ func TestWhoseFault(t *testing.T) {
 func TestSecondTryIsEnough(t *testing.T) {
 	b := builder(t)
 	var n atomic.Int32
-	b.Run = func(ctx context.Context, c Command) error {
+	b.Run = func(ctx context.Context, c cell.Command) error {
 		if !c.Caches && n.Add(1) == 1 {
 			return errors.New("signal: killed")
 		}
-		return Here(ctx, c)
+		return cell.Here(ctx, c)
 	}
 	if d, err := b.Build(t.Context(), fromText(t, good)); err != nil || n.Load() != 2 {
 		t.Errorf("got %v, %v after %d runs; want a driver after 2", d, err, n.Load())
@@ -327,65 +326,12 @@ func TestNowhereToBuild(t *testing.T) {
 func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	b := builder(t)
-	b.Run = func(ctx context.Context, c Command) error {
+	b.Run = func(ctx context.Context, c cell.Command) error {
 		cancel()
-		return Here(ctx, c)
+		return cell.Here(ctx, c)
 	}
 	if _, err := b.Build(ctx, fromText(t, good)); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v; want canceled", err)
-	}
-}
-
-// TestHereKillsTheGroup: a compiler's children must not outlive it.
-func TestHereKillsTheGroup(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	fifo := filepath.Join(t.TempDir(), "fifo")
-	must(t, syscall.Mkfifo(fifo, 0o600))
-	done := make(chan error, 1)
-	go func() {
-		done <- Here(ctx, Command{
-			Args: []string{"/bin/sh", "-c", "sleep 1000 & echo $! > " + fifo + "; wait"}, Output: &bytes.Buffer{},
-		})
-	}()
-	text, err := os.ReadFile(fifo)
-	must(t, err)
-	cancel()
-	if err := <-done; err == nil {
-		t.Error("got no error; want killed")
-	}
-	for deadline := time.Now().Add(5 * time.Second); ; runtime.Gosched() {
-		stat, err := os.ReadFile("/proc/" + strings.TrimSpace(string(text)) + "/stat")
-		if err != nil || strings.Contains(string(stat), ") Z ") {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the child of the child lives: %s", stat)
-		}
-	}
-}
-
-func TestLimits(t *testing.T) {
-	cmd := exec.Command("cat")
-	in, err := cmd.StdinPipe()
-	must(t, err)
-	must(t, cmd.Start())
-	must(t, limit(cmd.Process.Pid))
-	var got unix.Rlimit
-	must(t, unix.Prlimit(cmd.Process.Pid, unix.RLIMIT_FSIZE, nil, &got))
-	if got.Cur != maxFile || got.Max != maxFile {
-		t.Errorf("got %+v; want %d", got, maxFile)
-	}
-	_ = in.Close()
-	must(t, cmd.Wait())
-}
-
-func TestHereBoundsOutput(t *testing.T) {
-	var out bytes.Buffer
-	err := Here(t.Context(), Command{
-		Args: []string{"/bin/sh", "-c", "head -c 1000000 /dev/zero"}, Output: &out,
-	})
-	if err != nil || out.Len() != maxOutput {
-		t.Errorf("got %d bytes, %v; want %d", out.Len(), err, maxOutput)
 	}
 }
 

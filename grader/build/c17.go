@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"moulinette/grader/build/cell"
 	"moulinette/grader/build/jail"
 	"moulinette/grader/submission"
 	"moulinette/grader/submission/c17"
@@ -42,7 +43,7 @@ const cTimeout = 30 * time.Second
 // cTool is the C compiler of this host.
 type cTool struct {
 	path, version string
-	cell          cell
+	cell          cell.Cell
 }
 
 // findC looks for the C compiler.
@@ -310,14 +311,14 @@ func (b *Builder) executeC(ctx context.Context, dir string, args []string, out *
 	env := []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}
 	work, tmp := filepath.Join(dir, "work"), filepath.Join(dir, "tmp")
 	p := jail.Plan{Dir: work, Args: args, Env: append(env, "TMPDIR="+tmp), Limits: cLimits}
-	switch b.cTool.cell.kind {
+	switch b.cTool.cell.Kind {
 	case "":
-		return Here(ctx, Command{Args: args, Dir: work, Env: p.Env, Output: out})
+		return cell.Here(ctx, cell.Command{Args: args, Dir: work, Env: p.Env, Output: out})
 	case jail.Namespaces: // what is compiled does not depend on where that was
 		p.Dir, p.Env = "/work", append(env, "TMPDIR=/tmp")
 		p.Folders = []jail.Folder{{Host: work, Inside: p.Dir, Write: true}}
 	default:
 		p.Folders = []jail.Folder{{Host: work, Write: true}, {Host: tmp, Write: true}}
 	}
-	return b.cTool.cell.run(ctx, dir, p, out)
+	return b.cTool.cell.Run(ctx, dir, p, out)
 }

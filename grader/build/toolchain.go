@@ -19,24 +19,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"moulinette/grader/build/cell"
 	"moulinette/grader/build/jail"
 	"moulinette/grader/submission"
 )
-
-// Runner executes a command to its end; the command's output is set. It is the
-// seam for compiling elsewhere.
-type Runner func(ctx context.Context, command Command) error
-
-// Command is one run of the go command.
-type Command struct {
-	Args   []string // Args[0] is the executable
-	Dir    string   // where to run; it lies in a folder that is the command's own, as do home and temporary files
-	Env    []string // the whole environment
-	Own    string   // that folder: the one place that a stranger's text may have written to
-	Shown  []string // what it reads besides: toolchain, modules and build cache
-	Caches bool     // the text is ours, so what is compiled may be kept in the build cache
-	Output *bytes.Buffer
-}
 
 // buildFlags and buildEnv pin what an executable depends on: nothing of the
 // user's settings, no network, no C compiler, no other toolchain.
@@ -52,8 +38,8 @@ var (
 type toolchain struct {
 	path, root                    string
 	version, buildCache, modCache string
-	proxy                         string // the user's GOPROXY
-	cell                          cell   // where strangers' text is compiled
+	proxy                         string    // the user's GOPROXY
+	cell                          cell.Cell // where strangers' text is compiled
 }
 
 // findTool asks the go command where its caches are.
@@ -163,7 +149,7 @@ func (b *Builder) goBuild(ctx context.Context, dir string, ownText bool, args ..
 	if err != nil {
 		return nil, err
 	}
-	command := Command{
+	command := cell.Command{
 		Args: slices.Concat([]string{b.toolchain.path, "build"}, buildFlags, args),
 		Dir:  filepath.Join(dir, "module"), Env: env, Output: &bytes.Buffer{},
 		Own: dir, Shown: b.toolchain.shown(), Caches: ownText,
@@ -192,12 +178,12 @@ const (
 )
 
 // goLimits are those of the tools: they reserve address space without end.
-var goLimits = jail.Limits{Data: maxMemory, File: maxFile, Seconds: 120}
+var goLimits = jail.Limits{Data: cell.MaxMemory, File: cell.MaxFile, Seconds: 120}
 
-// runGo is the Runner of the host: the go command in its cell.
-func (b *Builder) runGo(ctx context.Context, c Command) error {
-	if b.toolchain.cell.kind == "" {
-		return Here(ctx, c)
+// runGo is the [cell.Runner] of the host: the go command in its cell.
+func (b *Builder) runGo(ctx context.Context, c cell.Command) error {
+	if b.toolchain.cell.Kind == "" {
+		return cell.Here(ctx, c)
 	}
 	folders := []jail.Folder{{Host: c.Own, Write: true}}
 	for _, dir := range c.Shown {
@@ -205,7 +191,7 @@ func (b *Builder) runGo(ctx context.Context, c Command) error {
 			folders = append(folders, jail.Folder{Host: dir, Write: c.Caches && dir == b.toolchain.buildCache})
 		}
 	}
-	return b.toolchain.cell.run(ctx, c.Own, jail.Plan{Dir: c.Dir, Args: c.Args, Env: c.Env, Folders: folders, Limits: goLimits}, c.Output)
+	return b.toolchain.cell.Run(ctx, c.Own, jail.Plan{Dir: c.Dir, Args: c.Args, Env: c.Env, Folders: folders, Limits: goLimits}, c.Output)
 }
 
 var (
@@ -224,11 +210,11 @@ func (b *Builder) fetch(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	command := Command{
+	command := cell.Command{
 		Args: []string{b.toolchain.path, "mod", "download"}, Dir: filepath.Join(dir, "module"),
 		Env: append(env, "GOPROXY="+b.toolchain.proxy), Output: &bytes.Buffer{},
 	}
-	if err := Here(ctx, command); err != nil {
+	if err := cell.Here(ctx, command); err != nil {
 		return fmt.Errorf("%w: %w: %s", errModules, err, bytes.TrimSpace(command.Output.Bytes()))
 	}
 	return nil
