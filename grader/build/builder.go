@@ -20,6 +20,7 @@ import (
 
 	"moulinette/grader/build/cache"
 	"moulinette/grader/build/cell"
+	"moulinette/grader/build/words"
 	"moulinette/grader/submission"
 )
 
@@ -55,8 +56,9 @@ type Driver struct {
 	Object string // of a submission in C: what was compiled of it alone
 }
 
-// Build compiles a submission with our shim. The error is a [*submission.BuildError] if the
-// submission is at fault; any other is the host's or ours.
+// Build compiles a submission with our shim. The error is a
+// [*submission.BuildError] if the submission is at fault; any other is the host's
+// or ours.
 func (b *Builder) Build(ctx context.Context, s *submission.Submission) (*Driver, error) {
 	if s.Language == submission.C17 {
 		return b.buildC(ctx, s)
@@ -114,7 +116,7 @@ func (b *Builder) judged(ctx context.Context, s *submission.Submission, st stage
 	if err == nil || ctx.Err() != nil || errors.Is(err, errModules) {
 		return path, err
 	}
-	if explained := explain(s, output); explained != nil {
+	if explained := words.Explain(s, output); explained != nil {
 		return "", explained
 	}
 	if err := b.Warm(ctx); err != nil {
@@ -124,10 +126,10 @@ func (b *Builder) judged(ctx context.Context, s *submission.Submission, st stage
 	if err == nil || ctx.Err() != nil {
 		return path, err
 	}
-	if explained := explain(s, output); explained != nil {
+	if explained := words.Explain(s, output); explained != nil {
 		return "", explained
 	}
-	return "", unexplained(output, err)
+	return "", words.Unexplained(output, err)
 }
 
 // Warm compiles a submission that does nothing, and so all that submissions
@@ -139,7 +141,7 @@ func (b *Builder) Warm(ctx context.Context) error {
 	}
 	output, err := b.ownText(ctx, usual, func(dir string) []string { return []string{"-o", filepath.Join(dir, "driver"), "."} })
 	if err != nil {
-		return hostFault(output, err)
+		return words.HostFault(output, err)
 	}
 	return nil
 }

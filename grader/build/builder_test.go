@@ -4,14 +4,12 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -309,17 +307,6 @@ func TestFlagsInCC(t *testing.T) {
 	must(t, err)
 	if _, err := b.Build(t.Context(), s); err == nil || !strings.Contains(err.Error(), "CC=gcc -O2: it names a program") {
 		t.Errorf("got %v; want CC named", err)
-	}
-}
-
-// A folder that cannot be written to is told of with the way to another.
-func TestNowhereToBuild(t *testing.T) {
-	cause := fmt.Errorf("stage: %w", &os.PathError{Op: "mkdir", Path: "/x", Err: syscall.EROFS})
-	if err := hostFault(nil, cause); !strings.Contains(err.Error(), "set XDG_CACHE_HOME") || !errors.Is(err, syscall.EROFS) {
-		t.Errorf("got %v; want the cure", err)
-	}
-	if err := hostFault(nil, errors.New("odd")); strings.HasSuffix(strings.TrimSpace(err.Error()), ":") {
-		t.Errorf("got %q; want no empty end", err)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"moulinette/grader/build/cell"
 	"moulinette/grader/build/jail"
+	"moulinette/grader/build/words"
 	"moulinette/grader/submission"
 	"moulinette/grader/submission/c17"
 )
@@ -88,7 +89,7 @@ func (b *Builder) buildC(ctx context.Context, s *submission.Submission) (*Driver
 		return d, nil
 	}
 	output, err := b.compileC(ctx, st, d, cLibraries(s))
-	if err != nil && ctx.Err() == nil && len(explainC(output)) == 0 {
+	if err != nil && ctx.Err() == nil && len(words.ExplainC(output)) == 0 {
 		// Whoever ended it, it has not said what it thinks: once more.
 		output, err = b.compileC(ctx, st, d, cLibraries(s))
 	}
@@ -294,7 +295,7 @@ func (b *Builder) makeC(ctx context.Context, st staged, key string, args []strin
 // runC runs the compiler in dir/work: in the jail, if there is one.
 func (b *Builder) runC(ctx context.Context, dir string, args []string) ([]byte, error) {
 	timeout := cmp.Or(b.Timeout, cTimeout)
-	timed, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w %v", errTimeout, timeout))
+	timed, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w %v", words.ErrTimeout, timeout))
 	defer cancel()
 	out := &bytes.Buffer{}
 	err := b.executeC(timed, dir, append([]string{b.cTool.path}, args...), out)

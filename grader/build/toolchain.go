@@ -21,6 +21,7 @@ import (
 
 	"moulinette/grader/build/cell"
 	"moulinette/grader/build/jail"
+	"moulinette/grader/build/words"
 	"moulinette/grader/submission"
 )
 
@@ -143,7 +144,7 @@ func (t toolchain) shown() []string {
 // compiler that a stranger's text has taken over must not reach the next build.
 func (b *Builder) goBuild(ctx context.Context, dir string, ownText bool, args ...string) ([]byte, error) {
 	timeout := cmp.Or(b.Timeout, 2*time.Minute)
-	timed, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w %v", errTimeout, timeout))
+	timed, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w %v", words.ErrTimeout, timeout))
 	defer cancel()
 	env, err := b.environment(dir)
 	if err != nil {
@@ -194,13 +195,11 @@ func (b *Builder) runGo(ctx context.Context, c cell.Command) error {
 	return b.toolchain.cell.Run(ctx, c.Own, jail.Plan{Dir: c.Dir, Args: c.Args, Env: c.Env, Folders: folders, Limits: goLimits}, c.Output)
 }
 
-var (
-	errTimeout = errors.New("not finished after")
-	errModules = errors.New("modules that submissions may import are missing, and cannot be downloaded; run `go mod download` in the moulinette's repository with a network")
-)
+var errModules = errors.New("modules that submissions may import are missing, and cannot be downloaded; run `go mod download` in the moulinette's repository with a network")
 
 // modulesMissing is in the go command's words when it lacks a module. What may be
-// imported is known before (see [submission.Libraries]), so that is never the submission's fault.
+// imported is known before (see [submission.Libraries]), so that is never the
+// submission's fault.
 const modulesMissing = "disabled by GOPROXY=off"
 
 // fetch downloads what submissions may import, by the user's own proxy. What is

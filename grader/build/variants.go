@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"moulinette/grader/build/words"
 	"moulinette/grader/submission"
 )
 
@@ -39,7 +40,7 @@ func (b *Builder) BuildVariants(ctx context.Context, all []*submission.Submissio
 		}
 		left := slices.DeleteFunc(slices.Clone(all), func(s *submission.Submission) bool { return v.blame(s, output, all) })
 		if len(left) == len(all) || ctx.Err() != nil {
-			return nil, hostFault(output, err)
+			return nil, words.HostFault(output, err)
 		}
 		all = left
 	}
@@ -95,7 +96,7 @@ func (v *Variants) blame(s *submission.Submission, output []byte, all []*submiss
 		return false
 	}
 	var build *submission.BuildError
-	if !errors.As(explain(s, about), &build) {
+	if !errors.As(words.Explain(s, about), &build) {
 		return false
 	}
 	v.Broken[s.Name] = build

@@ -1,4 +1,4 @@
-package build
+package words
 
 import (
 	"errors"
@@ -18,13 +18,13 @@ func FuzzCompilerOutput(f *testing.F) {
 	} {
 		f.Add(s)
 	}
-	s, err := submission.FromFiles("", submission.Files{"student.go": []byte(good)})
+	s, err := submission.FromFiles("", submission.Files{"student.go": []byte("package student\n\nimport \"moulinette/grader/contract\"\n\nfunc New() contract.Runtime { return contract.Unimplemented{} }\n")})
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, output string) {
-		findings := explainC([]byte(output))
-		if build, ok := errors.AsType[*submission.BuildError](explain(s, []byte(output))); ok {
+		findings := ExplainC([]byte(output))
+		if build, ok := errors.AsType[*submission.BuildError](Explain(s, []byte(output))); ok {
 			findings = append(findings, build.Findings...)
 		}
 		for _, x := range findings {

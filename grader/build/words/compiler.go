@@ -1,4 +1,8 @@
-package build
+// Package words reads what a compiler has said: what of it is about a submission,
+// as findings, and what is the host's fault.
+//
+// It does not know how a compiler is run.
+package words
 
 import (
 	"errors"
@@ -19,9 +23,12 @@ var position = regexp.MustCompile(`^(?:\./)?([^\s:][^:]*\.go):(\d+)(?::(\d+))?: 
 // killed is how the go command tells of a tool that came to a violent end.
 var killed = regexp.MustCompile(`/(compile|link|asm): signal: `)
 
-// explain turns what the go command printed into a [*submission.BuildError], or answers nil
-// if nothing of it is about the submission.
-func explain(s *submission.Submission, output []byte) error {
+// ErrTimeout is why a compiler was stopped that did not come to an end.
+var ErrTimeout = errors.New("not finished after")
+
+// Explain turns what the go command printed into a [*submission.BuildError], or
+// answers nil if nothing of it is about the submission.
+func Explain(s *submission.Submission, output []byte) error {
 	rel := strings.TrimPrefix(s.ImportPath, submission.Module+"/")
 	var findings []submission.Finding
 	about := false
@@ -79,12 +86,12 @@ func plain(r rune) rune {
 	return unicode.ReplacementChar
 }
 
-// unexplained is the submission's fault although the compiler does not say so.
-func unexplained(output []byte, cause error) error {
+// Unexplained is the submission's fault although the compiler does not say so.
+func Unexplained(output []byte, cause error) error {
 	f := submission.Finding{
 		Rule: "compile", FR: "le compilateur n'en vient pas à bout : ", EN: "the compiler cannot cope with it: ",
 	}
-	if errors.Is(cause, errTimeout) {
+	if errors.Is(cause, ErrTimeout) {
 		f.Rule = "timeout"
 	}
 	words := cause.Error()
@@ -105,8 +112,8 @@ func firstWords(output []byte) string {
 	return ""
 }
 
-// hostFault is why nothing can be built here.
-func hostFault(output []byte, cause error) error {
+// HostFault is why nothing can be built here.
+func HostFault(output []byte, cause error) error {
 	text := strings.TrimSpace(string(output))
 	if strings.Contains(text, "GOPROXY=off") {
 		return fmt.Errorf("modules are missing in the module cache (run `go mod download` in the moulinette's repository): %w: %s", cause, text)
