@@ -68,6 +68,7 @@ var house = map[string]place{
 
 	"grader/submission/c17":      {pure, nil},
 	"grader/submission":          {host, []string{"grader/submission/c17"}},
+	"grader/submission/norm":     {host, []string{"grader/submission", "grader/submission/c17"}},
 	"grader/build/cache":         {host, nil},
 	"grader/build/jail":          {kernel, nil},
 	"grader/build/cell":          {host, []string{"grader/build/jail"}},
@@ -86,7 +87,7 @@ var house = map[string]place{
 	}},
 	"grader/run": {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox", "grader/submission"}},
 	"grader": {host, []string{
-		"grader/scenario", "grader/evidence", "grader/sandbox", "grader/spec", "grader/judge", "grader/submission", "grader/build", "grader/run",
+		"grader/scenario", "grader/evidence", "grader/sandbox", "grader/spec", "grader/judge", "grader/submission", "grader/submission/norm", "grader/build", "grader/run",
 	}},
 	"grader/mutate": {host, []string{"grader/spec", "grader/spec/tree", "grader/submission", "grader/submission/c17", "grader/scenario"}},
 	"grader/mutate/verify": {host, []string{

@@ -15,6 +15,7 @@ import (
 
 	"moulinette/grader/build/cell"
 	"moulinette/grader/submission"
+	"moulinette/grader/submission/norm"
 
 	"golang.org/x/sys/unix"
 )
@@ -339,7 +340,7 @@ func TestReferenceAndSkeleton(t *testing.T) {
 			continue
 		}
 		speaks(t, d.Path)
-		if found := s.Norm([]string{"docker", "podman", "runc", "containerd"}); len(found) > 0 {
+		if found := norm.Of(s, []string{"docker", "podman", "runc", "containerd"}); len(found) > 0 {
 			t.Errorf("%s: %v", dir, found)
 		}
 	}

@@ -24,16 +24,16 @@ func Libraries() []string {
 }
 
 // check judges one file by itself.
-func (s *source) check(importPath string) (findings []Finding) {
+func (s *Source) check(importPath string) (findings []Finding) {
 	for _, imp := range s.imports() {
 		if rule, fr, en := checkImport(importPath, imp.path); rule != "" {
-			findings = append(findings, s.at(imp.pos, rule, fr, en))
+			findings = append(findings, s.At(imp.pos, rule, fr, en))
 		}
 	}
-	for _, group := range s.tree.Comments {
+	for _, group := range s.Tree.Comments {
 		for _, c := range group.List {
 			if name := forbiddenDirective(c.Text); name != "" {
-				findings = append(findings, s.at(c.Pos(), "directive",
+				findings = append(findings, s.At(c.Pos(), "directive",
 					fmt.Sprintf("%s n'est pas permis dans un rendu", name),
 					fmt.Sprintf("%s is not allowed in a submission", name)))
 			}
@@ -86,7 +86,7 @@ func forbiddenDirective(comment string) string {
 }
 
 // checkFiles looks for files that the go command would take along.
-func checkFiles(sources []*source, files Files) (findings []Finding) {
+func checkFiles(sources []*Source, files Files) (findings []Finding) {
 	dirs := map[string]bool{}
 	for _, src := range sources {
 		dirs[path.Dir(src.path)] = true
@@ -119,24 +119,24 @@ func refusedFile(name, fr, en string) Finding {
 
 // checkPackages judges the files together: one importable package in each
 // folder, and New in the first.
-func checkPackages(sources []*source) (findings []Finding) {
-	first := map[string]*source{}
+func checkPackages(sources []*Source) (findings []Finding) {
+	first := map[string]*Source{}
 	for _, src := range sources {
-		dir, name := path.Dir(src.path), src.tree.Name.Name
+		dir, name := path.Dir(src.path), src.Tree.Name.Name
 		if src.err != nil && name == "" {
 			return nil
 		}
 		switch known := first[dir]; {
 		case name == "main":
-			findings = append(findings, src.at(src.tree.Name.Pos(), "package",
+			findings = append(findings, src.At(src.Tree.Name.Pos(), "package",
 				"le rendu est une bibliothèque, pas un programme : donnez au paquet un autre nom que main (par exemple student) et exportez New ; le correcteur fournit main",
 				"a submission is a library, not a program: give the package another name than main (student, for example) and export New; the grader brings main"))
 		case known == nil:
 			first[dir] = src
-		case known.tree.Name.Name != name:
-			findings = append(findings, src.at(src.tree.Name.Pos(), "package",
-				fmt.Sprintf("deux paquets dans un dossier : %s ici, %s dans %s", name, known.tree.Name.Name, known.path),
-				fmt.Sprintf("two packages in one folder: %s here, %s in %s", name, known.tree.Name.Name, known.path)))
+		case known.Tree.Name.Name != name:
+			findings = append(findings, src.At(src.Tree.Name.Pos(), "package",
+				fmt.Sprintf("deux paquets dans un dossier : %s ici, %s dans %s", name, known.Tree.Name.Name, known.path),
+				fmt.Sprintf("two packages in one folder: %s here, %s in %s", name, known.Tree.Name.Name, known.path)))
 		}
 	}
 	return append(findings, checkNew(sources)...)
@@ -147,7 +147,7 @@ const WantNew = "func New() contract.Runtime"
 
 // checkNew wants New in the root package. Its result type is left to the
 // compiler.
-func checkNew(sources []*source) []Finding {
+func checkNew(sources []*Source) []Finding {
 	for _, src := range sources {
 		if path.Dir(src.path) != "." {
 			continue
@@ -155,7 +155,7 @@ func checkNew(sources []*source) []Finding {
 		if src.err != nil {
 			return nil // it may stand where the parser could not read
 		}
-		for _, decl := range src.tree.Decls {
+		for _, decl := range src.Tree.Decls {
 			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "New" {
 				return src.checkSignature(f)
 			}
@@ -167,11 +167,11 @@ func checkNew(sources []*source) []Finding {
 	return []Finding{{Rule: "new", FR: "New manque : exportez " + WantNew, EN: "New is missing: export " + WantNew}}
 }
 
-func (s *source) checkSignature(f *ast.FuncDecl) []Finding {
+func (s *Source) checkSignature(f *ast.FuncDecl) []Finding {
 	if f.Type.TypeParams == nil && f.Type.Params.NumFields() == 0 && f.Type.Results.NumFields() == 1 {
 		return nil
 	}
-	return []Finding{s.at(f.Name.Pos(), "new", "New a la mauvaise signature : il faut "+WantNew,
+	return []Finding{s.At(f.Name.Pos(), "new", "New a la mauvaise signature : il faut "+WantNew,
 		"New has the wrong signature: it has to be "+WantNew)}
 }
 
@@ -207,7 +207,8 @@ func notices(files Files) (all []Finding) {
 	return all[:min(len(all), MaxFindings)]
 }
 
-func sortFindings(findings []Finding) {
+// SortFindings puts findings in the order of their places.
+func SortFindings(findings []Finding) {
 	slices.SortStableFunc(findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})

@@ -1,8 +1,8 @@
 // Package submission is what a student hands in: it reads a folder with care,
 // refuses what would reach beyond it, and chooses what is compiled.
 //
-// It says what is wrong with a text, and what it breaks of the norm. It does not
-// know what the exercise asks, nor how a text is compiled.
+// It says what keeps a text from being graded. It does not know what the exercise
+// asks, nor how a text is compiled.
 package submission
 
 import (
@@ -45,7 +45,7 @@ type Submission struct {
 	Notices    []Finding
 	Sanitize   bool // of C: compile it so that it watches itself; set before it is built
 
-	sources []*source
+	sources []*Source
 }
 
 // Open reads the folder dir and checks it. The error is an [*Unusable] if there
@@ -111,7 +111,7 @@ func (s *Submission) load(files Files) error {
 	}
 	findings = append(findings, checkPackages(sources)...)
 	if len(findings) > 0 {
-		sortFindings(findings)
+		SortFindings(findings)
 		return &BuildError{Findings: findings}
 	}
 	return nil

@@ -1,4 +1,4 @@
-package submission
+package norm
 
 import (
 	"debug/elf"
@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 
+	"moulinette/grader/submission"
 	"moulinette/grader/submission/c17"
 )
 
@@ -26,7 +27,7 @@ var cAliases = map[string]string{"gnu_dev_makedev": "makedev", "gnu_dev_major": 
 
 // Imports judges the functions that an object calls and does not have, as nm
 // shows them.
-func (s *Submission) Imports(object string, f Functions) (findings []Finding, err error) {
+func Imports(s *submission.Submission, object string, f Functions) (findings []submission.Finding, err error) {
 	file, err := elf.Open(object)
 	if err != nil {
 		return nil, fmt.Errorf("norm: object: %w", err)
@@ -41,26 +42,26 @@ func (s *Submission) Imports(object string, f Functions) (findings []Finding, er
 			continue
 		}
 		if finding, bad := f.judge(symbol.Name); bad {
-			s.locate(&finding, symbol.Name)
+			locate(s, &finding, symbol.Name)
 			findings = append(findings, finding)
 		}
 	}
-	return findings[:min(len(findings), MaxFindings)], nil
+	return findings[:min(len(findings), submission.MaxFindings)], nil
 }
 
-func (f Functions) judge(symbol string) (Finding, bool) {
+func (f Functions) judge(symbol string) (submission.Finding, bool) {
 	name := inText(symbol)
 	switch {
 	case slices.Contains(f.Forbidden, name):
-		return Finding{
+		return submission.Finding{
 			Rule: "forbidden_program",
 			FR:   fmt.Sprintf("%s est interdit : l'exercice est d'en écrire un", name),
 			EN:   fmt.Sprintf("%s is forbidden: the exercise is to write one", name),
 		}, true
 	case len(f.Allowed) == 0 || f.allows(name) || f.allows(symbol):
-		return Finding{}, false
+		return submission.Finding{}, false
 	}
-	return Finding{
+	return submission.Finding{
 		Rule: "other_function",
 		FR:   fmt.Sprintf("%s n'est ni dans la liste de l'exercice, ni parmi les fonctions tolérées", name),
 		EN:   fmt.Sprintf("%s is neither on the exercise's list, nor among the functions that are tolerated", name),
@@ -86,9 +87,9 @@ func inText(symbol string) string {
 }
 
 // locate finds the line of the first call.
-func (s *Submission) locate(f *Finding, symbol string) {
-	f.File = CFile
-	tokens := c17.Tokens(s.Files[CFile])
+func locate(s *submission.Submission, f *submission.Finding, symbol string) {
+	f.File = submission.CFile
+	tokens := c17.Tokens(s.Files[submission.CFile])
 	for i, t := range tokens {
 		named := t.Kind == c17.Word && (t.Text == inText(symbol) || t.Text == symbol)
 		if named && i+1 < len(tokens) && tokens[i+1].Text == "(" && (i == 0 || !declares(tokens[i-1])) {
