@@ -57,10 +57,11 @@ var house = map[string]place{
 	"grader/judge":       {pure, []string{"grader/spec", "grader/evidence", "grader/scenario"}},
 	"grader/report":      {pure, []string{"grader/spec", "grader/evidence", "grader/judge"}},
 
-	"grader/box/puppet": {kernel, nil},
+	"grader/box/puppet":   {kernel, nil},
+	"grader/fault/caller": {kernel, nil},
 
 	"grader/observe": {kernel, []string{"grader/evidence"}},
-	"grader/fault":   {kernel, []string{"grader/scenario", "grader/evidence"}},
+	"grader/fault":   {kernel, []string{"grader/scenario", "grader/evidence", "grader/fault/caller"}},
 	"grader/box":     {kernel, []string{"grader/scenario", "grader/box/puppet"}},
 	"grader/agent":   {kernel, []string{"grader/scenario", "grader/evidence", "grader/box", "grader/observe", "grader/fault", "grader/probe"}},
 	"grader/probe":   {kernel, []string{"grader/scenario", "grader/evidence"}},
