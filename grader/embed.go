@@ -12,5 +12,5 @@ import (
 var sources embed.FS
 
 // Sources holds the folders contract, scenario and driver, for
-// [submission.Builder].
+// [build.Builder].
 func Sources() fs.FS { return sources }

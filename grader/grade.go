@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 
+	"moulinette/grader/build"
 	"moulinette/grader/judge"
 	"moulinette/grader/run"
 	"moulinette/grader/sandbox"
@@ -22,7 +23,7 @@ type Options struct {
 	Exercise   *spec.Exercise
 	Only       []string // ids of rows and scenarios; empty means all
 	Submission string   // folder
-	Builder    *submission.Builder
+	Builder    *build.Builder
 	Opener     sandbox.Opener
 	Seed       uint64       // of the values that scenarios draw
 	Jobs       int          // sandboxes side by side; 0 means one for each CPU

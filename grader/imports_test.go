@@ -57,17 +57,24 @@ var house = map[string]place{
 	"grader/judge":       {pure, []string{"grader/spec", "grader/evidence", "grader/scenario"}},
 	"grader/report":      {pure, []string{"grader/spec", "grader/evidence", "grader/judge"}},
 
-	"grader/box/puppet": {kernel, nil},
+	"grader/box/puppet":   {kernel, nil},
+	"grader/fault/caller": {kernel, nil},
 
 	"grader/observe": {kernel, []string{"grader/evidence"}},
-	"grader/fault":   {kernel, []string{"grader/scenario", "grader/evidence"}},
+	"grader/fault":   {kernel, []string{"grader/scenario", "grader/evidence", "grader/fault/caller"}},
 	"grader/box":     {kernel, []string{"grader/scenario", "grader/box/puppet"}},
 	"grader/agent":   {kernel, []string{"grader/scenario", "grader/evidence", "grader/box", "grader/observe", "grader/fault", "grader/probe"}},
 	"grader/probe":   {kernel, []string{"grader/scenario", "grader/evidence"}},
 	"grader/driver":  {kernel, []string{"grader/contract", "grader/scenario"}},
 
-	"grader/submission/jail":     {kernel, nil},
-	"grader/submission":          {host, []string{"grader/scenario", "grader/submission/jail"}},
+	"grader/submission/c17":      {pure, nil},
+	"grader/submission":          {host, []string{"grader/submission/c17"}},
+	"grader/submission/norm":     {host, []string{"grader/submission", "grader/submission/c17"}},
+	"grader/build/cache":         {host, nil},
+	"grader/build/jail":          {kernel, nil},
+	"grader/build/cell":          {host, []string{"grader/build/jail"}},
+	"grader/build/words":         {host, []string{"grader/submission"}},
+	"grader/build":               {host, []string{"grader/submission", "grader/submission/c17", "grader/build/cache", "grader/build/cell", "grader/build/jail", "grader/build/words"}},
 	"grader/sandbox":             {host, []string{"grader/scenario", "grader/evidence"}},
 	"grader/sandbox/conformance": {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox"}},
 	"grader/sandbox/fake":        {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox"}},
@@ -81,18 +88,18 @@ var house = map[string]place{
 	}},
 	"grader/run": {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox", "grader/submission"}},
 	"grader": {host, []string{
-		"grader/scenario", "grader/evidence", "grader/sandbox", "grader/spec", "grader/judge", "grader/submission", "grader/run",
+		"grader/scenario", "grader/evidence", "grader/sandbox", "grader/spec", "grader/judge", "grader/submission", "grader/submission/norm", "grader/build", "grader/run",
 	}},
-	"grader/mutate": {host, []string{"grader/spec", "grader/spec/tree", "grader/submission", "grader/scenario"}},
+	"grader/mutate": {host, []string{"grader/spec", "grader/spec/tree", "grader/submission", "grader/submission/c17", "grader/scenario"}},
 	"grader/mutate/verify": {host, []string{
-		"grader", "grader/mutate", "grader/spec", "grader/judge", "grader/submission", "grader/sandbox", "grader/run", "grader/scenario", "grader/evidence",
+		"grader", "grader/mutate", "grader/spec", "grader/judge", "grader/submission", "grader/build", "grader/sandbox", "grader/run", "grader/scenario", "grader/evidence",
 	}},
 	"grader/mutate/matrix": {host, []string{"grader/mutate", "grader/mutate/verify", "grader/spec", "grader/spec/tree", "grader/judge", "grader/submission"}},
 	"tests":                {host, []string{"*"}}, // batteries are built and judged as submissions are
 
 	// Wiring: it knows everybody.
 	"grader/cmd/moulinette": {host, []string{"*"}},
-	"grader/cmd/agent":      {kernel, []string{"grader/agent", "grader/box", "grader/fault", "grader/probe", "grader/scenario", "grader/submission/jail", "grader/sandbox/vm/guest"}},
+	"grader/cmd/agent":      {kernel, []string{"grader/agent", "grader/box", "grader/fault", "grader/probe", "grader/scenario", "grader/build/jail", "grader/sandbox/vm/guest"}},
 	"grader/cmd/autograder": {host, []string{"grader/sandbox/vm/image"}},
 }
 

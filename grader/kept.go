@@ -12,6 +12,7 @@ import (
 	"moulinette/grader/run"
 	"moulinette/grader/spec"
 	"moulinette/grader/submission"
+	"moulinette/grader/submission/norm"
 )
 
 // KeptVersion is the version of the format of a kept grading.
@@ -49,25 +50,25 @@ func newKept(o Options) *Kept {
 }
 
 // describe notes what the submission is, and what its text breaks of the norm.
-func (k *Kept) describe(s *submission.Submission, norm spec.Norm) {
+func (k *Kept) describe(s *submission.Submission, n spec.Norm) {
 	k.Grading.Language = string(s.Language)
 	for _, f := range s.Notices {
 		k.Notices = append(k.Notices, placed(f))
 	}
-	k.Grading.Findings = append(k.Grading.Findings, Findings(s, norm)...)
+	k.Grading.Findings = append(k.Grading.Findings, Findings(s, n)...)
 }
 
 // Findings are what a submission's text breaks of the norm.
-func Findings(s *submission.Submission, norm spec.Norm) []judge.Finding {
-	return judged(s.Norm(norm.ForbiddenFunctions), norm)
+func Findings(s *submission.Submission, n spec.Norm) []judge.Finding {
+	return judged(norm.Of(s, n.ForbiddenFunctions), n)
 }
 
-func judged(findings []submission.Finding, norm spec.Norm) (found []judge.Finding) {
+func judged(findings []submission.Finding, n spec.Norm) (found []judge.Finding) {
 	for _, f := range findings {
 		found = append(found, judge.Finding{
 			Rule: f.Rule, Where: strings.TrimSuffix(f.String(), ": "+f.EN), Message: spec.Text{FR: f.FR, EN: f.EN},
 			// A way round earns nothing by itself; what was executed is in the records.
-			Blocking: norm.Blocking && f.Rule == "forbidden_program",
+			Blocking: n.Blocking && f.Rule == "forbidden_program",
 		})
 	}
 	return found
@@ -75,19 +76,19 @@ func judged(findings []submission.Finding, norm spec.Norm) (found []judge.Findin
 
 // Imports are what the functions that a submission calls break of the norm. Those
 // that are on no list are told; they cost nothing, for no list is complete.
-func Imports(s *submission.Submission, object string, norm spec.Norm) (found []judge.Finding, err error) {
+func Imports(s *submission.Submission, object string, n spec.Norm) (found []judge.Finding, err error) {
 	if object == "" {
 		return nil, nil
 	}
-	f := submission.Functions{Allowed: slices.Clone(norm.AllowedFunctions), Forbidden: norm.ForbiddenFunctions}
-	for _, t := range norm.ToleratedFunctions {
+	f := norm.Functions{Allowed: slices.Clone(n.AllowedFunctions), Forbidden: n.ForbiddenFunctions}
+	for _, t := range n.ToleratedFunctions {
 		f.Allowed = append(f.Allowed, t.Name)
 	}
-	if len(norm.AllowedFunctions) == 0 {
+	if len(n.AllowedFunctions) == 0 {
 		f.Allowed = nil
 	}
-	findings, err := s.Imports(object, f)
-	return judged(findings, norm), err
+	findings, err := norm.Imports(s, object, f)
+	return judged(findings, n), err
 }
 
 // refused tells whether err is the submission's fault, and notes why: there is

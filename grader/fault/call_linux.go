@@ -7,13 +7,15 @@ import (
 	"strings"
 	"unicode"
 
+	"moulinette/grader/fault/caller"
+
 	"golang.org/x/sys/unix"
 )
 
 // call is one notified system call, read and named.
 type call struct {
 	notification
-	caller
+	caller.Thread
 	name    string
 	effects []string // keys of scenario.Effects
 	target  string   // the path it is about, absolute in the caller's root, for Fault.Path
@@ -48,7 +50,7 @@ func (r reader) read(n *notification) *call {
 	if !ok {
 		return nil
 	}
-	c := &call{notification: *n, caller: caller(n.tid), name: rule.name}
+	c := &call{notification: *n, Thread: caller.Thread(n.tid), name: rule.name}
 	c.say()
 	rule.decode(c)
 	if strings.HasPrefix(rule.name, "execve") && under(c.target, r.probe) {
@@ -70,7 +72,7 @@ type argument struct {
 
 func (c *call) argument(arg int) *argument {
 	if c.texts[arg] == nil {
-		s, ok := c.text(c.args[arg], pathRoom)
+		s, ok := c.Text(c.args[arg], caller.PathRoom)
 		c.texts[arg] = &argument{s, ok}
 	}
 	return c.texts[arg]
@@ -92,7 +94,7 @@ func (c *call) quoted(arg int) string {
 }
 
 // at aims the call at a path argument below a folder's descriptor.
-func (c *call) at(dirfd int32, p string) { c.target = c.absolute(dirfd, p) }
+func (c *call) at(dirfd int32, p string) { c.target = c.Absolute(dirfd, p) }
 
 // matches tells whether the call has the effect, on the path if one is asked.
 func (c *call) matches(effect, on string) bool {
@@ -119,7 +121,7 @@ func (c *call) ownTarget() string {
 	if i == 0 || i == len(parts) {
 		return c.target
 	}
-	if st, err := c.status(); parts[i] == "thread-self" || err == nil && slices.Contains(st.nspid, parts[i]) {
+	if st, err := c.Status(); parts[i] == "thread-self" || err == nil && slices.Contains(st.NSPID, parts[i]) {
 		parts[i] = "self"
 	}
 	return strings.Join(parts, "/")
@@ -166,7 +168,7 @@ func clean(s string) string {
 
 // descriptor shows what a descriptor stands for.
 func (c *call) descriptor(fd int32) string {
-	to := c.link("fd/" + strconv.Itoa(int(fd)))
+	to := c.Link("fd/" + strconv.Itoa(int(fd)))
 	if to == "" {
 		return strconv.Itoa(int(fd))
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 
+	"moulinette/grader/fault/caller"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -33,7 +35,7 @@ func decodeMount(c *call) {
 	switch {
 	case m.fresh():
 		m.fsType = c.str(2)
-		m.data, _ = c.text(c.args[4], pathRoom)
+		m.data, _ = c.Text(c.args[4], caller.PathRoom)
 		if m.fsType == "proc" {
 			c.does("mount_proc")
 		}
@@ -77,7 +79,7 @@ func decodeMoveMount(c *call) {
 		c.does("propagation")
 	}
 	c.at(int32(c.args[2]), c.str(3))
-	c.say(quote(c.absolute(int32(c.args[0]), c.str(1))), quote(c.target))
+	c.say(quote(c.Absolute(int32(c.args[0]), c.str(1))), quote(c.target))
 }
 
 func decodeFsopen(c *call) {
@@ -93,7 +95,7 @@ func decodeMountSetattr(c *call) {
 	var attr [24]byte // set, clear, propagation
 	c.does("mount")
 	c.at(int32(c.args[0]), c.str(1))
-	if c.read(c.args[3], attr[:]) < len(attr) {
+	if c.Read(c.args[3], attr[:]) < len(attr) {
 		c.say(quote(c.target), "?")
 		return
 	}

@@ -42,7 +42,7 @@ func decodeClone(c *call) { c.decodeNewProcess(c.args[0] & 0xffffff7f) } // its 
 
 func decodeClone3(c *call) {
 	var b [8]byte
-	if c.read(c.args[0], b[:]) < len(b) {
+	if c.Read(c.args[0], b[:]) < len(b) {
 		c.say("?")
 		return
 	}
@@ -81,11 +81,11 @@ func (c *call) decodeProgram(dirfd int32, arg int, flags uint64) {
 // vector reads an argv, the first 32 strings of it.
 func (c *call) vector(addr uint64) (argv []string) {
 	for i := range uint64(32) {
-		p := c.word(addr + 8*i)
+		p := c.Word(addr + 8*i)
 		if p == 0 {
 			break
 		}
-		s, _ := c.text(p, shownRoom)
+		s, _ := c.Text(p, shownRoom)
 		argv = append(argv, clean(s))
 	}
 	return argv
@@ -95,7 +95,7 @@ func decodeOpen(c *call)   { c.decodeFile(unix.AT_FDCWD, 0, c.args[1]) }
 func decodeCreat(c *call)  { c.decodeFile(unix.AT_FDCWD, 0, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC) }
 func decodeOpenat(c *call) { c.decodeFile(int32(c.args[0]), 1, c.args[2]) }
 func decodeOpenat2(c *call) {
-	c.decodeFile(int32(c.args[0]), 1, c.word(c.args[2]))
+	c.decodeFile(int32(c.args[0]), 1, c.Word(c.args[2]))
 }
 
 // decodeFile knows three files of a proc, and only when opened for writing.
@@ -144,7 +144,7 @@ func decodeDomainname(c *call) { c.decodeName() }
 
 func (c *call) decodeName() {
 	name := make([]byte, min(c.args[1], 64))
-	c.say(quote(string(name[:c.read(c.args[0], name)])))
+	c.say(quote(string(name[:c.Read(c.args[0], name)])))
 }
 
 func decodeSetuid(c *call) {
@@ -160,7 +160,7 @@ func decodeCapset(c *call) {
 	c.does("capset")
 	var d [6]uint32 // effective, permitted, inheritable: low halves, then high halves
 	b := make([]byte, 24)
-	if c.read(c.args[1], b) < len(b) {
+	if c.Read(c.args[1], b) < len(b) {
 		c.say("?")
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"moulinette/grader/evidence"
+	"moulinette/grader/fault/caller"
 )
 
 // outcome is what came of a call that the box's user namespace may refuse.
@@ -80,26 +81,26 @@ func (n *node) harmless() bool {
 
 // makeNode makes a device node where the caller could make any other file.
 func (s *Supervisor) makeNode(c *call) outcome {
-	st, err := c.status()
-	if err != nil || !st.can(unix.CAP_MKNOD) || !st.can(unix.CAP_DAC_OVERRIDE) || c.sameUserns() {
+	st, err := c.Status()
+	if err != nil || !st.Can(unix.CAP_MKNOD) || !st.Can(unix.CAP_DAC_OVERRIDE) || c.SameUserns() {
 		return outcome{}
 	}
 	dir, base := path.Split(c.node.path)
 	if base == "" || base == "." || base == ".." {
 		return outcome{}
 	}
-	fd, err := c.open(c.node.dirfd, dir)
+	fd, err := c.Open(c.node.dirfd, dir)
 	if err != nil {
 		return outcome{}
 	}
 	defer unix.Close(fd)
-	if !c.mayCreate(fd, base) || !s.waiting(c) {
+	if !mayCreate(c.Thread, fd, base) || !s.waiting(c) {
 		return outcome{}
 	}
 	if !s.opt.Grant.Devices {
 		return c.withheldNode(fd, base)
 	}
-	err = onThread(func() error { return c.node.make(fd, base, st) })
+	err = caller.OnThread(func() error { return c.node.make(fd, base, st) })
 	if errors.Is(err, errNoDevices) {
 		return c.withheldNode(fd, base)
 	}
@@ -108,7 +109,7 @@ func (s *Supervisor) makeNode(c *call) outcome {
 
 // mayCreate tells whether the kernel would get as far as the question of
 // devices: a folder that the caller may write to, and no such name in it yet.
-func (c caller) mayCreate(dir int, base string) bool {
+func mayCreate(c caller.Thread, dir int, base string) bool {
 	var st unix.Stat_t
 	if unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW) != unix.ENOENT {
 		return false
@@ -120,17 +121,17 @@ func (c caller) mayCreate(dir int, base string) bool {
 	if unix.Fstat(dir, &st) != nil {
 		return false
 	}
-	return c.idMap("uid_map").holds(st.Uid) && c.idMap("gid_map").holds(st.Gid)
+	return c.IDMap("uid_map").Holds(st.Uid) && c.IDMap("gid_map").Holds(st.Gid)
 }
 
 var errNoDevices = errors.New("on a file system made in the box's user namespace no device can be opened")
 
 // make makes the node as the caller's own file. It spoils the thread.
-func (n *node) make(dir int, base string, st status) error {
-	if err := actAs(st); err != nil {
+func (n *node) make(dir int, base string, st caller.Status) error {
+	if err := caller.ActAs(st); err != nil {
 		return err
 	}
-	unix.Umask(int(st.umask))
+	unix.Umask(int(st.Umask))
 	if err := unix.Mknodat(dir, base, n.mode, int(n.dev)); err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"moulinette/grader/fault/caller"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -14,11 +16,11 @@ import (
 // there is none once the old root is detached. The check is about the mount
 // namespace of whoever makes the mount, which here is the supervisor.
 func (s *Supervisor) mountProc(c *call) outcome {
-	st, err := c.status()
-	if err != nil || !st.can(unix.CAP_SYS_ADMIN) || !s.ruledByBox(c, "mnt") || !s.ruledByBox(c, "pid") || c.seesProc() {
+	st, err := c.Status()
+	if err != nil || !st.Can(unix.CAP_SYS_ADMIN) || !s.ruledByBox(c, "mnt") || !s.ruledByBox(c, "pid") || seesProc(c.Thread) {
 		return outcome{}
 	}
-	target, err := c.open(unix.AT_FDCWD, c.mount.target)
+	target, err := c.Open(unix.AT_FDCWD, c.mount.target)
 	if err != nil {
 		return outcome{}
 	}
@@ -28,7 +30,7 @@ func (s *Supervisor) mountProc(c *call) outcome {
 	}
 	refused := c.withheld("mount proc")
 	if !s.opt.Grant.Proc {
-		if root, err := os.Readlink(c.proc("root")); err != nil || root != "/" {
+		if root, err := os.Readlink(c.Proc("root")); err != nil || root != "/" {
 			return outcome{} // a proc outside a chroot counts, and is not seen from here
 		}
 		return refused
@@ -38,17 +40,17 @@ func (s *Supervisor) mountProc(c *call) outcome {
 		return refused
 	}
 	defer unix.Close(mnt)
-	return outcome{made: c.attach(mnt, target) == nil}
+	return outcome{made: attach(c.Thread, mnt, target) == nil}
 }
 
 // mountTmpfs makes the tmpfs of a container's devices. One that the caller made
 // would belong to its user namespace, and no device can be opened on such.
 func (s *Supervisor) mountTmpfs(c *call) outcome {
-	st, err := c.status()
-	if err != nil || !st.can(unix.CAP_SYS_ADMIN) || c.sameUserns() || owner(c.proc("ns/mnt")) != inode(c.proc("ns/user")) {
+	st, err := c.Status()
+	if err != nil || !st.Can(unix.CAP_SYS_ADMIN) || c.SameUserns() || caller.Owner(c.Proc("ns/mnt")) != caller.Inode(c.Proc("ns/user")) {
 		return outcome{}
 	}
-	target, err := c.open(unix.AT_FDCWD, c.mount.target)
+	target, err := c.Open(unix.AT_FDCWD, c.mount.target)
 	if err != nil {
 		return outcome{}
 	}
@@ -59,7 +61,7 @@ func (s *Supervisor) mountTmpfs(c *call) outcome {
 	}
 	defer unix.Close(mnt)
 	var stat unix.Stat_t
-	if unix.Fstat(mnt, &stat) != nil || c.attach(mnt, target) != nil {
+	if unix.Fstat(mnt, &stat) != nil || attach(c.Thread, mnt, target) != nil {
 		return outcome{}
 	}
 	s.mu.Lock()
@@ -71,11 +73,11 @@ func (s *Supervisor) mountTmpfs(c *call) outcome {
 // mountDevtmpfs makes nothing: the machine's devices are for nobody in a box. But
 // a real root would have got them where it could mount anything else.
 func (s *Supervisor) mountDevtmpfs(c *call) outcome {
-	st, err := c.status()
-	if err != nil || !st.can(unix.CAP_SYS_ADMIN) || !s.ruledByBox(c, "mnt") {
+	st, err := c.Status()
+	if err != nil || !st.Can(unix.CAP_SYS_ADMIN) || !s.ruledByBox(c, "mnt") {
 		return outcome{}
 	}
-	target, err := c.open(unix.AT_FDCWD, c.mount.target)
+	target, err := c.Open(unix.AT_FDCWD, c.mount.target)
 	if err != nil {
 		return outcome{}
 	}
@@ -86,12 +88,12 @@ func (s *Supervisor) mountDevtmpfs(c *call) outcome {
 // remount changes a tmpfs that we made: it is not the caller's to change.
 func (s *Supervisor) remount(c *call) outcome {
 	m := c.mount
-	st, err := c.status()
-	m.data, _ = c.text(c.args[4], pathRoom)
-	if err != nil || !st.can(unix.CAP_SYS_ADMIN) || c.sameUserns() || owner(c.proc("ns/mnt")) != inode(c.proc("ns/user")) {
+	st, err := c.Status()
+	m.data, _ = c.Text(c.args[4], caller.PathRoom)
+	if err != nil || !st.Can(unix.CAP_SYS_ADMIN) || c.SameUserns() || caller.Owner(c.Proc("ns/mnt")) != caller.Inode(c.Proc("ns/user")) {
 		return outcome{}
 	}
-	target, err := c.open(unix.AT_FDCWD, m.target)
+	target, err := c.Open(unix.AT_FDCWD, m.target)
 	if err != nil {
 		return outcome{}
 	}
@@ -100,7 +102,7 @@ func (s *Supervisor) remount(c *call) outcome {
 	if unix.Fstat(target, &stat) != nil || !s.isOurs(stat.Dev) || !s.waiting(c) {
 		return outcome{}
 	}
-	return outcome{made: c.inMounts(func() error {
+	return outcome{made: c.InMounts(func() error {
 		if err := unix.Fchdir(target); err != nil {
 			return err
 		}
@@ -118,16 +120,16 @@ func (s *Supervisor) isOurs(dev uint64) bool {
 // user namespace, in which the caller is: with a user namespace of its own
 // choice in between, a real root is refused as well.
 func (s *Supervisor) ruledByBox(c *call, ns string) bool {
-	user := inode(c.proc("ns/user"))
-	if s.opt.BoxInit != 0 && user != inode(caller(s.opt.BoxInit).proc("ns/user")) {
+	user := caller.Inode(c.Proc("ns/user"))
+	if s.opt.BoxInit != 0 && user != caller.Inode(caller.Thread(s.opt.BoxInit).Proc("ns/user")) {
 		return false
 	}
-	return user != 0 && !c.sameUserns() && owner(c.proc("ns/"+ns)) == user
+	return user != 0 && !c.SameUserns() && caller.Owner(c.Proc("ns/"+ns)) == user
 }
 
 // seesProc tells whether a whole proc is mounted in the caller's sight.
-func (c caller) seesProc() bool {
-	text, err := os.ReadFile(c.proc("mountinfo"))
+func seesProc(c caller.Thread) bool {
+	text, err := os.ReadFile(c.Proc("mountinfo"))
 	if err != nil {
 		return true // in doubt, the kernel decides
 	}
@@ -168,7 +170,7 @@ func (s *Supervisor) build(c *call, configure func(fs int) error) (mnt int, err 
 }
 
 func (c *call) newProc(fs int) error {
-	pid, err := unix.Open(c.proc("ns/pid"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	pid, err := unix.Open(c.Proc("ns/pid"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
@@ -181,9 +183,9 @@ func (c *call) newProc(fs int) error {
 }
 
 // newTmpfs makes its root the caller's, which a tmpfs's maker is by default.
-func (c *call) newTmpfs(fs int, st status) error {
+func (c *call) newTmpfs(fs int, st caller.Status) error {
 	given, err := c.options(fs)
-	for key, id := range map[string]int{"uid": st.uid, "gid": st.gid} {
+	for key, id := range map[string]int{"uid": st.UID, "gid": st.GID} {
 		if err == nil && !given[key] {
 			err = unix.FsconfigSetString(fs, key, strconv.Itoa(id))
 		}
@@ -203,7 +205,7 @@ func (c *call) options(fs int) (given map[string]bool, err error) {
 		case key == "pidns" || key == "source":
 			err = unix.EINVAL
 		case key == "uid" || key == "gid":
-			id, ok := c.idMap(key + "_map").outside(value)
+			id, ok := c.IDMap(key + "_map").Outside(value)
 			if !ok {
 				return given, unix.EINVAL
 			}
@@ -240,8 +242,8 @@ func attributes(flags uint64) (attr int) {
 }
 
 // attach mounts it for the caller, in the caller's mount namespace.
-func (c caller) attach(mnt, target int) error {
-	return c.inMounts(func() error {
+func attach(c caller.Thread, mnt, target int) error {
+	return c.InMounts(func() error {
 		return unix.MoveMount(mnt, "", target, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH)
 	})
 }

@@ -211,7 +211,7 @@ func (s *Supervisor) again(c *call) bool {
 	}
 	last, ok := s.forking[c.tid]
 	delete(s.forking, c.tid)
-	if !ok || last.identity != c.identity() || last.offspring != c.offspring() {
+	if !ok || last.identity != c.identity() || last.offspring != c.Offspring() {
 		return false
 	}
 	s.goOn(c)
@@ -264,7 +264,7 @@ func (s *Supervisor) proceed(c *call, event *evidence.Event) {
 // goOn lets the caller make the call itself.
 func (s *Supervisor) goOn(c *call) {
 	if slices.Contains(c.effects, "fork") {
-		if o := c.offspring(); o != "" {
+		if o := c.Offspring(); o != "" {
 			s.forking[c.tid] = attempt{c.identity(), o}
 		}
 	}
@@ -300,12 +300,12 @@ func (s *Supervisor) process(c *call) int {
 			return pid
 		}
 	}
-	st, err := c.status()
+	st, err := c.Status()
 	if err != nil {
 		return tid
 	}
-	s.processes[c.tid] = st.tgid
-	return st.tgid
+	s.processes[c.tid] = st.TGID
+	return st.TGID
 }
 
 // note writes down what became of a recorded call.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"moulinette/grader/submission"
+	"moulinette/grader/submission/c17"
 )
 
 // C17Folder is the folder of the reference that holds its C text.
@@ -53,7 +54,7 @@ func In(language submission.Language, files submission.Files) submission.Files {
 // cFunction finds a function, with the comment right before it, and lists all.
 func cFunction(text, name string) (found string, known []string) {
 	known = []string{}
-	for _, d := range submission.CDeclarations([]byte(text)) {
+	for _, d := range c17.Declarations([]byte(text)) {
 		if !d.Function {
 			continue
 		}
@@ -79,7 +80,7 @@ func commentBefore(text string, at int) int {
 func (g *Graph) readC(files submission.Files) {
 	r := readingC{g: g, public: map[string]bool{}}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		for _, d := range submission.CDeclarations(files[name]) {
+		for _, d := range c17.Declarations(files[name]) {
 			for _, own := range d.Names {
 				r.public[own] = r.public[own] || path.Ext(name) == ".h"
 			}
@@ -103,7 +104,7 @@ func (r *readingC) file(name string, text []byte) {
 	for _, word := range []string{"self/exe", "__attribute__", "asm", "_Pragma"} {
 		r.g.whole = r.g.whole || bytes.Contains(text, []byte(word))
 	}
-	for _, d := range submission.CDeclarations(text) {
+	for _, d := range c17.Declarations(text) {
 		if words := string(text[d.Start:d.End]); len(d.Names) == 0 && !strings.HasPrefix(words, "#include <") {
 			r.g.heads[name] += words + "\n"
 		}
@@ -113,7 +114,7 @@ func (r *readingC) file(name string, text []byte) {
 	}
 }
 
-func (r *readingC) add(name, file string, text []byte, d submission.CDeclaration) {
+func (r *readingC) add(name, file string, text []byte, d c17.Declaration) {
 	n := r.g.nodes[name]
 	if n == nil {
 		n = &node{mentions: map[string]bool{}, functions: map[string]*function{}}

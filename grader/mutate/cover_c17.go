@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"moulinette/grader/submission"
+	"moulinette/grader/submission/c17"
 )
 
 // notingC stands before the first function of a C text that notes which of its
@@ -41,7 +42,7 @@ func InstrumentC(files submission.Files) (submission.Files, *Cover, bool) {
 			continue
 		}
 		var patches []patch
-		for _, d := range submission.CDeclarations(files[name]) {
+		for _, d := range c17.Declarations(files[name]) {
 			if !d.Function {
 				continue
 			}

@@ -6,18 +6,20 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"moulinette/grader/submission/c17"
 )
 
 // The two files of a submission in C.
 const (
-	cFile   = "linux_namespaces.c"
-	cHeader = "linux_namespaces.h"
+	CFile   = "linux_namespaces.c"
+	CHeader = "linux_namespaces.h"
 )
 
 // isC tells whether files are a submission in C: linux_namespaces.c stands in the
 // folder itself, and no Go file does.
 func isC(files Files) bool {
-	_, ok := files[cFile]
+	_, ok := files[CFile]
 	return ok && !slices.ContainsFunc(slices.Collect(maps.Keys(files)), isRootGo)
 }
 
@@ -32,47 +34,47 @@ func (s *Submission) loadC(files Files) error {
 	var findings []Finding
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		switch {
-		case name == cFile, isRootC(name) && path.Ext(name) == ".h":
+		case name == CFile, isRootC(name) && path.Ext(name) == ".h":
 			s.Files[name] = files[name]
 			findings = append(findings, checkC(name, files[name])...)
 		case isRootC(name):
 			s.Notices = append(s.Notices, Finding{
 				Rule: "ignored", File: name,
-				FR: "fichier ignoré : seuls " + cFile + " et les en-têtes sont compilés, avec le main du correcteur",
-				EN: "file ignored: only " + cFile + " and the headers are compiled, with the grader's main",
+				FR: "fichier ignoré : seuls " + CFile + " et les en-têtes sont compilés, avec le main du correcteur",
+				EN: "file ignored: only " + CFile + " and the headers are compiled, with the grader's main",
 			})
 		}
 	}
-	if _, ok := files[cHeader]; !ok {
+	if _, ok := files[CHeader]; !ok {
 		s.Notices = append(s.Notices, Finding{
-			Rule: "ignored", FR: cHeader + " n'est pas rendu : celui du correcteur le remplace",
-			EN: cHeader + " is not handed in: the grader's stands in for it",
+			Rule: "ignored", FR: CHeader + " n'est pas rendu : celui du correcteur le remplace",
+			EN: CHeader + " is not handed in: the grader's stands in for it",
 		})
 	}
 	if len(findings) > 0 {
-		sortFindings(findings)
-		return &BuildError{Findings: findings[:min(len(findings), maxFindings)]}
+		SortFindings(findings)
+		return &BuildError{Findings: findings[:min(len(findings), MaxFindings)]}
 	}
 	return nil
 }
 
 // checkC refuses what would reach out of the submission.
 func checkC(name string, text []byte) (findings []Finding) {
-	refuse := func(t cToken, what string) {
+	refuse := func(t c17.Token, what string) {
 		findings = append(findings, Finding{
-			Rule: "directive", File: name, Line: t.line,
+			Rule: "directive", File: name, Line: t.Line,
 			FR: what + " n'est pas permis dans un rendu", EN: what + " is not allowed in a submission",
 		})
 	}
-	for _, t := range cTokens(text) {
+	for _, t := range c17.Tokens(text) {
 		switch {
-		case t.kind == cDirective:
-			if what := forbiddenInclude(t.text); what != "" {
+		case t.Kind == c17.Directive:
+			if what := forbiddenInclude(t.Text); what != "" {
 				refuse(t, what)
 			}
-		case t.kind == cString && strings.Contains(t.text, ".incbin"):
+		case t.Kind == c17.String && strings.Contains(t.Text, ".incbin"):
 			refuse(t, ".incbin")
-		case t.kind == cString && strings.Contains(t.text, ".include"):
+		case t.Kind == c17.String && strings.Contains(t.Text, ".include"):
 			refuse(t, ".include")
 		}
 	}
@@ -82,7 +84,7 @@ func checkC(name string, text []byte) (findings []Finding) {
 // forbiddenInclude names an #include that leaves the folder and the system's
 // headers, or does not say where it leads.
 func forbiddenInclude(line string) string {
-	name, rest := cutDirective(line)
+	name, rest := c17.CutDirective(line)
 	switch name {
 	case "include":
 	case "include_next", "import", "embed":
@@ -99,130 +101,4 @@ func forbiddenInclude(line string) string {
 		return fmt.Sprintf("#include %c%s%c", rest[0], target, map[byte]rune{'"': '"', '<': '>'}[rest[0]])
 	}
 	return ""
-}
-
-// cutDirective is the name of a directive, and what follows.
-func cutDirective(line string) (name, rest string) {
-	line = strings.TrimSpace(line)
-	end := strings.IndexFunc(line, func(r rune) bool { return r > 0x7F || !isCWord(byte(r)) })
-	if end < 0 {
-		return line, ""
-	}
-	return line[:end], line[end:]
-}
-
-// cExecutors are the functions that execute what their texts name; those that
-// are true take a line for a shell.
-var cExecutors = map[string]bool{
-	"execl": false, "execlp": false, "execle": false, "execv": false, "execvp": false, "execvpe": false, "execve": false,
-	"posix_spawn": false, "posix_spawnp": false, "system": true, "popen": true,
-}
-
-// normC finds breaches of the norm in the text of a submission in C.
-func (s *Submission) normC(forbidden []string) (findings []Finding) {
-	for _, name := range slices.Sorted(maps.Keys(s.Files)) {
-		n := normOfC{file: name, forbidden: forbidden, tokens: cTokens(s.Files[name])}
-		for i := range n.tokens {
-			n.visit(i)
-		}
-		findings = append(findings, n.findings[:min(len(n.findings), maxFindings)]...)
-	}
-	return findings
-}
-
-type normOfC struct {
-	file      string
-	forbidden []string
-	tokens    []cToken
-	findings  []Finding
-}
-
-func (n *normOfC) visit(i int) {
-	t := n.tokens[i]
-	switch t.kind {
-	case cWord:
-		n.name(t, t.text)
-		if line, ok := cExecutors[t.text]; ok {
-			n.execution(n.arguments(i+1), line)
-		}
-		if t.text == "_Pragma" && i+2 < len(n.tokens) {
-			n.pragma(t, n.tokens[i+2].text)
-		}
-	case cString:
-		n.name(t, firstWord(t.text))
-	case cDirective:
-		if name, rest := cutDirective(t.text); name == "pragma" {
-			n.pragma(t, rest)
-		}
-	}
-}
-
-// pragma judges a #pragma that hides warnings.
-func (n *normOfC) pragma(t cToken, text string) {
-	words := strings.Fields(text)
-	if len(words) < 2 || words[0] != "GCC" && words[0] != "clang" {
-		return
-	}
-	if hides := words[1] == "diagnostic" && len(words) > 2 && words[2] == "ignored" || words[1] == "system_header"; hides {
-		n.add(t, "hidden_warning",
-			fmt.Sprintf("#pragma %s cache des avertissements que l'exercice veut voir (-Wall -Wextra -Werror)", strings.Join(words, " ")),
-			fmt.Sprintf("#pragma %s hides warnings that the exercise wants to see (-Wall -Wextra -Werror)", strings.Join(words, " ")))
-	}
-}
-
-func (n *normOfC) add(t cToken, rule, fr, en string) {
-	n.findings = append(n.findings, Finding{Rule: rule, File: n.file, Line: t.line, FR: fr, EN: en})
-}
-
-func (n *normOfC) name(t cToken, word string) {
-	if slices.Contains(n.forbidden, word) {
-		n.add(t, "forbidden_program", fmt.Sprintf("%s est interdit : l'exercice est d'en écrire un", word),
-			fmt.Sprintf("%s is forbidden: the exercise is to write one", word))
-	}
-}
-
-// arguments are the texts between the parentheses that begin at i.
-func (n *normOfC) arguments(i int) (texts []cToken) {
-	depth := 0
-	for ; i < len(n.tokens); i++ {
-		switch t := n.tokens[i]; {
-		case t.kind == cMark && t.text == "(":
-			depth++
-		case t.kind == cMark && t.text == ")":
-			depth--
-		case t.kind == cString && depth > 0:
-			texts = append(texts, t)
-		}
-		if depth <= 0 {
-			return texts
-		}
-	}
-	return texts
-}
-
-// execution judges what is executed: the program, and where that is a shell every
-// word.
-func (n *normOfC) execution(texts []cToken, line bool) {
-	if len(texts) == 0 {
-		return
-	}
-	if !line && !slices.Contains(shells, path.Base(texts[0].text)) {
-		n.command(texts[0], path.Base(texts[0].text))
-		return
-	}
-	for _, t := range texts {
-		for i, word := range strings.FieldsFunc(t.text, func(r rune) bool { return strings.ContainsRune(" \t\n;|&()", r) }) {
-			n.command(t, path.Base(word))
-			if i > 0 { // the first was judged as every text's is
-				n.name(t, path.Base(word))
-			}
-		}
-	}
-}
-
-func (n *normOfC) command(t cToken, word string) {
-	if slices.Contains(waysRound, word) {
-		n.add(t, "way_round", fmt.Sprintf("exécuter %s au lieu de faire le travail ne rapporte rien", word),
-			fmt.Sprintf("executing %s instead of doing the work earns nothing", word))
-	}
 }

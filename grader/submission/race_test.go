@@ -11,6 +11,8 @@ import (
 	"testing"
 )
 
+const secretText = "nobody-may-read-this-4711"
+
 // TestFolderThatChanges: a file, a folder and a link that turn into one another
 // while they are read. What is read is what stood in the folder, or nothing.
 func TestFolderThatChanges(t *testing.T) {

@@ -9,29 +9,31 @@ import (
 	"strings"
 )
 
-// maxFindings bounds what is said about one file.
-const maxFindings = 20
+// MaxFindings bounds what is said about one file.
+const MaxFindings = 20
 
-// libraries are what a submission may use beside the standard library and the
-// contract.
-var libraries = []string{
-	"github.com/vishvananda/netlink",
-	"github.com/vishvananda/netns",
-	"golang.org/x/net",
-	"golang.org/x/sys",
+// Libraries are what a submission in Go may use beside the standard library and
+// the contract.
+func Libraries() []string {
+	return []string{
+		"github.com/vishvananda/netlink",
+		"github.com/vishvananda/netns",
+		"golang.org/x/net",
+		"golang.org/x/sys",
+	}
 }
 
 // check judges one file by itself.
-func (s *source) check(importPath string) (findings []Finding) {
+func (s *Source) check(importPath string) (findings []Finding) {
 	for _, imp := range s.imports() {
 		if rule, fr, en := checkImport(importPath, imp.path); rule != "" {
-			findings = append(findings, s.at(imp.pos, rule, fr, en))
+			findings = append(findings, s.At(imp.pos, rule, fr, en))
 		}
 	}
-	for _, group := range s.tree.Comments {
+	for _, group := range s.Tree.Comments {
 		for _, c := range group.List {
 			if name := forbiddenDirective(c.Text); name != "" {
-				findings = append(findings, s.at(c.Pos(), "directive",
+				findings = append(findings, s.At(c.Pos(), "directive",
 					fmt.Sprintf("%s n'est pas permis dans un rendu", name),
 					fmt.Sprintf("%s is not allowed in a submission", name)))
 			}
@@ -57,14 +59,14 @@ func checkImport(importPath, name string) (rule, fr, en string) {
 	case below(name, Module):
 		return "import", fmt.Sprintf("import de %q : du correcteur, seul %s/grader/contract est ouvert aux rendus", name, Module),
 			fmt.Sprintf("import of %q: of the grader only %s/grader/contract is open to submissions", name, Module)
-	case slices.ContainsFunc(libraries, func(lib string) bool { return below(name, lib) }):
+	case slices.ContainsFunc(Libraries(), func(lib string) bool { return below(name, lib) }):
 		return "", "", ""
 	case strings.HasPrefix(name, ".") || strings.HasPrefix(name, "/"):
 		return "import", fmt.Sprintf("import de %q : écrivez le chemin complet, %s/...", name, importPath),
 			fmt.Sprintf("import of %q: write the whole path, %s/...", name, importPath)
 	case strings.Contains(strings.Split(name, "/")[0], "."):
-		return "import", fmt.Sprintf("import de %q : seules la bibliothèque standard, le contrat et %s sont disponibles", name, strings.Join(libraries, ", ")),
-			fmt.Sprintf("import of %q: only the standard library, the contract and %s are available", name, strings.Join(libraries, ", "))
+		return "import", fmt.Sprintf("import de %q : seules la bibliothèque standard, le contrat et %s sont disponibles", name, strings.Join(Libraries(), ", ")),
+			fmt.Sprintf("import of %q: only the standard library, the contract and %s are available", name, strings.Join(Libraries(), ", "))
 	default:
 		return "", "", ""
 	}
@@ -84,7 +86,7 @@ func forbiddenDirective(comment string) string {
 }
 
 // checkFiles looks for files that the go command would take along.
-func checkFiles(sources []*source, files Files) (findings []Finding) {
+func checkFiles(sources []*Source, files Files) (findings []Finding) {
 	dirs := map[string]bool{}
 	for _, src := range sources {
 		dirs[path.Dir(src.path)] = true
@@ -117,34 +119,35 @@ func refusedFile(name, fr, en string) Finding {
 
 // checkPackages judges the files together: one importable package in each
 // folder, and New in the first.
-func checkPackages(sources []*source) (findings []Finding) {
-	first := map[string]*source{}
+func checkPackages(sources []*Source) (findings []Finding) {
+	first := map[string]*Source{}
 	for _, src := range sources {
-		dir, name := path.Dir(src.path), src.tree.Name.Name
+		dir, name := path.Dir(src.path), src.Tree.Name.Name
 		if src.err != nil && name == "" {
 			return nil
 		}
 		switch known := first[dir]; {
 		case name == "main":
-			findings = append(findings, src.at(src.tree.Name.Pos(), "package",
+			findings = append(findings, src.At(src.Tree.Name.Pos(), "package",
 				"le rendu est une bibliothèque, pas un programme : donnez au paquet un autre nom que main (par exemple student) et exportez New ; le correcteur fournit main",
 				"a submission is a library, not a program: give the package another name than main (student, for example) and export New; the grader brings main"))
 		case known == nil:
 			first[dir] = src
-		case known.tree.Name.Name != name:
-			findings = append(findings, src.at(src.tree.Name.Pos(), "package",
-				fmt.Sprintf("deux paquets dans un dossier : %s ici, %s dans %s", name, known.tree.Name.Name, known.path),
-				fmt.Sprintf("two packages in one folder: %s here, %s in %s", name, known.tree.Name.Name, known.path)))
+		case known.Tree.Name.Name != name:
+			findings = append(findings, src.At(src.Tree.Name.Pos(), "package",
+				fmt.Sprintf("deux paquets dans un dossier : %s ici, %s dans %s", name, known.Tree.Name.Name, known.path),
+				fmt.Sprintf("two packages in one folder: %s here, %s in %s", name, known.Tree.Name.Name, known.path)))
 		}
 	}
 	return append(findings, checkNew(sources)...)
 }
 
-const wantNew = "func New() contract.Runtime"
+// WantNew is what a submission in Go has to export.
+const WantNew = "func New() contract.Runtime"
 
 // checkNew wants New in the root package. Its result type is left to the
 // compiler.
-func checkNew(sources []*source) []Finding {
+func checkNew(sources []*Source) []Finding {
 	for _, src := range sources {
 		if path.Dir(src.path) != "." {
 			continue
@@ -152,7 +155,7 @@ func checkNew(sources []*source) []Finding {
 		if src.err != nil {
 			return nil // it may stand where the parser could not read
 		}
-		for _, decl := range src.tree.Decls {
+		for _, decl := range src.Tree.Decls {
 			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "New" {
 				return src.checkSignature(f)
 			}
@@ -161,15 +164,15 @@ func checkNew(sources []*source) []Finding {
 			}
 		}
 	}
-	return []Finding{{Rule: "new", FR: "New manque : exportez " + wantNew, EN: "New is missing: export " + wantNew}}
+	return []Finding{{Rule: "new", FR: "New manque : exportez " + WantNew, EN: "New is missing: export " + WantNew}}
 }
 
-func (s *source) checkSignature(f *ast.FuncDecl) []Finding {
+func (s *Source) checkSignature(f *ast.FuncDecl) []Finding {
 	if f.Type.TypeParams == nil && f.Type.Params.NumFields() == 0 && f.Type.Results.NumFields() == 1 {
 		return nil
 	}
-	return []Finding{s.at(f.Name.Pos(), "new", "New a la mauvaise signature : il faut "+wantNew,
-		"New has the wrong signature: it has to be "+wantNew)}
+	return []Finding{s.At(f.Name.Pos(), "new", "New a la mauvaise signature : il faut "+WantNew,
+		"New has the wrong signature: it has to be "+WantNew)}
 }
 
 // declaresNew: a variable of function type serves as well.
@@ -201,10 +204,11 @@ func notices(files Files) (all []Finding) {
 			})
 		}
 	}
-	return all[:min(len(all), maxFindings)]
+	return all[:min(len(all), MaxFindings)]
 }
 
-func sortFindings(findings []Finding) {
+// SortFindings puts findings in the order of their places.
+func SortFindings(findings []Finding) {
 	slices.SortStableFunc(findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})

@@ -18,18 +18,18 @@ import (
 	"strings"
 )
 
-// source is one Go file that will be built.
-type source struct {
+// Source is one Go file that will be built.
+type Source struct {
 	path string
 	text []byte
 	fset *token.FileSet
-	tree *ast.File // what could be parsed; never nil
+	Tree *ast.File // what could be parsed; never nil
 	err  error     // syntax
 }
 
 // collect parses the package in the root folder and, from there, each package
 // below it that is imported by its own path.
-func collect(importPath string, files Files) (sources []*source, findings []Finding) {
+func collect(importPath string, files Files) (sources []*Source, findings []Finding) {
 	queue, seen := []string{"."}, map[string]bool{".": true}
 	for len(queue) > 0 {
 		dir := queue[0]
@@ -50,7 +50,7 @@ func collect(importPath string, files Files) (sources []*source, findings []Find
 }
 
 // parseDir parses what the go command would build in a folder.
-func parseDir(dir string, files Files) (sources []*source) {
+func parseDir(dir string, files Files) (sources []*Source) {
 	ctx := build.Context{
 		GOOS: "linux", GOARCH: runtime.GOARCH, Compiler: "gc", ReleaseTags: build.Default.ReleaseTags,
 		OpenFile: func(name string) (io.ReadCloser, error) {
@@ -69,17 +69,17 @@ func parseDir(dir string, files Files) (sources []*source) {
 	return sources
 }
 
-func parse(name string, text []byte) *source {
-	src := &source{path: name, text: text, fset: token.NewFileSet()}
-	src.tree, src.err = parser.ParseFile(src.fset, name, text, parser.ParseComments|parser.SkipObjectResolution)
-	if src.tree == nil {
-		src.tree = &ast.File{Name: ast.NewIdent("")}
+func parse(name string, text []byte) *Source {
+	src := &Source{path: name, text: text, fset: token.NewFileSet()}
+	src.Tree, src.err = parser.ParseFile(src.fset, name, text, parser.ParseComments|parser.SkipObjectResolution)
+	if src.Tree == nil {
+		src.Tree = &ast.File{Name: ast.NewIdent("")}
 	}
 	return src
 }
 
 // syntax turns the parser's errors into findings.
-func (s *source) syntax() (findings []Finding) {
+func (s *Source) syntax() (findings []Finding) {
 	if s.err == nil {
 		return nil
 	}
@@ -87,7 +87,7 @@ func (s *source) syntax() (findings []Finding) {
 	if !errors.As(s.err, &list) {
 		return []Finding{{Rule: "syntax", File: s.path, FR: s.err.Error(), EN: s.err.Error()}}
 	}
-	for _, e := range list[:min(len(list), maxFindings)] {
+	for _, e := range list[:min(len(list), MaxFindings)] {
 		findings = append(findings, Finding{
 			Rule: "syntax", File: s.path, Line: e.Pos.Line, Column: e.Pos.Column,
 			FR: "erreur de syntaxe : " + e.Msg, EN: "syntax error: " + e.Msg,
@@ -101,8 +101,8 @@ type imported struct {
 	pos  token.Pos
 }
 
-func (s *source) imports() (all []imported) {
-	for _, spec := range s.tree.Imports {
+func (s *Source) imports() (all []imported) {
+	for _, spec := range s.Tree.Imports {
 		if name, err := strconv.Unquote(spec.Path.Value); err == nil {
 			all = append(all, imported{name, spec.Path.Pos()})
 		}
@@ -110,9 +110,24 @@ func (s *source) imports() (all []imported) {
 	return all
 }
 
-// at makes a finding at a place of the file as it is written, whatever //line
+// Sources are the Go files that will be built; none of a submission in C.
+func (s *Submission) Sources() []*Source { return s.sources }
+
+// Borrowed are the packages that a submission in Go imports and does not bring.
+func (s *Submission) Borrowed() (names []string) {
+	for _, src := range s.sources {
+		for _, imp := range src.imports() {
+			if imp.path != "C" && !strings.HasPrefix(imp.path, Module+"/") {
+				names = append(names, imp.path)
+			}
+		}
+	}
+	return names
+}
+
+// At makes a finding at a place of the file as it is written, whatever //line
 // says about it.
-func (s *source) at(pos token.Pos, rule, fr, en string) Finding {
+func (s *Source) At(pos token.Pos, rule, fr, en string) Finding {
 	p := s.fset.PositionFor(pos, false)
 	return Finding{Rule: rule, File: s.path, Line: p.Line, Column: p.Column, FR: fr, EN: en}
 }

@@ -1,9 +1,8 @@
-// Package submission turns a student's folder into a driver executable: it reads
-// the folder with care, refuses what would reach beyond it, compiles a copy
-// together with our shim, and keeps the result by content.
+// Package submission is what a student hands in: it reads a folder with care,
+// refuses what would reach beyond it, and chooses what is compiled.
 //
-// It says whether a submission builds and what its text breaks of the norm. It
-// does not know what the exercise asks, and never runs what it builds.
+// It says what keeps a text from being graded. It does not know what the exercise
+// asks, nor how a text is compiled.
 package submission
 
 import (
@@ -44,9 +43,9 @@ type Submission struct {
 	ImportPath string   // where it stands in the module
 	Files      Files    // what is built: Go files of its package and of those below that it imports; or one C file and its headers
 	Notices    []Finding
-	Sanitize   bool // of C: compile it so that it watches itself; set before [Builder.Build]
+	Sanitize   bool // of C: compile it so that it watches itself; set before it is built
 
-	sources []*source
+	sources []*Source
 }
 
 // Open reads the folder dir and checks it. The error is an [*Unusable] if there
@@ -112,7 +111,7 @@ func (s *Submission) load(files Files) error {
 	}
 	findings = append(findings, checkPackages(sources)...)
 	if len(findings) > 0 {
-		sortFindings(findings)
+		SortFindings(findings)
 		return &BuildError{Findings: findings}
 	}
 	return nil
@@ -127,8 +126,8 @@ func noGoFile(name string, files Files) error {
 		if isRootC(file) {
 			return &Unusable{
 				Path: name,
-				FR:   "un rendu en C s'appelle " + cFile + ", et ce dossier n'en a pas",
-				EN:   "a submission in C is named " + cFile + ", and this folder has none",
+				FR:   "un rendu en C s'appelle " + CFile + ", et ce dossier n'en a pas",
+				EN:   "a submission in C is named " + CFile + ", and this folder has none",
 			}
 		}
 	}
@@ -136,15 +135,15 @@ func noGoFile(name string, files Files) error {
 		if isArchive(file) {
 			return &Unusable{
 				Path: name,
-				FR:   fmt.Sprintf("aucun fichier Go ni %s dans ce dossier ; %q est une archive : extrayez-la", cFile, file),
-				EN:   fmt.Sprintf("no Go file and no %s in this folder; %q is an archive: unpack it", cFile, file),
+				FR:   fmt.Sprintf("aucun fichier Go ni %s dans ce dossier ; %q est une archive : extrayez-la", CFile, file),
+				EN:   fmt.Sprintf("no Go file and no %s in this folder; %q is an archive: unpack it", CFile, file),
 			}
 		}
 	}
 	return &Unusable{
 		Path: name,
-		FR:   "aucun fichier Go à compiler pour Linux dans ce dossier, ni " + cFile,
-		EN:   "no Go file to build for Linux in this folder, nor " + cFile,
+		FR:   "aucun fichier Go à compiler pour Linux dans ce dossier, ni " + CFile,
+		EN:   "no Go file to build for Linux in this folder, nor " + CFile,
 	}
 }
 

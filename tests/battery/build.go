@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"moulinette/grader/build"
 	"moulinette/grader/submission"
 )
 
@@ -19,7 +20,7 @@ type Built struct {
 
 // Build compiles programs: those in Go that can share a driver together with the
 // reference, the others each in their own.
-func Build(ctx context.Context, b *submission.Builder, root string, programs []*Program) (*Built, error) {
+func Build(ctx context.Context, b *build.Builder, root string, programs []*Program) (*Built, error) {
 	reference, err := submission.Open(filepath.Join(root, "reference"))
 	if err != nil {
 		return nil, err
@@ -59,7 +60,7 @@ func Build(ctx context.Context, b *submission.Builder, root string, programs []*
 
 func importPath(name string) string { return submission.Module + "/battery/" + name }
 
-func (d *Built) alone(ctx context.Context, b *submission.Builder, s *submission.Submission) error {
+func (d *Built) alone(ctx context.Context, b *build.Builder, s *submission.Submission) error {
 	driver, err := b.Build(ctx, s)
 	if err == nil {
 		d.drivers[s.Name] = driver.Path
@@ -67,7 +68,7 @@ func (d *Built) alone(ctx context.Context, b *submission.Builder, s *submission.
 	return err
 }
 
-func (d *Built) link(ctx context.Context, b *submission.Builder, group []*submission.Submission) error {
+func (d *Built) link(ctx context.Context, b *build.Builder, group []*submission.Submission) error {
 	v, err := b.BuildVariants(ctx, group)
 	if err != nil {
 		return err

@@ -14,8 +14,8 @@ import (
 
 	"moulinette/grader"
 	"moulinette/grader/box"
+	"moulinette/grader/build"
 	"moulinette/grader/sandbox/ns"
-	"moulinette/grader/submission"
 	"moulinette/tests/fingerprint"
 )
 
@@ -38,7 +38,7 @@ type Stage struct {
 	Dir     string // readable by everybody; the player's home
 	Root    string // the repository
 	Agent   string
-	Builder *submission.Builder
+	Builder *build.Builder
 
 	Users []User // that programs can be played as here
 
@@ -69,12 +69,12 @@ func Open(dir, root string) (*Stage, error) {
 		return nil, err
 	}
 	s := &Stage{Dir: dir, Root: root, Agent: filepath.Join(dir, "agent")}
-	build := exec.Command("go", "build", "-o", s.Agent, "moulinette/grader/cmd/agent")
-	build.Env = append(build.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
+	cmd := exec.Command("go", "build", "-o", s.Agent, "moulinette/grader/cmd/agent")
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build the agent: %w: %s", err, out)
 	}
-	s.Builder = &submission.Builder{Cache: filepath.Join(dir, "cache"), Sources: grader.Sources(), Jail: s.Agent}
+	s.Builder = &build.Builder{Cache: filepath.Join(dir, "cache"), Sources: grader.Sources(), Jail: s.Agent}
 	if err := errors.Join(s.copyPlayer(), s.findUsers()); err != nil {
 		return nil, err
 	}

@@ -14,10 +14,10 @@ import (
 
 	"moulinette/grader/agent"
 	"moulinette/grader/box"
+	"moulinette/grader/build/jail"
 	"moulinette/grader/probe"
 	"moulinette/grader/sandbox/vm/guest"
 	"moulinette/grader/scenario"
-	"moulinette/grader/submission/jail"
 )
 
 // init keeps the main goroutine on the main thread, which only an init function

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"moulinette/grader/box"
+	"moulinette/grader/build"
 	"moulinette/grader/sandbox/ns"
 	"moulinette/grader/sandbox/vm"
 	"moulinette/grader/spec"
@@ -250,7 +251,7 @@ func (a *app) compilers(ctx context.Context) symptom {
 	if cacheErr == nil {
 		defer remove()
 	}
-	builder := &submission.Builder{Cache: cache, Jail: agent}
+	builder := &build.Builder{Cache: cache, Jail: agent}
 	if err == nil {
 		err = builder.Look(ctx)
 	}

@@ -7,13 +7,13 @@ import (
 	"path/filepath"
 
 	"moulinette/grader"
+	"moulinette/grader/build"
 	"moulinette/grader/sandbox"
-	"moulinette/grader/submission"
 )
 
 // place is where submissions are built and run.
 type place struct {
-	builder *submission.Builder
+	builder *build.Builder
 	opener  sandbox.Opener
 	close   func()
 }
@@ -34,7 +34,7 @@ func (a *app) place(ctx context.Context, i isolation) (*place, error) {
 		return nil, err
 	}
 	return &place{
-		builder: &submission.Builder{Cache: cache, Sources: grader.Sources(), CC: os.Getenv("CC"), Jail: agent},
+		builder: &build.Builder{Cache: cache, Sources: grader.Sources(), CC: os.Getenv("CC"), Jail: agent},
 		opener:  opener, close: remove,
 	}, nil
 }

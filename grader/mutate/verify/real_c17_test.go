@@ -9,6 +9,7 @@ import (
 	"testing/fstest"
 
 	"moulinette/grader"
+	"moulinette/grader/build"
 	"moulinette/grader/mutate"
 	"moulinette/grader/mutate/verify"
 	"moulinette/grader/sandbox/ns"
@@ -56,7 +57,7 @@ func TestBothLanguages(t *testing.T) {
 	o := verify.Options{
 		Exercises: []*spec.Exercise{ex}, Catalog: catalog, Reference: verify.Folder{Name: "reference", Submission: inGo},
 		ReferenceC: verify.Folder{Name: "reference/c17", Submission: inC}, Only: only,
-		Builder: &submission.Builder{Cache: filepath.Join(dir, "cache"), Sources: grader.Sources(), Jail: agent},
+		Builder: &build.Builder{Cache: filepath.Join(dir, "cache"), Sources: grader.Sources(), Jail: agent},
 		Opener:  opener, Seed: 1, Records: filepath.Join(dir, "records"),
 	}
 	r := verified(t, o)

@@ -17,6 +17,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"moulinette/grader"
+	"moulinette/grader/build"
 	"moulinette/grader/mutate"
 	"moulinette/grader/mutate/matrix"
 	"moulinette/grader/mutate/verify"
@@ -144,7 +145,7 @@ func options(t *testing.T, ex *spec.Exercise, reference *submission.Submission, 
 	return verify.Options{
 		Exercises: []*spec.Exercise{ex}, Catalog: catalog, Reference: verify.Folder{Name: "reference", Submission: reference},
 		Only:    append([]string{mutate.Reference}, ids...),
-		Builder: &submission.Builder{Cache: filepath.Join(dir, "cache"), Sources: grader.Sources()},
+		Builder: &build.Builder{Cache: filepath.Join(dir, "cache"), Sources: grader.Sources()},
 		Opener:  opener, Seed: 1, Records: filepath.Join(dir, "records"),
 	}
 }

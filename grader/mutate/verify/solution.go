@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"moulinette/grader/build"
 	"moulinette/grader/judge"
 	"moulinette/grader/mutate"
 	"moulinette/grader/spec"
@@ -215,10 +216,10 @@ func (v *verification) build(ctx context.Context, all []*Solution) error {
 // compile makes a driver of each, some side by side. An alternative that wants
 // what this host lacks is left out, and told of.
 func (v *verification) compile(ctx context.Context, all []*Solution) error {
-	drivers, errs := make([]*submission.Driver, len(all)), make([]error, len(all))
+	drivers, errs := make([]*build.Driver, len(all)), make([]error, len(all))
 	side(all, func(i int, s *Solution) { drivers[i], errs[i] = v.Builder.Build(ctx, s.submitted) })
 	for i, s := range all {
-		var missing *submission.Missing
+		var missing *build.Missing
 		switch err := errs[i]; {
 		case err == nil:
 			s.driver = drivers[i].Path
@@ -246,7 +247,7 @@ func (v *verification) link(ctx context.Context, all []*Solution, group []*submi
 }
 
 // linked gives the solutions of a group their driver.
-func (v *verification) linked(all []*Solution, group []*submission.Submission, variants *submission.Variants) {
+func (v *verification) linked(all []*Solution, group []*submission.Submission, variants *build.Variants) {
 	for _, s := range all {
 		if s.submitted == nil || !slices.Contains(group, s.submitted) {
 			continue

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"moulinette/grader/build"
 	"moulinette/grader/evidence"
 	"moulinette/grader/mutate"
 	"moulinette/grader/run"
@@ -32,7 +33,7 @@ type Options struct {
 	ReferenceC, SkeletonC Folder
 	Packages              map[string]*submission.Submission // alternatives that are whole packages, by id
 	Only                  []string                          // ids of mutants and alternatives; empty means all
-	Builder               *submission.Builder
+	Builder               *build.Builder
 	Opener                sandbox.Opener
 	Seed                  uint64
 	Jobs                  int    // sandboxes that work side by side; 0 means one for each CPU

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"moulinette/grader/build"
 	"moulinette/grader/evidence"
 	"moulinette/grader/sandbox"
 	"moulinette/grader/sandbox/conformance"
@@ -157,7 +158,7 @@ func driverOf(source string) (string, error) {
 }
 
 func drive(s *submission.Submission) (string, error) {
-	b := submission.Builder{Cache: filepath.Join(built.dir, "cache"), Sources: os.DirFS("../..")}
+	b := build.Builder{Cache: filepath.Join(built.dir, "cache"), Sources: os.DirFS("../..")}
 	d, err := b.Build(context.Background(), s)
 	if err != nil {
 		return "", err

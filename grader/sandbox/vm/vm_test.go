@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"moulinette/grader/build"
 	"moulinette/grader/evidence"
 	"moulinette/grader/sandbox"
 	"moulinette/grader/sandbox/conformance"
@@ -91,7 +92,7 @@ func driverOf(body string) (string, error) {
 }
 
 func drive(s *submission.Submission) (string, error) {
-	b := submission.Builder{Cache: filepath.Join(built.dir, "cache"), Sources: os.DirFS("../..")}
+	b := build.Builder{Cache: filepath.Join(built.dir, "cache"), Sources: os.DirFS("../..")}
 	d, err := b.Build(context.Background(), s)
 	if err != nil {
 		return "", err

@@ -1,4 +1,9 @@
-package submission
+// Package norm finds what a submission breaks of the exercise's norm: in its text,
+// and in the functions that it calls.
+//
+// It knows what the norm is about, and is told which programs and functions are
+// meant; what a breach costs is for others to say.
+package norm
 
 import (
 	"fmt"
@@ -8,6 +13,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"moulinette/grader/submission"
 )
 
 // waysRound are commands that do the exercise when they are executed. Their
@@ -25,29 +32,29 @@ var executors = map[string]int{
 	"syscall.Exec": 0, "syscall.ForkExec": 0, "syscall.StartProcess": 0, "unix.Exec": 0,
 }
 
-// Norm finds breaches of the norm in the text: the forbidden programs, named in
+// Of finds breaches of the norm in a text: the forbidden programs, named in
 // any way, and commands that are executed instead of doing the work. What a
 // program composes at run time is for the sandbox to see.
-func (s *Submission) Norm(forbidden []string) (findings []Finding) {
-	if s.Language == C17 {
-		return s.normC(forbidden)
+func Of(s *submission.Submission, forbidden []string) (findings []submission.Finding) {
+	if s.Language == submission.C17 {
+		return ofC(s, forbidden)
 	}
-	for _, src := range s.sources {
-		n := norm{source: src, forbidden: forbidden}
-		ast.Inspect(src.tree, n.visit)
-		findings = append(findings, n.findings[:min(len(n.findings), maxFindings)]...)
+	for _, src := range s.Sources() {
+		n := normOfGo{Source: src, forbidden: forbidden}
+		ast.Inspect(src.Tree, n.visit)
+		findings = append(findings, n.findings[:min(len(n.findings), submission.MaxFindings)]...)
 	}
-	sortFindings(findings)
+	submission.SortFindings(findings)
 	return findings
 }
 
-type norm struct {
-	*source
+type normOfGo struct {
+	*submission.Source
 	forbidden []string
-	findings  []Finding
+	findings  []submission.Finding
 }
 
-func (n *norm) visit(node ast.Node) bool {
+func (n *normOfGo) visit(node ast.Node) bool {
 	switch node := node.(type) {
 	case *ast.ImportSpec:
 		return false
@@ -70,18 +77,18 @@ func (n *norm) visit(node ast.Node) bool {
 }
 
 // name judges a word that stands in the text.
-func (n *norm) name(pos token.Pos, word string) {
+func (n *normOfGo) name(pos token.Pos, word string) {
 	if !slices.Contains(n.forbidden, word) {
 		return
 	}
-	n.findings = append(n.findings, n.at(pos, "forbidden_program",
+	n.findings = append(n.findings, n.At(pos, "forbidden_program",
 		fmt.Sprintf("%s est interdit : l'exercice est d'en écrire un", word),
 		fmt.Sprintf("%s is forbidden: the exercise is to write one", word)))
 }
 
 // execution judges what is executed: the program, and where that is a shell
 // every word of the whole expression, since `sh -c` takes a line.
-func (n *norm) execution(program ast.Expr, whole ast.Node) {
+func (n *normOfGo) execution(program ast.Expr, whole ast.Node) {
 	text, ok := literal(program)
 	if !ok {
 		return
@@ -103,9 +110,9 @@ func (n *norm) execution(program ast.Expr, whole ast.Node) {
 	})
 }
 
-func (n *norm) command(pos token.Pos, word string) {
+func (n *normOfGo) command(pos token.Pos, word string) {
 	if slices.Contains(waysRound, word) {
-		n.findings = append(n.findings, n.at(pos, "way_round",
+		n.findings = append(n.findings, n.At(pos, "way_round",
 			fmt.Sprintf("exécuter %s au lieu de faire le travail ne rapporte rien", word),
 			fmt.Sprintf("executing %s instead of doing the work earns nothing", word)))
 	}

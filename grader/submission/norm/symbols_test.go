@@ -1,13 +1,23 @@
-package submission
+package norm_test
 
 import (
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
+
+	"moulinette/grader/build"
+	"moulinette/grader/submission"
+	"moulinette/grader/submission/norm"
 )
 
 func TestImportsOfAnObject(t *testing.T) {
-	b := builderOfC(t)
-	s, err := FromFiles("", Files{cFile: []byte(`#include "linux_namespaces.h"
+	if _, err := exec.LookPath("gcc"); err != nil {
+		t.Skip("no gcc")
+	}
+	b := &build.Builder{Cache: filepath.Join(t.TempDir(), "cache"), Sources: os.DirFS("../..")}
+	s, err := submission.FromFiles("", submission.Files{submission.CFile: []byte(`#include "linux_namespaces.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +43,7 @@ bool is_container_init(void)
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := s.Imports(d.Object, Functions{Allowed: []string{"get*", "makedev", "sscanf", "__stack_chk_fail"}, Forbidden: []string{"podman"}})
+	found, err := norm.Imports(s, d.Object, norm.Functions{Allowed: []string{"get*", "makedev", "sscanf", "__stack_chk_fail"}, Forbidden: []string{"podman"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,10 +54,10 @@ bool is_container_init(void)
 	if len(found) != 2 || got["other_function"] != "linux_namespaces.c:16 " || got["forbidden_program"] != "linux_namespaces.c:17 " {
 		t.Errorf("findings %v; want strtok at line 16 and podman at line 17", found)
 	}
-	if found, err := s.Imports(d.Object, Functions{}); err != nil || len(found) != 0 {
+	if found, err := norm.Imports(s, d.Object, norm.Functions{}); err != nil || len(found) != 0 {
 		t.Errorf("without a list: %v, %v; want nothing", found, err)
 	}
-	if _, err := s.Imports("/dev/null", Functions{}); err == nil {
+	if _, err := norm.Imports(s, "/dev/null", norm.Functions{}); err == nil {
 		t.Error("no error of a file that is no object")
 	}
 }

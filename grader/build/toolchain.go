@@ -1,4 +1,4 @@
-package submission
+package build
 
 import (
 	"bytes"
@@ -19,23 +19,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"moulinette/grader/submission/jail"
+	"moulinette/grader/build/cell"
+	"moulinette/grader/build/jail"
+	"moulinette/grader/build/words"
+	"moulinette/grader/submission"
 )
-
-// Runner executes a command to its end; the command's output is set. It is the
-// seam for compiling elsewhere.
-type Runner func(ctx context.Context, command Command) error
-
-// Command is one run of the go command.
-type Command struct {
-	Args   []string // Args[0] is the executable
-	Dir    string   // where to run; it lies in a folder that is the command's own, as do home and temporary files
-	Env    []string // the whole environment
-	Own    string   // that folder: the one place that a stranger's text may have written to
-	Shown  []string // what it reads besides: toolchain, modules and build cache
-	Caches bool     // the text is ours, so what is compiled may be kept in the build cache
-	Output *bytes.Buffer
-}
 
 // buildFlags and buildEnv pin what an executable depends on: nothing of the
 // user's settings, no network, no C compiler, no other toolchain.
@@ -51,8 +39,8 @@ var (
 type toolchain struct {
 	path, root                    string
 	version, buildCache, modCache string
-	proxy                         string // the user's GOPROXY
-	cell                          cell   // where strangers' text is compiled
+	proxy                         string    // the user's GOPROXY
+	cell                          cell.Cell // where strangers' text is compiled
 }
 
 // findTool asks the go command where its caches are.
@@ -77,7 +65,7 @@ func (b *Builder) findTool(ctx context.Context) (t toolchain, err error) {
 	}
 	t.root, t.version, t.buildCache, t.modCache, t.proxy = said.GOROOT, said.GOVERSION, said.GOCACHE, said.GOMODCACHE, said.GOPROXY
 	if !ours(t.buildCache) {
-		t.buildCache = filepath.Join(b.cache.dir, "go-build")
+		t.buildCache = filepath.Join(b.cache.Dir, "go-build")
 	}
 	if own := filepath.Join(t.root, "bin", "go"); unix.Access(own, unix.X_OK) == nil {
 		t.path = own // what was found may be a link, or a script that chooses
@@ -143,7 +131,7 @@ func (t toolchain) shown() []string {
 	dirs := []string{t.root, t.buildCache}
 	for line := range strings.Lines(stageMod) {
 		fields := strings.Fields(line)
-		if len(fields) < 2 || !slices.Contains(libraries, fields[0]) {
+		if len(fields) < 2 || !slices.Contains(submission.Libraries(), fields[0]) {
 			continue
 		}
 		dirs = append(dirs, filepath.Join(t.modCache, fields[0]+"@"+fields[1]), filepath.Join(t.modCache, "cache", "download", fields[0]))
@@ -156,13 +144,13 @@ func (t toolchain) shown() []string {
 // compiler that a stranger's text has taken over must not reach the next build.
 func (b *Builder) goBuild(ctx context.Context, dir string, ownText bool, args ...string) ([]byte, error) {
 	timeout := cmp.Or(b.Timeout, 2*time.Minute)
-	timed, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w %v", errTimeout, timeout))
+	timed, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w %v", words.ErrTimeout, timeout))
 	defer cancel()
 	env, err := b.environment(dir)
 	if err != nil {
 		return nil, err
 	}
-	command := Command{
+	command := cell.Command{
 		Args: slices.Concat([]string{b.toolchain.path, "build"}, buildFlags, args),
 		Dir:  filepath.Join(dir, "module"), Env: env, Output: &bytes.Buffer{},
 		Own: dir, Shown: b.toolchain.shown(), Caches: ownText,
@@ -191,12 +179,12 @@ const (
 )
 
 // goLimits are those of the tools: they reserve address space without end.
-var goLimits = jail.Limits{Data: maxMemory, File: maxFile, Seconds: 120}
+var goLimits = jail.Limits{Data: cell.MaxMemory, File: cell.MaxFile, Seconds: 120}
 
-// runGo is the Runner of the host: the go command in its cell.
-func (b *Builder) runGo(ctx context.Context, c Command) error {
-	if b.toolchain.cell.kind == "" {
-		return Here(ctx, c)
+// runGo is the [cell.Runner] of the host: the go command in its cell.
+func (b *Builder) runGo(ctx context.Context, c cell.Command) error {
+	if b.toolchain.cell.Kind == "" {
+		return cell.Here(ctx, c)
 	}
 	folders := []jail.Folder{{Host: c.Own, Write: true}}
 	for _, dir := range c.Shown {
@@ -204,16 +192,14 @@ func (b *Builder) runGo(ctx context.Context, c Command) error {
 			folders = append(folders, jail.Folder{Host: dir, Write: c.Caches && dir == b.toolchain.buildCache})
 		}
 	}
-	return b.toolchain.cell.run(ctx, c.Own, jail.Plan{Dir: c.Dir, Args: c.Args, Env: c.Env, Folders: folders, Limits: goLimits}, c.Output)
+	return b.toolchain.cell.Run(ctx, c.Own, jail.Plan{Dir: c.Dir, Args: c.Args, Env: c.Env, Folders: folders, Limits: goLimits}, c.Output)
 }
 
-var (
-	errTimeout = errors.New("not finished after")
-	errModules = errors.New("modules that submissions may import are missing, and cannot be downloaded; run `go mod download` in the moulinette's repository with a network")
-)
+var errModules = errors.New("modules that submissions may import are missing, and cannot be downloaded; run `go mod download` in the moulinette's repository with a network")
 
 // modulesMissing is in the go command's words when it lacks a module. What may be
-// imported is known before (see rules), so that is never the submission's fault.
+// imported is known before (see [submission.Libraries]), so that is never the
+// submission's fault.
 const modulesMissing = "disabled by GOPROXY=off"
 
 // fetch downloads what submissions may import, by the user's own proxy. What is
@@ -223,11 +209,11 @@ func (b *Builder) fetch(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	command := Command{
+	command := cell.Command{
 		Args: []string{b.toolchain.path, "mod", "download"}, Dir: filepath.Join(dir, "module"),
 		Env: append(env, "GOPROXY="+b.toolchain.proxy), Output: &bytes.Buffer{},
 	}
-	if err := Here(ctx, command); err != nil {
+	if err := cell.Here(ctx, command); err != nil {
 		return fmt.Errorf("%w: %w: %s", errModules, err, bytes.TrimSpace(command.Output.Bytes()))
 	}
 	return nil

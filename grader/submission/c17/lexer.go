@@ -1,48 +1,53 @@
-package submission
+// Package c17 reads texts in C: their words, and what they declare. It does not
+// know what a submission is, nor what is wrong with one.
+package c17
 
 import (
 	"bytes"
 	"strings"
 )
 
-// cToken is a word of a C text: what the compiler sees of it, more or less. It
+// Token is a word of a C text: what the compiler sees of it, more or less. It
 // serves for messages; what a text really can reach is the jail's to say.
-type cToken struct {
-	kind cKind
-	text string // of a string: what stands between its quotes; of a directive: the whole line after #
-	line int
-	at   int // where it begins; -1 within a directive
-	end  int
+type Token struct {
+	Kind Kind
+	Text string // of a string: what stands between its quotes; of a directive: the whole line after #
+	Line int
+	At   int // where it begins; -1 within a directive
+	End  int
 }
 
-type cKind int
+// Kind is what a token is.
+type Kind int
 
+// The kinds.
 const (
-	cWord cKind = iota + 1
-	cString
-	cMark
-	cDirective
-	cChar // between single quotes
+	Word Kind = iota + 1
+	String
+	Mark
+	Directive
+	Char // between single quotes
 )
 
-// cLexer cuts a text into tokens.
-type cLexer struct {
+// lexer cuts a text into tokens.
+type lexer struct {
 	text   []byte
 	at     int
 	line   int
 	fresh  bool // nothing but blanks stands before it in its line
-	tokens []cToken
+	tokens []Token
 }
 
-func cTokens(text []byte) []cToken {
-	l := &cLexer{text: text, line: 1, fresh: true}
+// Tokens cuts a text, of whatever kind, into its words.
+func Tokens(text []byte) []Token {
+	l := &lexer{text: text, line: 1, fresh: true}
 	for l.at < len(l.text) {
 		l.next()
 	}
 	return l.tokens
 }
 
-func (l *cLexer) next() {
+func (l *lexer) next() {
 	rest := l.text[l.at:]
 	switch c := rest[0]; {
 	case l.splice():
@@ -59,19 +64,19 @@ func (l *cLexer) next() {
 		l.directive()
 	case c == '"' || c == '\'':
 		l.quoted(c)
-	case isCWord(c):
+	case isWord(c):
 		n := 0
-		for n < len(rest) && isCWord(rest[n]) {
+		for n < len(rest) && isWord(rest[n]) {
 			n++
 		}
-		l.add(cWord, string(rest[:n]), n)
+		l.add(Word, string(rest[:n]), n)
 	default:
-		l.add(cMark, string(rest[:1]), 1)
+		l.add(Mark, string(rest[:1]), 1)
 	}
 }
 
 // splice passes over a line that goes on in the next.
-func (l *cLexer) splice() bool {
+func (l *lexer) splice() bool {
 	if bytes.HasPrefix(l.text[l.at:], []byte("\\\n")) {
 		l.skip(2)
 		return true
@@ -79,20 +84,20 @@ func (l *cLexer) splice() bool {
 	return false
 }
 
-func (l *cLexer) skip(n int) {
+func (l *lexer) skip(n int) {
 	n = min(n, len(l.text)-l.at)
 	l.line += bytes.Count(l.text[l.at:l.at+n], []byte("\n"))
 	l.at += n
 }
 
-func (l *cLexer) add(kind cKind, text string, n int) {
-	l.tokens = append(l.tokens, cToken{kind: kind, text: text, line: l.line, at: l.at, end: l.at + n})
+func (l *lexer) add(kind Kind, text string, n int) {
+	l.tokens = append(l.tokens, Token{Kind: kind, Text: text, Line: l.line, At: l.at, End: l.at + n})
 	l.fresh = false
 	l.skip(n)
 }
 
 // lineEnd is how many bytes are left of the line, with those that go on.
-func (l *cLexer) lineEnd() int {
+func (l *lexer) lineEnd() int {
 	rest := l.text[l.at:]
 	for i, c := range rest {
 		if c == '\n' && (i == 0 || rest[i-1] != '\\') {
@@ -104,7 +109,7 @@ func (l *cLexer) lineEnd() int {
 
 // directive takes a whole line, without its comments. The strings in it are
 // tokens as well.
-func (l *cLexer) directive() {
+func (l *lexer) directive() {
 	n := l.lineEnd()
 	text := strings.ReplaceAll(string(l.text[l.at:l.at+n]), "\\\n", "")
 	for _, hash := range []string{"#", "%:", "??="} {
@@ -120,17 +125,17 @@ func (l *cLexer) directive() {
 	if !strings.HasPrefix(strings.TrimSpace(text), "include") {
 		text, _, _ = strings.Cut(text, "//")
 	}
-	l.tokens = append(l.tokens, cToken{kind: cDirective, text: strings.TrimSpace(text), line: l.line, at: l.at, end: l.at + n})
-	for _, inside := range cTokens([]byte(text)) {
-		if inside.kind == cString {
-			inside.line, inside.at = l.line, -1
+	l.tokens = append(l.tokens, Token{Kind: Directive, Text: strings.TrimSpace(text), Line: l.line, At: l.at, End: l.at + n})
+	for _, inside := range Tokens([]byte(text)) {
+		if inside.Kind == String {
+			inside.Line, inside.At = l.line, -1
 			l.tokens = append(l.tokens, inside)
 		}
 	}
 	l.skip(n)
 }
 
-func (l *cLexer) quoted(quote byte) {
+func (l *lexer) quoted(quote byte) {
 	rest := l.text[l.at:]
 	n := 1
 	for n < len(rest) && rest[n] != quote && rest[n] != '\n' {
@@ -140,11 +145,21 @@ func (l *cLexer) quoted(quote byte) {
 		n++
 	}
 	n = min(n, len(rest))
-	kind := cString
+	kind := String
 	if quote == '\'' {
-		kind = cChar
+		kind = Char
 	}
 	l.add(kind, string(rest[1:n]), n+1)
+}
+
+// CutDirective is the name of a directive, and what follows.
+func CutDirective(line string) (name, rest string) {
+	line = strings.TrimSpace(line)
+	end := strings.IndexFunc(line, func(r rune) bool { return r > 0x7F || !isWord(byte(r)) })
+	if end < 0 {
+		return line, ""
+	}
+	return line[:end], line[end:]
 }
 
 // through is how far it is to the end of mark.
@@ -158,6 +173,6 @@ func through(text []byte, mark string) int {
 	return len(text)
 }
 
-func isCWord(c byte) bool {
+func isWord(c byte) bool {
 	return c == '_' || c == '$' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c >= 0x80
 }

@@ -1,4 +1,4 @@
-package submission
+package build
 
 import (
 	"bytes"
@@ -18,7 +18,11 @@ import (
 	"strings"
 	"time"
 
-	"moulinette/grader/submission/jail"
+	"moulinette/grader/build/cell"
+	"moulinette/grader/build/jail"
+	"moulinette/grader/build/words"
+	"moulinette/grader/submission"
+	"moulinette/grader/submission/c17"
 )
 
 // The flags of the exercise, as it says them: another level of optimization would
@@ -40,7 +44,7 @@ const cTimeout = 30 * time.Second
 // cTool is the C compiler of this host.
 type cTool struct {
 	path, version string
-	cell          cell
+	cell          cell.Cell
 }
 
 // findC looks for the C compiler.
@@ -72,22 +76,22 @@ func (b *Builder) findC(ctx context.Context) (t cTool, err error) {
 }
 
 // buildC compiles a submission in C with our shim.
-func (b *Builder) buildC(ctx context.Context, s *Submission) (*Driver, error) {
+func (b *Builder) buildC(ctx context.Context, s *submission.Submission) (*Driver, error) {
 	st, err := b.readyC(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	d := &Driver{Key: b.keyOfC(st)}
 	var linked, compiled bool
-	d.Path, linked = b.cache.find(d.Key)
-	d.Object, compiled = b.cache.find(b.keyOfC(st.theirs()))
+	d.Path, linked = b.cache.Find(d.Key)
+	d.Object, compiled = b.cache.Find(b.keyOfC(st.theirs()))
 	if d.Cached = linked && compiled; d.Cached {
 		return d, nil
 	}
-	output, err := b.compileC(ctx, st, d, s.cLibraries())
-	if err != nil && ctx.Err() == nil && len(explainC(output)) == 0 {
+	output, err := b.compileC(ctx, st, d, cLibraries(s))
+	if err != nil && ctx.Err() == nil && len(words.ExplainC(output)) == 0 {
 		// Whoever ended it, it has not said what it thinks: once more.
-		output, err = b.compileC(ctx, st, d, s.cLibraries())
+		output, err = b.compileC(ctx, st, d, cLibraries(s))
 	}
 	if err != nil {
 		return nil, b.blameC(ctx, output, err)
@@ -96,7 +100,7 @@ func (b *Builder) buildC(ctx context.Context, s *Submission) (*Driver, error) {
 }
 
 // readyC finds the compiler, once, and puts the folder together.
-func (b *Builder) readyC(ctx context.Context, s *Submission) (staged, error) {
+func (b *Builder) readyC(ctx context.Context, s *submission.Submission) (staged, error) {
 	b.onceC.Do(func() {
 		if b.cErr = b.place(); b.cErr == nil {
 			b.cTool, b.cErr = b.findC(ctx)
@@ -114,7 +118,7 @@ func (b *Builder) keyOfC(st staged) string {
 
 // cLibraries are those that a submission may use besides the C library, if it
 // asks for their headers.
-func (s *Submission) cLibraries() (flags []string) {
+func cLibraries(s *submission.Submission) (flags []string) {
 	for _, lib := range []struct{ header, flag string }{{"sys/capability.h", "-lcap"}, {"seccomp.h", "-lseccomp"}} {
 		for _, text := range s.Files {
 			if bytes.Contains(text, []byte("<"+lib.header+">")) && !slices.Contains(flags, lib.flag) {
@@ -127,7 +131,7 @@ func (s *Submission) cLibraries() (flags []string) {
 
 // stageC puts the folder together: the submission's files and ours apart, so that
 // no header of theirs is taken for one of ours.
-func (b *Builder) stageC(s *Submission) (staged, error) {
+func (b *Builder) stageC(s *submission.Submission) (staged, error) {
 	entries, err := fs.ReadDir(b.Sources, "driver/c17")
 	if err != nil {
 		return nil, fmt.Errorf("stage: grader sources: %w", err)
@@ -138,8 +142,8 @@ func (b *Builder) stageC(s *Submission) (staged, error) {
 		if err != nil {
 			return nil, fmt.Errorf("stage: grader sources: %w", err)
 		}
-		if e.Name() == cHeader {
-			st["submission/"+cHeader] = text
+		if e.Name() == submission.CHeader {
+			st["submission/"+submission.CHeader] = text
 			st[undeclaredH] = undeclared(text, s.Files)
 			continue
 		}
@@ -173,8 +177,8 @@ var prototype = regexp.MustCompile(`(?m)^(?:int|bool) (\w+)\(.*\);$`)
 
 // undeclared has the prototypes of our header whose names the submission's do not
 // hold, and the names of propagations.
-func undeclared(ours []byte, files Files) []byte {
-	if _, ok := files[cHeader]; !ok {
+func undeclared(ours []byte, files submission.Files) []byte {
+	if _, ok := files[submission.CHeader]; !ok {
 		return nil
 	}
 	known := map[string]bool{}
@@ -182,8 +186,8 @@ func undeclared(ours []byte, files Files) []byte {
 		if path.Ext(name) != ".h" {
 			continue
 		}
-		for _, t := range cTokens(text) {
-			known[t.text] = known[t.text] || t.kind == cWord
+		for _, t := range c17.Tokens(text) {
+			known[t.Text] = known[t.Text] || t.Kind == c17.Word
 		}
 	}
 	var out bytes.Buffer
@@ -219,7 +223,7 @@ func (b *Builder) compileC(ctx context.Context, st staged, d *Driver, libraries 
 		return nil, err
 	}
 	theirs := st.theirs()
-	compile := slices.Concat(cFlags, st.tellFlags(), []string{"-c", "submission/" + cFile, "-o", "made"})
+	compile := slices.Concat(cFlags, st.tellFlags(), []string{"-c", "submission/" + submission.CFile, "-o", "made"})
 	if d.Object, output, err = b.makeC(ctx, theirs, b.keyOfC(theirs), compile); err != nil {
 		return output, err
 	}
@@ -254,7 +258,7 @@ func (b *Builder) shim(ctx context.Context, st staged) (string, error) {
 		}
 	}
 	key := b.keyOfC(ours)
-	if found, ok := b.cache.find(key); ok {
+	if found, ok := b.cache.Find(key); ok {
 		return found, nil
 	}
 	built, output, err := b.makeC(ctx, ours, key, args)
@@ -267,7 +271,7 @@ func (b *Builder) shim(ctx context.Context, st staged) (string, error) {
 // makeC runs the compiler in a private folder, which is gone afterwards, and
 // installs what it has made.
 func (b *Builder) makeC(ctx context.Context, st staged, key string, args []string) (built string, output []byte, err error) {
-	dir, remove, err := b.cache.temp()
+	dir, remove, err := b.cache.Temp()
 	if err != nil {
 		return "", nil, err
 	}
@@ -284,14 +288,14 @@ func (b *Builder) makeC(ctx context.Context, st staged, key string, args []strin
 	if info, err := os.Lstat(made); err != nil || !info.Mode().IsRegular() {
 		return "", output, errors.Join(errors.New("the compiler has made nothing"), err)
 	}
-	built, err = b.cache.install(made, key)
+	built, err = b.cache.Install(made, key)
 	return built, output, err
 }
 
 // runC runs the compiler in dir/work: in the jail, if there is one.
 func (b *Builder) runC(ctx context.Context, dir string, args []string) ([]byte, error) {
 	timeout := cmp.Or(b.Timeout, cTimeout)
-	timed, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w %v", errTimeout, timeout))
+	timed, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w %v", words.ErrTimeout, timeout))
 	defer cancel()
 	out := &bytes.Buffer{}
 	err := b.executeC(timed, dir, append([]string{b.cTool.path}, args...), out)
@@ -308,14 +312,14 @@ func (b *Builder) executeC(ctx context.Context, dir string, args []string, out *
 	env := []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}
 	work, tmp := filepath.Join(dir, "work"), filepath.Join(dir, "tmp")
 	p := jail.Plan{Dir: work, Args: args, Env: append(env, "TMPDIR="+tmp), Limits: cLimits}
-	switch b.cTool.cell.kind {
+	switch b.cTool.cell.Kind {
 	case "":
-		return Here(ctx, Command{Args: args, Dir: work, Env: p.Env, Output: out})
+		return cell.Here(ctx, cell.Command{Args: args, Dir: work, Env: p.Env, Output: out})
 	case jail.Namespaces: // what is compiled does not depend on where that was
 		p.Dir, p.Env = "/work", append(env, "TMPDIR=/tmp")
 		p.Folders = []jail.Folder{{Host: work, Inside: p.Dir, Write: true}}
 	default:
 		p.Folders = []jail.Folder{{Host: work, Write: true}, {Host: tmp, Write: true}}
 	}
-	return b.cTool.cell.run(ctx, dir, p, out)
+	return b.cTool.cell.Run(ctx, dir, p, out)
 }

@@ -1,33 +1,69 @@
-package submission
+package build
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
+	"moulinette/grader/build/cell"
+	"moulinette/grader/submission"
+	"moulinette/grader/submission/norm"
+
 	"golang.org/x/sys/unix"
 )
+
+// good is a whole submission.
+const good = `package student
+
+import "moulinette/grader/contract"
+
+type runtime struct{ contract.Unimplemented }
+
+func New() contract.Runtime { return runtime{} }
+`
+
+// folderOf writes files to a new folder.
+func folderOf(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "rendu")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range files {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
 
 func builder(t *testing.T) *Builder {
 	t.Helper()
 	return &Builder{Cache: filepath.Join(t.TempDir(), "cache"), Sources: os.DirFS("..")}
 }
 
-func fromText(t *testing.T, text string) *Submission {
+func fromText(t *testing.T, text string) *submission.Submission {
 	t.Helper()
-	s, err := FromFiles("", Files{"student.go": []byte(text)})
+	s, err := submission.FromFiles("", submission.Files{"student.go": []byte(text)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,11 +73,11 @@ func fromText(t *testing.T, text string) *Submission {
 // counted counts the runs of the go command on texts that are not ours.
 func counted(b *Builder) *atomic.Int32 {
 	var n atomic.Int32
-	b.Run = func(ctx context.Context, c Command) error {
+	b.Run = func(ctx context.Context, c cell.Command) error {
 		if !c.Caches {
 			n.Add(1)
 		}
-		return Here(ctx, c)
+		return cell.Here(ctx, c)
 	}
 	return &n
 }
@@ -105,8 +141,8 @@ func TestBuildersAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if got := list(filepath.Join(cache, "drivers"), "driver"); len(got) != 2 {
-		t.Errorf("got %d drivers; want 2", len(got))
+	if got, err := os.ReadDir(filepath.Join(cache, "drivers")); err != nil || len(got) != 2 {
+		t.Errorf("got %d drivers, %v; want 2", len(got), err)
 	}
 }
 
@@ -129,7 +165,7 @@ func TestCompileErrors(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := b.Build(t.Context(), fromText(t, test.text))
-			var bad *BuildError
+			var bad *submission.BuildError
 			if !errors.As(err, &bad) {
 				t.Fatalf("got %v; want a BuildError", err)
 			}
@@ -149,7 +185,7 @@ func TestUserSettingsHaveNoEffect(t *testing.T) {
 	t.Setenv("GOPROXY", "http://127.0.0.1:1")
 	t.Setenv("GOOS", "windows")
 	dir := folderOf(t, map[string]string{"a.go": good, "go.mod": "module x\n\nreplace golang.org/x/sys => /nowhere\n"})
-	s, err := Open(dir)
+	s, err := submission.Open(dir)
 	must(t, err)
 	if _, err := builder(t).Build(t.Context(), s); err != nil {
 		t.Error(err)
@@ -157,44 +193,44 @@ func TestUserSettingsHaveNoEffect(t *testing.T) {
 }
 
 // spinning is a run of the go command that never ends.
-func spinning(ctx context.Context, _ Command) error {
+func spinning(ctx context.Context, _ cell.Command) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
 
 func TestWhoseFault(t *testing.T) {
 	killed := errors.New("signal: killed")
-	isNothing := func(c Command) bool {
+	isNothing := func(c cell.Command) bool {
 		_, err := os.Stat(filepath.Join(c.Dir, "student", "nothing.go"))
 		return err == nil
 	}
-	succeed := func(c Command) error { return os.WriteFile(filepath.Join(c.Dir, "..", "driver"), nil, 0o755) }
+	succeed := func(c cell.Command) error { return os.WriteFile(filepath.Join(c.Dir, "..", "driver"), nil, 0o755) }
 	tests := []struct {
 		name string
-		run  Runner
+		run  cell.Runner
 		rule string // of a BuildError; empty: ours
 	}{
-		{"a text that takes for ever", func(ctx context.Context, c Command) error {
+		{"a text that takes for ever", func(ctx context.Context, c cell.Command) error {
 			if isNothing(c) {
 				return succeed(c)
 			}
 			return spinning(ctx, c)
 		}, "timeout"},
 		{"a host that takes for ever", spinning, ""},
-		{"a text that takes all memory", func(_ context.Context, c Command) error {
+		{"a text that takes all memory", func(_ context.Context, c cell.Command) error {
 			if isNothing(c) {
 				return succeed(c)
 			}
 			return killed
 		}, "compile"},
-		{"a broken toolchain", func(context.Context, Command) error { return killed }, ""},
+		{"a broken toolchain", func(context.Context, cell.Command) error { return killed }, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			b := builder(t)
 			b.Timeout, b.Run = 20*time.Millisecond, test.run
 			_, err := b.Build(t.Context(), fromText(t, good))
-			var bad *BuildError
+			var bad *submission.BuildError
 			if errors.As(err, &bad) != (test.rule != "") || bad != nil && bad.Findings[0].Rule != test.rule {
 				t.Errorf("got %v; want rule %q", err, test.rule)
 			}
@@ -205,11 +241,11 @@ func TestWhoseFault(t *testing.T) {
 func TestSecondTryIsEnough(t *testing.T) {
 	b := builder(t)
 	var n atomic.Int32
-	b.Run = func(ctx context.Context, c Command) error {
+	b.Run = func(ctx context.Context, c cell.Command) error {
 		if !c.Caches && n.Add(1) == 1 {
 			return errors.New("signal: killed")
 		}
-		return Here(ctx, c)
+		return cell.Here(ctx, c)
 	}
 	if d, err := b.Build(t.Context(), fromText(t, good)); err != nil || n.Load() != 2 {
 		t.Errorf("got %v, %v after %d runs; want a driver after 2", d, err, n.Load())
@@ -223,7 +259,7 @@ func TestMissingModules(t *testing.T) {
 	t.Setenv("GOFLAGS", "-modcacherw")
 	t.Setenv("GOPROXY", "off")
 	_, err := builder(t).Build(t.Context(), fromText(t, good))
-	if bad := (*BuildError)(nil); err == nil || errors.As(err, &bad) || !strings.Contains(err.Error(), "go mod download") {
+	if bad := (*submission.BuildError)(nil); err == nil || errors.As(err, &bad) || !strings.Contains(err.Error(), "go mod download") {
 		t.Errorf("got %v; want an error of ours with the cure", err)
 	}
 }
@@ -268,86 +304,22 @@ esac
 func TestFlagsInCC(t *testing.T) {
 	b := builder(t)
 	b.CC = "gcc -O2"
-	s, err := FromFiles("", Files{cFile: []byte(littleC)})
+	s, err := submission.FromFiles("", submission.Files{submission.CFile: []byte(littleC)})
 	must(t, err)
 	if _, err := b.Build(t.Context(), s); err == nil || !strings.Contains(err.Error(), "CC=gcc -O2: it names a program") {
 		t.Errorf("got %v; want CC named", err)
 	}
 }
 
-// A folder that cannot be written to is told of with the way to another.
-func TestNowhereToBuild(t *testing.T) {
-	cause := fmt.Errorf("stage: %w", &os.PathError{Op: "mkdir", Path: "/x", Err: syscall.EROFS})
-	if err := hostFault(nil, cause); !strings.Contains(err.Error(), "set XDG_CACHE_HOME") || !errors.Is(err, syscall.EROFS) {
-		t.Errorf("got %v; want the cure", err)
-	}
-	if err := hostFault(nil, errors.New("odd")); strings.HasSuffix(strings.TrimSpace(err.Error()), ":") {
-		t.Errorf("got %q; want no empty end", err)
-	}
-}
-
 func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	b := builder(t)
-	b.Run = func(ctx context.Context, c Command) error {
+	b.Run = func(ctx context.Context, c cell.Command) error {
 		cancel()
-		return Here(ctx, c)
+		return cell.Here(ctx, c)
 	}
 	if _, err := b.Build(ctx, fromText(t, good)); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v; want canceled", err)
-	}
-}
-
-// TestHereKillsTheGroup: a compiler's children must not outlive it.
-func TestHereKillsTheGroup(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	fifo := filepath.Join(t.TempDir(), "fifo")
-	must(t, syscall.Mkfifo(fifo, 0o600))
-	done := make(chan error, 1)
-	go func() {
-		done <- Here(ctx, Command{
-			Args: []string{"/bin/sh", "-c", "sleep 1000 & echo $! > " + fifo + "; wait"}, Output: &bytes.Buffer{},
-		})
-	}()
-	text, err := os.ReadFile(fifo)
-	must(t, err)
-	cancel()
-	if err := <-done; err == nil {
-		t.Error("got no error; want killed")
-	}
-	for deadline := time.Now().Add(5 * time.Second); ; runtime.Gosched() {
-		stat, err := os.ReadFile("/proc/" + strings.TrimSpace(string(text)) + "/stat")
-		if err != nil || strings.Contains(string(stat), ") Z ") {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the child of the child lives: %s", stat)
-		}
-	}
-}
-
-func TestLimits(t *testing.T) {
-	cmd := exec.Command("cat")
-	in, err := cmd.StdinPipe()
-	must(t, err)
-	must(t, cmd.Start())
-	must(t, limit(cmd.Process.Pid))
-	var got unix.Rlimit
-	must(t, unix.Prlimit(cmd.Process.Pid, unix.RLIMIT_FSIZE, nil, &got))
-	if got.Cur != maxFile || got.Max != maxFile {
-		t.Errorf("got %+v; want %d", got, maxFile)
-	}
-	_ = in.Close()
-	must(t, cmd.Wait())
-}
-
-func TestHereBoundsOutput(t *testing.T) {
-	var out bytes.Buffer
-	err := Here(t.Context(), Command{
-		Args: []string{"/bin/sh", "-c", "head -c 1000000 /dev/zero"}, Output: &out,
-	})
-	if err != nil || out.Len() != maxOutput {
-		t.Errorf("got %d bytes, %v; want %d", out.Len(), err, maxOutput)
 	}
 }
 
@@ -357,7 +329,7 @@ func TestReferenceAndSkeleton(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
 			t.Errorf("%s has a go.mod of its own", dir)
 		}
-		s, err := Open(dir)
+		s, err := submission.Open(dir)
 		if err != nil {
 			t.Error(err)
 			continue
@@ -368,8 +340,46 @@ func TestReferenceAndSkeleton(t *testing.T) {
 			continue
 		}
 		speaks(t, d.Path)
-		if found := s.Norm([]string{"docker", "podman", "runc", "containerd"}); len(found) > 0 {
+		if found := norm.Of(s, []string{"docker", "podman", "runc", "containerd"}); len(found) > 0 {
 			t.Errorf("%s: %v", dir, found)
 		}
+	}
+}
+
+// TestDamagedDriver: what was changed since it was installed is built anew.
+func TestDamagedDriver(t *testing.T) {
+	b := builder(t)
+	runs := counted(b)
+	d, err := b.Build(t.Context(), fromText(t, good))
+	must(t, err)
+	file, err := os.OpenFile(d.Path, os.O_WRONLY|os.O_APPEND, 0)
+	must(t, err)
+	_, err = file.WriteString("x")
+	must(t, errors.Join(err, file.Close()))
+	again, err := b.Build(t.Context(), fromText(t, good))
+	if err != nil || again.Cached || runs.Load() != 2 {
+		t.Errorf("got %+v, %v after %d runs; want it built twice", again, err, runs.Load())
+	}
+	if _, ok := b.cache.Find(d.Key); !ok {
+		t.Error("the second driver is not what was installed")
+	}
+}
+
+// TestCacheOfOthers: whoever can write to the cache chooses what is graded.
+func TestCacheOfOthers(t *testing.T) {
+	b := builder(t)
+	must(t, os.Mkdir(b.Cache, 0o700))
+	must(t, os.Chmod(b.Cache, 0o770))
+	if _, err := b.Build(t.Context(), fromText(t, good)); err == nil || !strings.Contains(err.Error(), "chmod go-w") {
+		t.Errorf("writable by a group: got %v; want a refusal", err)
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to give a folder away")
+	}
+	b = builder(t)
+	must(t, os.Mkdir(b.Cache, 0o700))
+	must(t, os.Chown(b.Cache, 61234, 61234))
+	if _, err := b.Build(t.Context(), fromText(t, good)); err == nil || !strings.Contains(err.Error(), "belongs to user 61234") {
+		t.Errorf("of somebody else: got %v; want a refusal", err)
 	}
 }

@@ -1,4 +1,4 @@
-package submission
+package build
 
 import (
 	"bytes"
@@ -14,7 +14,9 @@ import (
 	"syscall"
 	"testing"
 
-	"moulinette/grader/submission/jail"
+	"moulinette/grader/build/cell"
+	"moulinette/grader/build/jail"
+	"moulinette/grader/submission"
 )
 
 // inKind is a builder whose cells are of one kind.
@@ -24,7 +26,7 @@ func inKind(t *testing.T, kind jail.Kind) *Builder {
 	b.Jail = agentProgram(t)
 	b.once.Do(func() { b.toolErr = b.prepare(t.Context()) })
 	must(t, b.toolErr)
-	b.toolchain.cell.kind = kind
+	b.toolchain.cell.Kind = kind
 	return b
 }
 
@@ -55,17 +57,17 @@ func TestCellWithoutNamespaces(t *testing.T) {
 
 func TestBestCellIsFound(t *testing.T) {
 	b := builder(t)
-	if got := b.Boxed(Go); got != "nothing" {
+	if got := b.Boxed(submission.Go); got != "nothing" {
 		t.Errorf("without a jail: got %q", got)
 	}
 	b.Jail = agentProgram(t)
 	b.once.Do(func() { b.toolErr = b.prepare(t.Context()) })
 	must(t, b.toolErr)
-	if got, want := b.Boxed(Go), cmp.Or(os.Getenv(wantCell), string(jail.Namespaces)); got != want {
+	if got, want := b.Boxed(submission.Go), cmp.Or(os.Getenv(wantCell), string(jail.Namespaces)); got != want {
 		t.Errorf("got %q; want %q", got, want)
 	}
 	c, err := b.findCell(t.Context(), []string{"/bin/false"}, nil)
-	if err != nil || c.kind != "" {
+	if err != nil || c.Kind != "" {
 		t.Errorf("where no cell works: got %+v, %v; want none", c, err)
 	}
 }
@@ -126,7 +128,7 @@ func TestCellOfAnOrdinaryUser(t *testing.T) {
 	must(t, os.Chown(home, 61234, 61234))
 	text, err := os.ReadFile(agentProgram(t))
 	must(t, err)
-	program := filepath.Join(home, "submission.test")
+	program := filepath.Join(home, "build.test")
 	must(t, os.WriteFile(program, text, 0o755))
 	cmd := exec.Command(program, "-test.run", "^(TestCellIsTight|TestBestCellIsFound)$", "-test.v")
 	cmd.Dir = home
@@ -143,7 +145,7 @@ func shell(t *testing.T, b *Builder, ownText bool, line string) (string, error) 
 	t.Helper()
 	own := t.TempDir()
 	var out bytes.Buffer
-	err := b.runGo(t.Context(), Command{
+	err := b.runGo(t.Context(), cell.Command{
 		Args: []string{"/bin/sh", "-c", line}, Dir: own, Own: own, Shown: b.toolchain.shown(), Caches: ownText, Output: &out,
 		Env: []string{"PATH=/usr/bin:/bin:/usr/sbin:/sbin", "GOCACHE=" + b.toolchain.buildCache},
 	})
@@ -179,7 +181,7 @@ func TestBuildInEachCell(t *testing.T) {
 func TestBuildOfWhatIsNotCached(t *testing.T) {
 	b := inKind(t, jail.Namespaces)
 	withIndex, without := 0, 0
-	b.Run = func(ctx context.Context, c Command) error {
+	b.Run = func(ctx context.Context, c cell.Command) error {
 		switch {
 		case c.Caches:
 			return errors.New("no room")
@@ -201,14 +203,14 @@ func TestBuildOfWhatIsNotCached(t *testing.T) {
 func TestReadyIsRemembered(t *testing.T) {
 	b := builder(t)
 	refuse, warmed := false, 0
-	b.Run = func(ctx context.Context, c Command) error {
+	b.Run = func(ctx context.Context, c cell.Command) error {
 		if c.Caches && !slices.Contains(c.Env, withoutIndex) { // not the second try
 			warmed++
 		}
 		if c.Caches && refuse {
 			return errors.New("no room")
 		}
-		return Here(ctx, c)
+		return cell.Here(ctx, c)
 	}
 	for i, test := range []struct {
 		imports string
@@ -235,9 +237,9 @@ func BenchmarkBuild(b *testing.B) {
 			if err := builder.Warm(b.Context()); err != nil {
 				b.Fatal(err)
 			}
-			builder.toolchain.cell.kind = kind
+			builder.toolchain.cell.Kind = kind
 			for i := 0; b.Loop(); i++ {
-				s, err := FromFiles("", Files{"student.go": []byte(good + strings.Repeat("\n", i))})
+				s, err := submission.FromFiles("", submission.Files{"student.go": []byte(good + strings.Repeat("\n", i))})
 				if err != nil {
 					b.Fatal(err)
 				}

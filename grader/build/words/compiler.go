@@ -1,4 +1,8 @@
-package submission
+// Package words reads what a compiler has said: what of it is about a submission,
+// as findings, and what is the host's fault.
+//
+// It does not know how a compiler is run.
+package words
 
 import (
 	"errors"
@@ -9,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"unicode"
+
+	"moulinette/grader/submission"
 )
 
 // position is how the go command begins a line about a place in a file.
@@ -17,11 +23,14 @@ var position = regexp.MustCompile(`^(?:\./)?([^\s:][^:]*\.go):(\d+)(?::(\d+))?: 
 // killed is how the go command tells of a tool that came to a violent end.
 var killed = regexp.MustCompile(`/(compile|link|asm): signal: `)
 
-// explain turns what the go command printed into a [*BuildError], or answers nil
-// if nothing of it is about the submission.
-func (s *Submission) explain(output []byte) error {
-	rel := strings.TrimPrefix(s.ImportPath, Module+"/")
-	var findings []Finding
+// ErrTimeout is why a compiler was stopped that did not come to an end.
+var ErrTimeout = errors.New("not finished after")
+
+// Explain turns what the go command printed into a [*submission.BuildError], or
+// answers nil if nothing of it is about the submission.
+func Explain(s *submission.Submission, output []byte) error {
+	rel := strings.TrimPrefix(s.ImportPath, submission.Module+"/")
+	var findings []submission.Finding
 	about := false
 	for line := range strings.Lines(string(output)) {
 		line = strings.Map(plain, strings.TrimRight(line, "\n"))
@@ -43,27 +52,27 @@ func (s *Submission) explain(output []byte) error {
 	if !about {
 		return nil
 	}
-	return &BuildError{Findings: findings}
+	return &submission.BuildError{Findings: findings}
 }
 
 // finding reads one line.
-func finding(rel, line string) Finding {
+func finding(rel, line string) submission.Finding {
 	m := position.FindStringSubmatch(line)
 	if m == nil {
-		return Finding{Rule: "compile", FR: line, EN: line}
+		return submission.Finding{Rule: "compile", FR: line, EN: line}
 	}
 	file, text := path.Clean(m[1]), m[4]
 	if file == "main.go" {
-		return Finding{
-			Rule: "new", FR: "New n'a pas le bon type, il faut " + wantNew + " : " + text,
-			EN: "New has the wrong type, it has to be " + wantNew + ": " + text,
+		return submission.Finding{
+			Rule: "new", FR: "New n'a pas le bon type, il faut " + submission.WantNew + " : " + text,
+			EN: "New has the wrong type, it has to be " + submission.WantNew + ": " + text,
 		}
 	}
 	inside, ok := strings.CutPrefix(file, rel+"/")
 	if !ok {
-		return Finding{Rule: "compile", FR: line, EN: line}
+		return submission.Finding{Rule: "compile", FR: line, EN: line}
 	}
-	f := Finding{Rule: "compile", File: inside, FR: text, EN: text}
+	f := submission.Finding{Rule: "compile", File: inside, FR: text, EN: text}
 	f.Line, _ = strconv.Atoi(m[2])
 	f.Column, _ = strconv.Atoi(m[3])
 	return f
@@ -77,12 +86,12 @@ func plain(r rune) rune {
 	return unicode.ReplacementChar
 }
 
-// unexplained is the submission's fault although the compiler does not say so.
-func unexplained(output []byte, cause error) error {
-	f := Finding{
+// Unexplained is the submission's fault although the compiler does not say so.
+func Unexplained(output []byte, cause error) error {
+	f := submission.Finding{
 		Rule: "compile", FR: "le compilateur n'en vient pas à bout : ", EN: "the compiler cannot cope with it: ",
 	}
-	if errors.Is(cause, errTimeout) {
+	if errors.Is(cause, ErrTimeout) {
 		f.Rule = "timeout"
 	}
 	words := cause.Error()
@@ -90,7 +99,7 @@ func unexplained(output []byte, cause error) error {
 		words += ": " + first
 	}
 	f.FR, f.EN = f.FR+words, f.EN+words
-	return &BuildError{Findings: []Finding{f}}
+	return &submission.BuildError{Findings: []submission.Finding{f}}
 }
 
 // firstWords is the first line that is not about a package.
@@ -103,8 +112,8 @@ func firstWords(output []byte) string {
 	return ""
 }
 
-// hostFault is why nothing can be built here.
-func hostFault(output []byte, cause error) error {
+// HostFault is why nothing can be built here.
+func HostFault(output []byte, cause error) error {
 	text := strings.TrimSpace(string(output))
 	if strings.Contains(text, "GOPROXY=off") {
 		return fmt.Errorf("modules are missing in the module cache (run `go mod download` in the moulinette's repository): %w: %s", cause, text)

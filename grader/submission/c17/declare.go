@@ -1,13 +1,13 @@
-package submission
+package c17
 
 import (
 	"slices"
 	"strings"
 )
 
-// CDeclaration is a declaration of a C text at the level of the file, or a
+// Declaration is a declaration of a C text at the level of the file, or a
 // directive there.
-type CDeclaration struct {
+type Declaration struct {
 	Names    []string // what it declares or defines; none of a directive but #define
 	Mentions []string // words in it, keywords left out
 	Function bool     // it has a body
@@ -17,40 +17,40 @@ type CDeclaration struct {
 	End      int
 }
 
-// CDeclarations reads a text as a compiler does, more or less: it does not see
+// Declarations reads a text as a compiler does, more or less: it does not see
 // what macros make of it.
-func CDeclarations(text []byte) (all []CDeclaration) {
-	var r cReader
-	for _, t := range cTokens(text) {
-		if t.at < 0 {
+func Declarations(text []byte) (all []Declaration) {
+	var r reader
+	for _, t := range Tokens(text) {
+		if t.At < 0 {
 			continue
 		}
-		if t.kind == cDirective && len(r.tokens) == 0 {
-			all = append(all, cDefinition(t))
+		if t.Kind == Directive && len(r.tokens) == 0 {
+			all = append(all, definition(t))
 			continue
 		}
 		if r.take(t) {
 			all = append(all, r.declaration())
-			r = cReader{}
+			r = reader{}
 		}
 	}
 	return all
 }
 
-// cDefinition reads a directive.
-func cDefinition(t cToken) CDeclaration {
-	d := CDeclaration{Start: t.at, End: t.end}
-	name, rest := cutDirective(t.text)
-	words := cWords(cTokens([]byte(rest)))
+// definition reads a directive.
+func definition(t Token) Declaration {
+	d := Declaration{Start: t.At, End: t.End}
+	name, rest := CutDirective(t.Text)
+	words := namesIn(Tokens([]byte(rest)))
 	if name == "define" && len(words) > 0 {
 		d.Names, d.Mentions = words[:1], words[1:]
 	}
 	return d
 }
 
-// cReader gathers the tokens of one declaration.
-type cReader struct {
-	tokens   []cToken
+// reader gathers the tokens of one declaration.
+type reader struct {
+	tokens   []Token
 	braces   int
 	round    int
 	opened   int  // the first brace at the level of the file; 0: none
@@ -59,12 +59,12 @@ type cReader struct {
 }
 
 // take tells whether t is the last of the declaration.
-func (r *cReader) take(t cToken) bool {
+func (r *reader) take(t Token) bool {
 	r.tokens = append(r.tokens, t)
-	if t.kind != cMark {
+	if t.Kind != Mark {
 		return false
 	}
-	switch t.text {
+	switch t.Text {
 	case "(":
 		r.round++
 	case ")":
@@ -86,55 +86,55 @@ func (r *cReader) take(t cToken) bool {
 }
 
 // body tells whether the braces are a function's.
-func (r *cReader) body() bool { return r.function && !r.value && r.opened > 0 }
+func (r *reader) body() bool { return r.function && !r.value && r.opened > 0 }
 
-func (r *cReader) declaration() CDeclaration {
-	d := CDeclaration{Start: r.tokens[0].at, End: r.tokens[len(r.tokens)-1].end, Function: r.body()}
+func (r *reader) declaration() Declaration {
+	d := Declaration{Start: r.tokens[0].At, End: r.tokens[len(r.tokens)-1].End, Function: r.body()}
 	for _, t := range r.tokens {
-		d.Static = d.Static || t.kind == cWord && t.text == "static" && (!d.Function || t.at < r.tokens[r.opened].at)
+		d.Static = d.Static || t.Kind == Word && t.Text == "static" && (!d.Function || t.At < r.tokens[r.opened].At)
 	}
 	if d.Function {
-		d.Body = r.tokens[r.opened].at
+		d.Body = r.tokens[r.opened].At
 	}
 	d.Names = r.names(d.Function)
-	d.Mentions = cWords(r.tokens)
+	d.Mentions = namesIn(r.tokens)
 	return d
 }
 
 // names are a function's own, or else every word that might be declared: a few
 // too many do no harm.
-func (r *cReader) names(function bool) (names []string) {
-	depth, enum := 0, r.tokens[0].text == "enum" || len(r.tokens) > 1 && r.tokens[1].text == "enum"
+func (r *reader) names(function bool) (names []string) {
+	depth, enum := 0, r.tokens[0].Text == "enum" || len(r.tokens) > 1 && r.tokens[1].Text == "enum"
 	for i, t := range r.tokens {
 		mark := ""
-		if t.kind == cMark {
-			mark = t.text
+		if t.Kind == Mark {
+			mark = t.Text
 		}
 		switch {
 		case mark == "{":
 			depth++
 		case mark == "}":
 			depth--
-		case depth == 0 && mark == "(" && r.function && i > 0 && r.tokens[i-1].kind == cWord && !cKeywords[r.tokens[i-1].text]:
-			return []string{r.tokens[i-1].text}
+		case depth == 0 && mark == "(" && r.function && i > 0 && r.tokens[i-1].Kind == Word && !keywords[r.tokens[i-1].Text]:
+			return []string{r.tokens[i-1].Text}
 		case depth == 0 && mark == "=":
 			return names
-		case t.kind == cWord && !cKeywords[t.text] && !cNumber(t.text) && (depth == 0 || enum && !function):
-			names = append(names, t.text)
+		case t.Kind == Word && !keywords[t.Text] && !isNumber(t.Text) && (depth == 0 || enum && !function):
+			names = append(names, t.Text)
 		}
 	}
 	return names
 }
 
-// cWords are the names among tokens, each once.
-func cWords(tokens []cToken) (words []string) {
+// namesIn are the names among tokens, each once.
+func namesIn(tokens []Token) (words []string) {
 	for _, t := range tokens {
 		switch {
-		case t.kind == cWord && !cKeywords[t.text] && !cNumber(t.text):
-			words = append(words, t.text)
-		case t.kind == cDirective:
-			_, rest := cutDirective(t.text)
-			words = append(words, cWords(cTokens([]byte(rest)))...)
+		case t.Kind == Word && !keywords[t.Text] && !isNumber(t.Text):
+			words = append(words, t.Text)
+		case t.Kind == Directive:
+			_, rest := CutDirective(t.Text)
+			words = append(words, namesIn(Tokens([]byte(rest)))...)
 		}
 	}
 	seen := map[string]bool{}
@@ -145,11 +145,11 @@ func cWords(tokens []cToken) (words []string) {
 	})
 }
 
-func cNumber(word string) bool { return '0' <= word[0] && word[0] <= '9' }
+func isNumber(word string) bool { return '0' <= word[0] && word[0] <= '9' }
 
-// cKeywords say nothing about what is declared: those of the language, and the
+// keywords say nothing about what is declared: those of the language, and the
 // types of the system that stand in every text.
-var cKeywords = func() map[string]bool {
+var keywords = func() map[string]bool {
 	words := map[string]bool{}
 	for w := range strings.FieldsSeq(`auto break case char const continue default do double else enum extern float for goto if inline int long
 		register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while _Bool _Noreturn bool true false

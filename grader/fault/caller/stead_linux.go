@@ -1,4 +1,4 @@
-package fault
+package caller
 
 import (
 	"bufio"
@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// open opens a folder as the caller would find it, as a mere place (O_PATH). No
+// Open opens a folder as the caller would find it, as a mere place (O_PATH). No
 // link of a proc is followed: they could lead out of the caller's root.
-func (c caller) open(dirfd int32, p string) (int, error) {
+func (c Thread) Open(dirfd int32, p string) (int, error) {
 	if p == "" {
 		p = "."
 	}
@@ -28,12 +28,12 @@ func (c caller) open(dirfd int32, p string) (int, error) {
 		}
 	}
 	how.Resolve = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
-	return c.openBelow("root", c.absolute(dirfd, p), how)
+	return c.openBelow("root", c.Absolute(dirfd, p), how)
 }
 
 // openBelow opens a path below one of the thread's links.
-func (c caller) openBelow(link, p string, how unix.OpenHow) (int, error) {
-	base, err := unix.Open(c.proc(link), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+func (c Thread) openBelow(link, p string, how unix.OpenHow) (int, error) {
+	base, err := unix.Open(c.Proc(link), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, err
 	}
@@ -46,16 +46,16 @@ func (c caller) openBelow(link, p string, how unix.OpenHow) (int, error) {
 	}
 }
 
-// onThread runs f on a thread of its own that is thrown away afterwards, with
+// OnThread runs f on a thread of its own that is thrown away afterwards, with
 // all that f made of it. It is never the process's first thread, which would
 // stay.
-func onThread(f func() error) error {
+func OnThread(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
 		if unix.Gettid() == unix.Getpid() {
 			defer runtime.UnlockOSThread()
-			done <- onThread(f) // this goroutine keeps the first thread busy meanwhile
+			done <- OnThread(f) // this goroutine keeps the first thread busy meanwhile
 			return
 		}
 		done <- f()
@@ -63,14 +63,14 @@ func onThread(f func() error) error {
 	return <-done
 }
 
-// inMounts runs f in the caller's mount namespace.
-func (c caller) inMounts(f func() error) error {
-	ns, err := unix.Open(c.proc("ns/mnt"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+// InMounts runs f in the caller's mount namespace.
+func (c Thread) InMounts(f func() error) error {
+	ns, err := unix.Open(c.Proc("ns/mnt"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(ns)
-	return onThread(func() error {
+	return OnThread(func() error {
 		//nolint:forbidigo // on a throw-away thread; a child process would cost a hundred times as much
 		if err := unix.Unshare(unix.CLONE_FS); err != nil {
 			return err
@@ -83,9 +83,9 @@ func (c caller) inMounts(f func() error) error {
 	})
 }
 
-// actAs gives the thread the caller's ids for files, and a umask of its own,
+// ActAs gives the thread the caller's ids for files, and a umask of its own,
 // and keeps its capabilities.
-func actAs(st status) error {
+func ActAs(st Status) error {
 	//nolint:forbidigo // on a throw-away thread
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return err
@@ -95,20 +95,20 @@ func actAs(st status) error {
 	if err := unix.Capget(&header, &sets[0]); err != nil {
 		return err
 	}
-	_, _, _ = unix.RawSyscall(unix.SYS_SETFSGID, uintptr(st.gid), 0, 0) // these two report no failure
-	_, _, _ = unix.RawSyscall(unix.SYS_SETFSUID, uintptr(st.uid), 0, 0)
+	_, _, _ = unix.RawSyscall(unix.SYS_SETFSGID, uintptr(st.GID), 0, 0) // these two report no failure
+	_, _, _ = unix.RawSyscall(unix.SYS_SETFSUID, uintptr(st.UID), 0, 0)
 	return unix.Capset(&header, &sets[0]) // setfsuid has taken some
 }
 
-// sameUserns tells whether the caller is in our own user namespace: then there
+// SameUserns tells whether the caller is in our own user namespace: then there
 // is nothing to give back.
-func (c caller) sameUserns() bool {
-	theirs := inode(c.proc("ns/user"))
-	return theirs == 0 || theirs == inode("/proc/self/ns/user")
+func (c Thread) SameUserns() bool {
+	theirs := Inode(c.Proc("ns/user"))
+	return theirs == 0 || theirs == Inode("/proc/self/ns/user")
 }
 
-// inode identifies a namespace; 0 if it cannot be seen.
-func inode(link string) uint64 {
+// Inode identifies a namespace; 0 if it cannot be seen.
+func Inode(link string) uint64 {
 	var st unix.Stat_t
 	if unix.Stat(link, &st) != nil {
 		return 0
@@ -116,8 +116,8 @@ func inode(link string) uint64 {
 	return st.Ino
 }
 
-// owner is the user namespace that a namespace belongs to, as inode does.
-func owner(link string) uint64 {
+// Owner is the user namespace that a namespace belongs to, as Inode does.
+func Owner(link string) uint64 {
 	ns, err := unix.Open(link, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return 0
@@ -135,11 +135,12 @@ func owner(link string) uint64 {
 	return st.Ino
 }
 
-// idMap is a uid_map or gid_map, its outer ids the supervisor's.
-type idMap [][3]uint64 // inside, outside, count
+// IDMap is a uid_map or gid_map, its outer ids the supervisor's.
+type IDMap [][3]uint64 // inside, outside, count
 
-func (c caller) idMap(name string) (m idMap) {
-	f, err := os.Open(c.proc(name))
+// IDMap reads uid_map or gid_map.
+func (c Thread) IDMap(name string) (m IDMap) {
+	f, err := os.Open(c.Proc(name))
 	if err != nil {
 		return nil
 	}
@@ -155,7 +156,8 @@ func (c caller) idMap(name string) (m idMap) {
 	return m
 }
 
-func (m idMap) holds(outside uint32) bool {
+// Holds tells whether an id of outside has one inside.
+func (m IDMap) Holds(outside uint32) bool {
 	for _, r := range m {
 		if id := uint64(outside); id >= r[1] && id < r[1]+r[2] {
 			return true
@@ -164,8 +166,8 @@ func (m idMap) holds(outside uint32) bool {
 	return false
 }
 
-// outside translates an id, both as text.
-func (m idMap) outside(inside string) (string, bool) {
+// Outside translates an id, both as text.
+func (m IDMap) Outside(inside string) (string, bool) {
 	id, err := strconv.ParseUint(inside, 10, 32)
 	for _, r := range m {
 		if err == nil && id >= r[0] && id < r[0]+r[2] {

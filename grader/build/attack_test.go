@@ -1,4 +1,4 @@
-package submission
+package build
 
 import (
 	"bytes"
@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"moulinette/grader/submission"
 )
 
 // attack is a folder that tries to reach out of its build. SECRET in its text
@@ -33,7 +35,7 @@ func (a attack) try(t *testing.T, b *Builder) (*Driver, error) {
 		text = strings.ReplaceAll(text, "SECRET", filepath.Join(outside, "secret"))
 		files[name] = strings.ReplaceAll(text, "CANARY", filepath.Join(outside, "canary"))
 	}
-	s, err := Open(folderOf(t, files))
+	s, err := submission.Open(folderOf(t, files))
 	var d *Driver
 	if err == nil {
 		d, err = b.Build(context.Background(), s)
@@ -64,7 +66,7 @@ func try(t *testing.T, b *Builder, attacks []attack) {
 			start := time.Now()
 			_, err := a.try(t, b)
 			t.Logf("%v after %v", err, time.Since(start).Round(time.Millisecond))
-			build := (*BuildError)(nil)
+			build := (*submission.BuildError)(nil)
 			switch {
 			case a.want == "" && err != nil:
 				t.Errorf("got %v; want a driver", err)
@@ -141,7 +143,7 @@ func TestGoCompileBombs(t *testing.T) {
 }
 
 func TestCBuildAttacks(t *testing.T) {
-	c := func(text string) map[string]string { return map[string]string{cFile: text} }
+	c := func(text string) map[string]string { return map[string]string{submission.CFile: text} }
 	const fine = "#include \"linux_namespaces.h\"\nbool is_container_init(void) { return false; }\n"
 	b := builderOfC(t)
 	limitTo(t, &cLimits.Address, 512<<20)
@@ -150,7 +152,9 @@ func TestCBuildAttacks(t *testing.T) {
 	for i := range 40 {
 		fmt.Fprintf(&macros, "#define A%d A%d+A%d\n", i+1, i, i)
 	}
-	with := func(name, text string) map[string]string { return map[string]string{cFile: fine, name: text} }
+	with := func(name, text string) map[string]string {
+		return map[string]string{submission.CFile: fine, name: text}
+	}
 	try(t, b, []attack{
 		{"a device", c("#include \"/dev/zero\"\n"), "#include \"/dev/zero\" is not allowed"},
 		{"a device by a macro", c("#define F \"/dev/zero\"\n#include F\n"), "#include F is not allowed"},
@@ -190,7 +194,7 @@ func TestDependencyOracle(t *testing.T) {
 		"#if __has_include(\"SECRET\")\n#error there\n#endif\nint f;\n",
 		"#include \"linux_namespaces.h\"\n#pragma GCC dependency \"SECRET\"\nbool is_container_init(void) { return false; }\n",
 	} {
-		_, err := attack{files: map[string]string{cFile: text}}.try(t, b)
+		_, err := attack{files: map[string]string{submission.CFile: text}}.try(t, b)
 		if err != nil && strings.Contains(cmp.Or(err.Error(), ""), "there") || err != nil && strings.Contains(err.Error(), "newer") {
 			t.Errorf("%q: got %v; want nothing that depends on the file", text, err)
 		}

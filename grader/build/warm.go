@@ -1,4 +1,4 @@
-package submission
+package build
 
 import (
 	"context"
@@ -7,8 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
+
+	"moulinette/grader/submission"
 )
 
 // keepWarm is how long what was put into the build cache is taken to be there:
@@ -19,14 +20,16 @@ const keepWarm = 24 * time.Hour
 // ready compiles what submissions import of others, for a build of theirs reads
 // the build cache and adds nothing to it. What goes wrong is no matter: such a
 // build then compiles more itself.
-func (b *Builder) ready(ctx context.Context, all ...*Submission) {
+func (b *Builder) ready(ctx context.Context, all ...*submission.Submission) {
 	imports := borrowed(all)
 	key := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", b.toolchain.version, b.toolchain.buildCache, imports))
-	stamp := filepath.Join(b.cache.dir, "warm", fmt.Sprintf("%x", key[:16]))
+	stamp := filepath.Join(b.cache.Dir, "warm", fmt.Sprintf("%x", key[:16]))
 	if info, err := os.Stat(stamp); err == nil && time.Since(info.ModTime()) < keepWarm {
 		return
 	}
-	packages := func(string) []string { return []string{"./grader/driver", "./" + filepath.Base(DefaultImportPath)} }
+	packages := func(string) []string {
+		return []string{"./grader/driver", "./" + filepath.Base(submission.DefaultImportPath)}
+	}
 	if _, err := b.ownText(ctx, imports, packages); err != nil {
 		return
 	}
@@ -36,15 +39,9 @@ func (b *Builder) ready(ctx context.Context, all ...*Submission) {
 }
 
 // borrowed are the packages that submissions import and do not bring.
-func borrowed(all []*Submission) (names []string) {
+func borrowed(all []*submission.Submission) (names []string) {
 	for _, s := range all {
-		for _, src := range s.sources {
-			for _, imp := range src.imports() {
-				if imp.path != "C" && !strings.HasPrefix(imp.path, Module+"/") {
-					names = append(names, imp.path)
-				}
-			}
-		}
+		names = append(names, s.Borrowed()...)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)

@@ -1,4 +1,10 @@
-package submission
+// Package build turns a submission into a driver executable: it compiles a copy
+// together with our shim, where a stranger's text can do no harm, and keeps the
+// result by content.
+//
+// It says whether a submission builds, in its compiler's words, and whose fault
+// it is if not. It never runs what it builds.
+package build
 
 import (
 	"bytes"
@@ -11,6 +17,11 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"moulinette/grader/build/cache"
+	"moulinette/grader/build/cell"
+	"moulinette/grader/build/words"
+	"moulinette/grader/submission"
 )
 
 // Builder builds drivers. Its fields are set before the first Build; several
@@ -20,7 +31,7 @@ type Builder struct {
 	Sources fs.FS         // holds the folders contract, scenario and driver of the grader
 	Go      string        // the go command; empty: "go" of the PATH
 	Timeout time.Duration // of one compilation; 0: two minutes
-	Run     Runner        // executes the go command; nil: here, without a sandbox
+	Run     cell.Runner   // executes the go command; nil: here, without a sandbox
 	CC      string        // the C compiler; empty: gcc, cc or clang of the PATH
 	Jail    string        // a binary with the face [jail.Face], in which compilers run; empty: here
 
@@ -29,7 +40,7 @@ type Builder struct {
 	toolErr   error
 
 	onceCache sync.Once
-	cache     cache
+	cache     cache.Folder
 	cacheErr  error
 
 	onceC sync.Once
@@ -45,10 +56,11 @@ type Driver struct {
 	Object string // of a submission in C: what was compiled of it alone
 }
 
-// Build compiles a submission with our shim. The error is a [*BuildError] if the
-// submission is at fault; any other is the host's or ours.
-func (b *Builder) Build(ctx context.Context, s *Submission) (*Driver, error) {
-	if s.Language == C17 {
+// Build compiles a submission with our shim. The error is a
+// [*submission.BuildError] if the submission is at fault; any other is the host's
+// or ours.
+func (b *Builder) Build(ctx context.Context, s *submission.Submission) (*Driver, error) {
+	if s.Language == submission.C17 {
 		return b.buildC(ctx, s)
 	}
 	b.once.Do(func() { b.toolErr = b.prepare(ctx) })
@@ -60,7 +72,7 @@ func (b *Builder) Build(ctx context.Context, s *Submission) (*Driver, error) {
 		return nil, err
 	}
 	key := staged.key(b.toolchain.version, runtime.GOARCH)
-	if path, ok := b.cache.find(key); ok {
+	if path, ok := b.cache.Find(key); ok {
 		return &Driver{Path: path, Key: key, Cached: true}, nil
 	}
 	path, err := b.judged(ctx, s, staged, key)
@@ -88,8 +100,8 @@ func (b *Builder) place() error {
 			b.cacheErr = fmt.Errorf("cache: %w", b.cacheErr)
 			return
 		}
-		b.cache = cache{dir}
-		b.cacheErr = b.cache.claim()
+		b.cache = cache.Folder{Dir: dir}
+		b.cacheErr = b.cache.Claim()
 	})
 	return b.cacheErr
 }
@@ -98,13 +110,13 @@ func (b *Builder) place() error {
 // words do not tell (it ran out of time or memory, was killed, or is broken) a
 // submission that does nothing is compiled: if that goes well, and the second
 // try with the caches then warm does not, it is not the host's fault.
-func (b *Builder) judged(ctx context.Context, s *Submission, st staged, key string) (string, error) {
+func (b *Builder) judged(ctx context.Context, s *submission.Submission, st staged, key string) (string, error) {
 	b.ready(ctx, s)
 	path, output, err := b.compile(ctx, st, key)
 	if err == nil || ctx.Err() != nil || errors.Is(err, errModules) {
 		return path, err
 	}
-	if explained := s.explain(output); explained != nil {
+	if explained := words.Explain(s, output); explained != nil {
 		return "", explained
 	}
 	if err := b.Warm(ctx); err != nil {
@@ -114,10 +126,10 @@ func (b *Builder) judged(ctx context.Context, s *Submission, st staged, key stri
 	if err == nil || ctx.Err() != nil {
 		return path, err
 	}
-	if explained := s.explain(output); explained != nil {
+	if explained := words.Explain(s, output); explained != nil {
 		return "", explained
 	}
-	return "", unexplained(output, err)
+	return "", words.Unexplained(output, err)
 }
 
 // Warm compiles a submission that does nothing, and so all that submissions
@@ -129,14 +141,14 @@ func (b *Builder) Warm(ctx context.Context) error {
 	}
 	output, err := b.ownText(ctx, usual, func(dir string) []string { return []string{"-o", filepath.Join(dir, "driver"), "."} })
 	if err != nil {
-		return hostFault(output, err)
+		return words.HostFault(output, err)
 	}
 	return nil
 }
 
 // ownText builds a text of ours that imports packages, into the build cache.
 func (b *Builder) ownText(ctx context.Context, imports []string, args func(dir string) []string) ([]byte, error) {
-	s, err := FromFiles("", Files{"nothing.go": nothing(imports)})
+	s, err := submission.FromFiles("", submission.Files{"nothing.go": nothing(imports)})
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +156,7 @@ func (b *Builder) ownText(ctx context.Context, imports []string, args func(dir s
 	if err != nil {
 		return nil, err
 	}
-	dir, remove, err := b.cache.temp()
+	dir, remove, err := b.cache.Temp()
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +179,7 @@ func nothing(imports []string) []byte {
 
 // compile builds in a private folder, which is gone afterwards, and installs.
 func (b *Builder) compile(ctx context.Context, st staged, key string) (path string, output []byte, err error) {
-	dir, remove, err := b.cache.temp()
+	dir, remove, err := b.cache.Temp()
 	if err != nil {
 		return "", nil, err
 	}
@@ -176,7 +188,7 @@ func (b *Builder) compile(ctx context.Context, st staged, key string) (path stri
 	if output, err = b.build(ctx, st, dir, false, "-o", driver, "."); err != nil {
 		return "", output, err
 	}
-	path, err = b.cache.install(driver, key)
+	path, err = b.cache.Install(driver, key)
 	return path, output, err
 }
 

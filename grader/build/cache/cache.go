@@ -1,4 +1,8 @@
-package submission
+// Package cache keeps what was built, by a key of all that it was built from, and
+// lends folders to build in. Several processes may use one cache at once.
+//
+// It does not know what a key is made of, nor what it keeps.
+package cache
 
 import (
 	"cmp"
@@ -23,37 +27,39 @@ const (
 	keepFor     = time.Hour
 )
 
-// cache is a folder with drivers/KEY/driver, and tmp/ for what is being built.
+// Folder is a folder with drivers/KEY/driver, and tmp/ for what is being built.
 // An executable appears by a rename, so it is whole or absent; the lock is held
 // to install and to prune.
-type cache struct{ dir string }
+type Folder struct {
+	Dir string // made by Claim if missing
+}
 
-func (c cache) driver(key string) string { return filepath.Join(c.dir, "drivers", key, "driver") }
+func (f Folder) driver(key string) string { return filepath.Join(f.Dir, "drivers", key, "driver") }
 
-// claim makes the folder if it is missing, refuses one that somebody else could
+// Claim makes the folder if it is missing, refuses one that somebody else could
 // put a driver into, and sweeps it.
-func (c cache) claim() error {
-	if err := os.MkdirAll(c.dir, 0o700); err != nil {
+func (f Folder) Claim() error {
+	if err := os.MkdirAll(f.Dir, 0o700); err != nil {
 		return fmt.Errorf("cache: %w", err)
 	}
 	var st unix.Stat_t
-	if err := unix.Stat(c.dir, &st); err != nil {
-		return fmt.Errorf("cache: stat %s: %w", c.dir, err)
+	if err := unix.Stat(f.Dir, &st); err != nil {
+		return fmt.Errorf("cache: stat %s: %w", f.Dir, err)
 	}
 	if int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("cache: %s belongs to user %d, and not to user %d who grades; set XDG_CACHE_HOME to a folder of your own", c.dir, st.Uid, os.Geteuid())
+		return fmt.Errorf("cache: %s belongs to user %d, and not to user %d who grades; set XDG_CACHE_HOME to a folder of your own", f.Dir, st.Uid, os.Geteuid())
 	}
 	if st.Mode&0o022 != 0 {
-		return fmt.Errorf("cache: others may write to %s; take that away: chmod go-w %s", c.dir, c.dir)
+		return fmt.Errorf("cache: others may write to %s; take that away: chmod go-w %s", f.Dir, f.Dir)
 	}
-	c.sweep()
+	f.sweep()
 	return nil
 }
 
-// find answers the executable if it is there and is what was installed, and
+// Find answers the executable if it is there and is what was installed, and
 // marks it as used.
-func (c cache) find(key string) (string, bool) {
-	path := c.driver(key)
+func (f Folder) Find(key string) (string, bool) {
+	path := f.driver(key)
 	want, err := os.ReadFile(path + sumSuffix)
 	if err != nil {
 		return path, false
@@ -82,15 +88,15 @@ func sumOf(path string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// temp makes a private folder on the cache's own file system. It is locked until
+// Temp makes a private folder on the cache's own file system. It is locked until
 // it is removed: the kernel unlocks what a killed grader leaves.
-func (c cache) temp() (dir string, remove func(), err error) {
-	unlock, err := c.lock(unix.LOCK_EX)
+func (f Folder) Temp() (dir string, remove func(), err error) {
+	unlock, err := f.lock(unix.LOCK_EX)
 	if err != nil {
 		return "", nil, fmt.Errorf("cache: %w", err)
 	}
 	defer unlock()
-	tmp := filepath.Join(c.dir, "tmp")
+	tmp := filepath.Join(f.Dir, "tmp")
 	if err := os.MkdirAll(tmp, 0o700); err != nil {
 		return "", nil, fmt.Errorf("cache: %w", err)
 	}
@@ -118,13 +124,13 @@ func lockFolder(dir string) (*os.File, error) {
 
 // sweep removes what builds that were killed have left. Whoever holds the
 // cache's lock is about to make such a folder.
-func (c cache) sweep() {
-	unlock, err := c.lock(unix.LOCK_EX)
+func (f Folder) sweep() {
+	unlock, err := f.lock(unix.LOCK_EX)
 	if err != nil {
 		return
 	}
 	defer unlock()
-	for _, left := range list(filepath.Join(c.dir, "tmp"), "") {
+	for _, left := range list(filepath.Join(f.Dir, "tmp"), "") {
 		if file, err := lockFolder(left.path); err == nil {
 			_ = os.RemoveAll(left.path)
 			_ = file.Close()
@@ -132,23 +138,23 @@ func (c cache) sweep() {
 	}
 }
 
-// install moves a finished executable into place, and prunes.
-func (c cache) install(built, key string) (string, error) {
-	path := c.driver(key)
-	unlock, err := c.lock(unix.LOCK_EX)
+// Install moves a finished executable into place, and prunes.
+func (f Folder) Install(built, key string) (string, error) {
+	path := f.driver(key)
+	unlock, err := f.lock(unix.LOCK_EX)
 	if err != nil {
 		return "", fmt.Errorf("cache: %w", err)
 	}
-	err = c.put(built, path)
+	err = f.put(built, path)
 	unlock()
 	if err != nil {
 		return "", fmt.Errorf("cache: %w", err)
 	}
-	c.prune()
+	f.prune()
 	return path, nil
 }
 
-func (c cache) put(built, path string) error {
+func (f Folder) put(built, path string) error {
 	sum, err := sumOf(built)
 	if err != nil {
 		return err
@@ -172,8 +178,8 @@ func flush(path string) error {
 	return errors.Join(file.Chmod(0o755), file.Sync(), file.Close())
 }
 
-func (c cache) lock(how int) (unlock func(), err error) {
-	file, err := os.OpenFile(filepath.Join(c.dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+func (f Folder) lock(how int) (unlock func(), err error) {
+	file, err := os.OpenFile(filepath.Join(f.Dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -197,14 +203,14 @@ type kept struct {
 
 // prune removes what nobody has used for long, oldest first. Whoever holds the
 // lock is pruning, or will.
-func (c cache) prune() {
-	unlock, err := c.lock(unix.LOCK_EX | unix.LOCK_NB)
+func (f Folder) prune() {
+	unlock, err := f.lock(unix.LOCK_EX | unix.LOCK_NB)
 	if err != nil {
 		return
 	}
 	defer unlock()
 	var size int64
-	for i, d := range list(filepath.Join(c.dir, "drivers"), "driver") {
+	for i, d := range list(filepath.Join(f.Dir, "drivers"), "driver") {
 		size += d.size
 		if (i >= keepDrivers || size > keepBytes) && time.Since(d.used) > keepFor {
 			_ = os.RemoveAll(d.path)

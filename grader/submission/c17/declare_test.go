@@ -1,14 +1,14 @@
-package submission_test
+package c17_test
 
 import (
 	"fmt"
 	"strings"
 	"testing"
 
-	"moulinette/grader/submission"
+	"moulinette/grader/submission/c17"
 )
 
-func TestCDeclarations(t *testing.T) {
+func TestDeclarations(t *testing.T) {
 	for text, want := range map[string]string{
 		"#include <stdio.h>\nint f(int a)\n{\n\treturn g(a, \"h(\") + K;\n}\n":                        "[] []; f() [f a g K]",
 		"static int spawn(int (*fn)(void *), void *arg) { if (fn) { return 1; } return fn(arg); }":    "static spawn() [spawn fn arg]",
@@ -22,7 +22,7 @@ func TestCDeclarations(t *testing.T) {
 		"typedef int (*entry)(void *);":                                                               "[entry] [entry]",
 	} {
 		var got []string
-		for _, d := range submission.CDeclarations([]byte(text)) {
+		for _, d := range c17.Declarations([]byte(text)) {
 			names := fmt.Sprint(d.Names)
 			if d.Function {
 				names = strings.Join(d.Names, " ") + "()"

@@ -1,4 +1,8 @@
-package submission
+// Package cell runs a compiler to its end, in the jail or on this host as it is:
+// with limits on what it takes and says, and with nothing left that outlives it.
+//
+// It does not know what is compiled.
+package cell
 
 import (
 	"bytes"
@@ -14,77 +18,26 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"moulinette/grader/submission/jail"
+	"moulinette/grader/build/jail"
 )
 
 // maxOutput bounds what is kept of the compiler's words.
 const maxOutput = 64 << 10
 
-// cell is where a compiler runs; the zero value is this host as it is, where
+// Cell is where a compiler runs; the zero value is this host as it is, where
 // nothing but limits stands between it and a stranger's text.
-type cell struct {
-	self string // a binary with the face of the jail
-	kind jail.Kind
+type Cell struct {
+	Self string // a binary with the face of the jail
+	Kind jail.Kind
 }
 
-// Boxed tells, after a Build, what a compiler of this language is kept in:
-// "namespaces", "landlock", or "nothing".
-func (b *Builder) Boxed(l Language) string {
-	kind := b.toolchain.cell.kind
-	if l == C17 {
-		kind = b.cTool.cell.kind
-	}
-	if kind == "" {
-		return "nothing"
-	}
-	return string(kind)
-}
-
-// Look finds out what a compiler of Go would be kept in here, for [Builder.Boxed].
-func (b *Builder) Look(ctx context.Context) error {
-	b.once.Do(func() { b.toolErr = b.prepare(ctx) })
-	return b.toolErr
-}
-
-// findCell looks for the best cell in which a harmless command comes to its end.
-func (b *Builder) findCell(ctx context.Context, args, shown []string) (cell, error) {
-	if b.Jail == "" {
-		return cell{}, nil
-	}
-	if err := b.place(); err != nil {
-		return cell{}, err
-	}
-	dir, remove, err := b.cache.temp()
-	if err != nil {
-		return cell{}, err
-	}
-	defer remove()
-	if err := noTelemetry(dir); err != nil {
-		return cell{}, fmt.Errorf("cache: %w", err)
-	}
-	folders := []jail.Folder{{Host: dir, Write: true}}
-	for _, s := range shown {
-		if _, err := os.Stat(s); err == nil {
-			folders = append(folders, jail.Folder{Host: s})
-		}
-	}
-	env := []string{"HOME=" + dir, "PATH=/usr/bin:/bin", "GOTOOLCHAIN=local", "LC_ALL=C"}
-	for _, kind := range jail.Kinds() {
-		c := cell{b.Jail, kind}
-		if err := c.run(ctx, dir, jail.Plan{Dir: dir, Args: args, Env: env, Folders: folders}, &bytes.Buffer{}); err == nil {
-			return c, nil
-		}
-	}
-	return cell{}, ctx.Err()
-}
-
-// run executes a plan to its end. The new root is mounted over own/root.
-func (c cell) run(ctx context.Context, own string, p jail.Plan, out *bytes.Buffer) error {
-	p.Kind, p.Root = c.kind, filepath.Join(own, "root")
+// Run executes a plan to its end. The new root is mounted over own/root.
+func (c Cell) Run(ctx context.Context, own string, p jail.Plan, out *bytes.Buffer) error {
+	p.Kind, p.Root = c.Kind, filepath.Join(own, "root")
 	if err := os.MkdirAll(p.Root, 0o700); err != nil {
 		return err
 	}
-	cmd, err := jail.Command(ctx, c.self, p)
+	cmd, err := jail.Command(ctx, c.Self, p)
 	if err != nil {
 		return err
 	}
@@ -94,9 +47,24 @@ func (c cell) run(ctx context.Context, own string, p jail.Plan, out *bytes.Buffe
 // Limits of each process of a compilation: a text of a few lines can ask for
 // any amount.
 const (
-	maxFile   = 256 << 20
-	maxMemory = 3 << 30
+	MaxFile   = 256 << 20
+	MaxMemory = 3 << 30
 )
+
+// Runner executes a command to its end; the command's output is set. It is the
+// seam for compiling elsewhere.
+type Runner func(ctx context.Context, command Command) error
+
+// Command is one run of the go command.
+type Command struct {
+	Args   []string // Args[0] is the executable
+	Dir    string   // where to run; it lies in a folder that is the command's own, as do home and temporary files
+	Env    []string // the whole environment
+	Own    string   // that folder: the one place that a stranger's text may have written to
+	Shown  []string // what it reads besides: toolchain, modules and build cache
+	Caches bool     // the text is ours, so what is compiled may be kept in the build cache
+	Output *bytes.Buffer
+}
 
 // Here is the Runner without a sandbox: only limits, and nothing that outlives
 // the command.
@@ -125,7 +93,7 @@ func supervised(cmd *exec.Cmd, output *bytes.Buffer, started func(pid int) error
 }
 
 func limit(pid int) error {
-	for resource, most := range map[int]uint64{unix.RLIMIT_FSIZE: maxFile, unix.RLIMIT_DATA: maxMemory, unix.RLIMIT_CORE: 0} {
+	for resource, most := range map[int]uint64{unix.RLIMIT_FSIZE: MaxFile, unix.RLIMIT_DATA: MaxMemory, unix.RLIMIT_CORE: 0} {
 		var old unix.Rlimit
 		if err := unix.Prlimit(pid, resource, nil, &old); err != nil {
 			return ignoreGone(err)

@@ -1,4 +1,4 @@
-package submission
+package build
 
 import (
 	"bytes"
@@ -11,33 +11,36 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"moulinette/grader/build/words"
+	"moulinette/grader/submission"
 )
 
 // Variants is a driver that holds several submissions, of which a scenario
 // chooses one by its import path's last element. What stands behind a colon
 // after it is for that submission to read.
 type Variants struct {
-	Driver *Driver                // nil if none of them builds
-	Broken map[string]*BuildError // by [Submission.Name]: those that it does not hold
+	Driver *Driver                           // nil if none of them builds
+	Broken map[string]*submission.BuildError // by [submission.Submission.Name]: those that it does not hold
 }
 
 // BuildVariants compiles many submissions in Go with one shim and one link: they
 // share all but their own text. Each needs an import path, and a name, of its own. One
 // that does not compile is left out and told of; the error is the host's or ours.
-func (b *Builder) BuildVariants(ctx context.Context, all []*Submission) (*Variants, error) {
+func (b *Builder) BuildVariants(ctx context.Context, all []*submission.Submission) (*Variants, error) {
 	b.once.Do(func() { b.toolErr = b.prepare(ctx) })
 	if b.toolErr != nil {
 		return nil, b.toolErr
 	}
-	v := &Variants{Broken: map[string]*BuildError{}}
+	v := &Variants{Broken: map[string]*submission.BuildError{}}
 	for len(all) > 0 {
 		output, err := b.together(ctx, all, v)
 		if err == nil {
 			return v, nil
 		}
-		left := slices.DeleteFunc(slices.Clone(all), func(s *Submission) bool { return v.blame(s, output, all) })
+		left := slices.DeleteFunc(slices.Clone(all), func(s *submission.Submission) bool { return v.blame(s, output, all) })
 		if len(left) == len(all) || ctx.Err() != nil {
-			return nil, hostFault(output, err)
+			return nil, words.HostFault(output, err)
 		}
 		all = left
 	}
@@ -46,8 +49,8 @@ func (b *Builder) BuildVariants(ctx context.Context, all []*Submission) (*Varian
 
 // Key names all that a driver of s alone would be built from. Two submissions
 // with one key do the same.
-func (b *Builder) Key(ctx context.Context, s *Submission) (string, error) {
-	if s.Language == C17 {
+func (b *Builder) Key(ctx context.Context, s *submission.Submission) (string, error) {
+	if s.Language == submission.C17 {
 		st, err := b.readyC(ctx, s)
 		if err != nil {
 			return "", err
@@ -67,13 +70,13 @@ func (b *Builder) Key(ctx context.Context, s *Submission) (string, error) {
 
 // together makes one try, or finds what an earlier one made. It answers what the
 // compiler said.
-func (b *Builder) together(ctx context.Context, all []*Submission, v *Variants) ([]byte, error) {
+func (b *Builder) together(ctx context.Context, all []*submission.Submission, v *Variants) ([]byte, error) {
 	st, err := b.stageAll(variantsMain(all), all...)
 	if err != nil {
 		return nil, err
 	}
 	key := st.key(b.toolchain.version, runtime.GOARCH)
-	if found, ok := b.cache.find(key); ok {
+	if found, ok := b.cache.Find(key); ok {
 		v.Driver = &Driver{Path: found, Key: key, Cached: true}
 		return nil, nil
 	}
@@ -87,13 +90,13 @@ func (b *Builder) together(ctx context.Context, all []*Submission, v *Variants) 
 }
 
 // blame tells whether the compiler complains of s, and notes it.
-func (v *Variants) blame(s *Submission, output []byte, all []*Submission) bool {
+func (v *Variants) blame(s *submission.Submission, output []byte, all []*submission.Submission) bool {
 	about := complaints(s, output, all)
 	if len(about) == 0 {
 		return false
 	}
-	var build *BuildError
-	if !errors.As(s.explain(about), &build) {
+	var build *submission.BuildError
+	if !errors.As(words.Explain(s, about), &build) {
 		return false
 	}
 	v.Broken[s.Name] = build
@@ -102,7 +105,7 @@ func (v *Variants) blame(s *Submission, output []byte, all []*Submission) bool {
 
 // complaints is the part of the compiler's output that is about s: the block
 // under its name, and the line of package main that calls its New.
-func complaints(s *Submission, output []byte, all []*Submission) []byte {
+func complaints(s *submission.Submission, output []byte, all []*submission.Submission) []byte {
 	var mine bytes.Buffer
 	inside := false
 	for line := range strings.Lines(string(output)) {
@@ -111,7 +114,7 @@ func complaints(s *Submission, output []byte, all []*Submission) []byte {
 			inside = p == s.ImportPath || strings.HasPrefix(p, s.ImportPath+"/")
 			continue
 		}
-		rel := strings.TrimPrefix(s.ImportPath, Module+"/")
+		rel := strings.TrimPrefix(s.ImportPath, submission.Module+"/")
 		m := inMain.FindStringSubmatch(line)
 		switch {
 		case m != nil:
@@ -153,7 +156,7 @@ func main() { driver.Main(choose(os.Getenv(scenario.VariantVariable))) }
 `
 
 // variantsMain is a package main that chooses by the environment.
-func variantsMain(all []*Submission) []byte {
+func variantsMain(all []*submission.Submission) []byte {
 	var imports, cases strings.Builder
 	for i, s := range all {
 		fmt.Fprintf(&imports, "; v%d %q", i, s.ImportPath)

@@ -1,4 +1,4 @@
-package submission
+package norm
 
 import (
 	"debug/elf"
@@ -6,6 +6,9 @@ import (
 	"path"
 	"regexp"
 	"slices"
+
+	"moulinette/grader/submission"
+	"moulinette/grader/submission/c17"
 )
 
 // Functions says which functions of others a submission in C may call, by patterns
@@ -24,7 +27,7 @@ var cAliases = map[string]string{"gnu_dev_makedev": "makedev", "gnu_dev_major": 
 
 // Imports judges the functions that an object calls and does not have, as nm
 // shows them.
-func (s *Submission) Imports(object string, f Functions) (findings []Finding, err error) {
+func Imports(s *submission.Submission, object string, f Functions) (findings []submission.Finding, err error) {
 	file, err := elf.Open(object)
 	if err != nil {
 		return nil, fmt.Errorf("norm: object: %w", err)
@@ -39,26 +42,26 @@ func (s *Submission) Imports(object string, f Functions) (findings []Finding, er
 			continue
 		}
 		if finding, bad := f.judge(symbol.Name); bad {
-			s.locate(&finding, symbol.Name)
+			locate(s, &finding, symbol.Name)
 			findings = append(findings, finding)
 		}
 	}
-	return findings[:min(len(findings), maxFindings)], nil
+	return findings[:min(len(findings), submission.MaxFindings)], nil
 }
 
-func (f Functions) judge(symbol string) (Finding, bool) {
+func (f Functions) judge(symbol string) (submission.Finding, bool) {
 	name := inText(symbol)
 	switch {
 	case slices.Contains(f.Forbidden, name):
-		return Finding{
+		return submission.Finding{
 			Rule: "forbidden_program",
 			FR:   fmt.Sprintf("%s est interdit : l'exercice est d'en écrire un", name),
 			EN:   fmt.Sprintf("%s is forbidden: the exercise is to write one", name),
 		}, true
 	case len(f.Allowed) == 0 || f.allows(name) || f.allows(symbol):
-		return Finding{}, false
+		return submission.Finding{}, false
 	}
-	return Finding{
+	return submission.Finding{
 		Rule: "other_function",
 		FR:   fmt.Sprintf("%s n'est ni dans la liste de l'exercice, ni parmi les fonctions tolérées", name),
 		EN:   fmt.Sprintf("%s is neither on the exercise's list, nor among the functions that are tolerated", name),
@@ -84,19 +87,19 @@ func inText(symbol string) string {
 }
 
 // locate finds the line of the first call.
-func (s *Submission) locate(f *Finding, symbol string) {
-	f.File = cFile
-	tokens := cTokens(s.Files[cFile])
+func locate(s *submission.Submission, f *submission.Finding, symbol string) {
+	f.File = submission.CFile
+	tokens := c17.Tokens(s.Files[submission.CFile])
 	for i, t := range tokens {
-		named := t.kind == cWord && (t.text == inText(symbol) || t.text == symbol)
-		if named && i+1 < len(tokens) && tokens[i+1].text == "(" && (i == 0 || !declares(tokens[i-1])) {
-			f.Line = t.line
+		named := t.Kind == c17.Word && (t.Text == inText(symbol) || t.Text == symbol)
+		if named && i+1 < len(tokens) && tokens[i+1].Text == "(" && (i == 0 || !declares(tokens[i-1])) {
+			f.Line = t.Line
 			return
 		}
 	}
 }
 
 // declares tells whether a name after t is declared, and not called.
-func declares(t cToken) bool {
-	return t.kind == cWord && t.text != "return" && t.text != "else" && t.text != "do" || t.text == "*"
+func declares(t c17.Token) bool {
+	return t.Kind == c17.Word && t.Text != "return" && t.Text != "else" && t.Text != "do" || t.Text == "*"
 }

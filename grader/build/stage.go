@@ -1,4 +1,4 @@
-package submission
+package build
 
 import (
 	"crypto/sha256"
@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"moulinette/grader/submission"
 )
 
 // The module in which submissions are built: the repository's, but for what only
@@ -49,15 +51,15 @@ type staged map[string][]byte
 
 // stage puts the module together: ours, then the submission, which cannot
 // replace any of it.
-func (b *Builder) stage(s *Submission) (staged, error) {
+func (b *Builder) stage(s *submission.Submission) (staged, error) {
 	return b.stageAll(fmt.Appendf(nil, mainText, s.ImportPath), s)
 }
 
 // stageAll stages several submissions, and the package main that knows them.
-func (b *Builder) stageAll(main []byte, submissions ...*Submission) (staged, error) {
+func (b *Builder) stageAll(main []byte, submissions ...*submission.Submission) (staged, error) {
 	all := staged{}
 	for _, s := range submissions {
-		rel := strings.TrimPrefix(s.ImportPath, Module+"/")
+		rel := strings.TrimPrefix(s.ImportPath, submission.Module+"/")
 		for name, text := range s.Files {
 			all[path.Join(rel, name)] = text
 		}

@@ -1,0 +1,67 @@
+package build
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+
+	"moulinette/grader/build/jail"
+	"moulinette/grader/build/words"
+	"moulinette/grader/submission"
+)
+
+// missingH is how a C compiler tells of a header that it has not found.
+var missingH = regexp.MustCompile(`'?<?((?:sys/capability|seccomp|sys/seccomp)\.h)'?>?:? (?:No such file|file not found)`)
+
+// packages are what to install for a header that a submission may ask for.
+var packages = map[string]string{
+	"sys/capability.h": "libcap-dev (Fedora: libcap-devel)",
+	"seccomp.h":        "libseccomp-dev (Fedora: libseccomp-devel)",
+}
+
+// Missing says that a header which submissions may ask for is not there.
+type Missing struct{ Header, Package string }
+
+func (m *Missing) Error() string {
+	return fmt.Sprintf("%s is missing on this host: install %s", m.Header, m.Package)
+}
+
+// blameC finds out whose fault a failure is: the compiler's words say it, or else
+// a submission that does nothing does.
+func (b *Builder) blameC(ctx context.Context, output []byte, cause error) error {
+	if ctx.Err() != nil || len(output) == 0 && !errors.Is(cause, words.ErrTimeout) {
+		return cause
+	}
+	if m := missingH.FindSubmatch(output); m != nil && packages[string(m[1])] != "" {
+		return &Missing{Header: string(m[1]), Package: packages[string(m[1])]}
+	}
+	if bytes.HasPrefix(output, []byte(jail.Mark)) {
+		return fmt.Errorf("compile: %s", bytes.TrimSpace(output))
+	}
+	if findings := words.ExplainC(output); len(findings) > 0 {
+		return &submission.BuildError{Findings: findings}
+	}
+	if err := b.warmC(ctx); err != nil {
+		return err
+	}
+	return words.Unexplained(output, cause)
+}
+
+// warmC compiles a submission that does nothing. It fails if none can be built on
+// this host.
+func (b *Builder) warmC(ctx context.Context) error {
+	s, err := submission.FromFiles("", submission.Files{submission.CFile: []byte("#include \"" + submission.CHeader + "\"\n\nbool is_container_init(void) { return false; }\n")})
+	if err != nil {
+		return err
+	}
+	st, err := b.stageC(s)
+	if err != nil {
+		return err
+	}
+	if output, err := b.compileC(ctx, st, &Driver{Key: b.keyOfC(st)}, nil); err != nil {
+		return fmt.Errorf("no submission in C can be built on this host (is libc6-dev there?): %w: %s", err, bytes.TrimSpace(output))
+	}
+	return nil
+}

@@ -1,0 +1,163 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"moulinette/grader/build/jail"
+	"moulinette/grader/submission"
+)
+
+// TestMain lends this binary the face of the jail.
+func TestMain(m *testing.M) {
+	if os.Args[0] == jail.Face {
+		os.Exit(jail.Main(os.Args))
+	}
+	os.Exit(m.Run())
+}
+
+// builderOfC compiles in the jail.
+func builderOfC(t *testing.T) *Builder {
+	t.Helper()
+	if _, err := exec.LookPath("gcc"); err != nil {
+		t.Skip("no gcc")
+	}
+	self, err := os.Executable()
+	must(t, err)
+	b := builder(t)
+	b.Jail = self
+	return b
+}
+
+const littleC = `#include "linux_namespaces.h"
+#include <unistd.h>
+bool is_container_init(void) { return getpid() == 1; }
+`
+
+// TestHeadersAgree holds the three copies of our header together.
+func TestHeadersAgree(t *testing.T) {
+	ours, err := os.ReadFile("../driver/c17/linux_namespaces.h")
+	must(t, err)
+	for _, dir := range []string{"reference", "student"} {
+		other, err := os.ReadFile(filepath.Join("../..", dir, "c17/linux_namespaces.h"))
+		must(t, err)
+		if string(ours) != string(other) {
+			t.Errorf("%s/c17/linux_namespaces.h differs from the grader's", dir)
+		}
+	}
+}
+
+// TestEveryFunctionIsKnownToTheBridge: one that a header declares and the shim
+// does not make weak would cost more than its rows.
+func TestEveryFunctionIsKnownToTheBridge(t *testing.T) {
+	header, err := os.ReadFile("../driver/c17/linux_namespaces.h")
+	must(t, err)
+	bridge, err := os.ReadFile("../driver/c17/bridge.c")
+	must(t, err)
+	for _, m := range prototype.FindAllSubmatch(header, -1) {
+		name := string(m[1])
+		if name == "container_entry" { // the child's side, which only the submission calls
+			continue
+		}
+		weak := regexp.MustCompile(`(?m)^#pragma weak ` + name + `$`).Match(bridge)
+		if !weak || !strings.Contains(string(bridge), "CALL("+name) {
+			t.Errorf("%s: weak %v, or never called", name, weak)
+		}
+	}
+}
+
+func TestCBuilds(t *testing.T) {
+	b := builderOfC(t)
+	for name, files := range map[string]submission.Files{
+		"nothing":   {submission.CFile: []byte("int nothing;\n")},
+		"no header": {submission.CFile: []byte(littleC)},
+		"its own header, of another taste": {
+			submission.CFile: []byte("#include \"linux_namespaces.h\"\nint is_container_init(void) { return 0; }\nvoid print_namespace_info(void) {}\nint create_veth_pair(char *a, char *b) { return *a == *b; }\n"),
+			submission.CHeader: []byte(`#define main hijacked
+#define NDEBUG
+#define printf(...) 0
+#define return return
+typedef struct { char name[32]; int ns_fd; char veth_host[16], veth_container[16], ip_host[20], ip_container[20]; } NetNamespaceContext;
+typedef enum { MS_A, MS_B } MountPropagation;
+typedef struct { char *rootfs; char **bind_mounts; MountPropagation propagation; } MountNamespaceContext;
+typedef struct { int host_uid, container_uid, host_gid, container_gid; int map_root; } UserNamespaceContext;
+typedef struct {
+	char hostname[64]; char rootfs[256]; char *cmd[8]; unsigned long clone_flags;
+	NetNamespaceContext net; MountNamespaceContext *mnt; UserNamespaceContext user; int pid, status, sync_pipe[2];
+} ContainerConfig;
+int is_container_init(void);
+void print_namespace_info(void);
+int create_veth_pair(char *a, char *b);
+`),
+		},
+		"names of the shim and of the C library": {
+			submission.CFile: []byte("int wait_for(void);\nint wait_for(void) { return 0; }\nint become;\nint getpid(void);\nint getpid(void) { return 1; }\n"),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := submission.FromFiles("", files)
+			must(t, err)
+			d, err := b.Build(context.Background(), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := b.Build(context.Background(), s)
+			if err != nil || !again.Cached || again.Path != d.Path {
+				t.Errorf("again: got %+v, %v; want the same from the cache", again, err)
+			}
+		})
+	}
+}
+
+func TestCCompileErrors(t *testing.T) {
+	b := builderOfC(t)
+	for _, test := range []struct{ name, text, header, want string }{
+		{"a warning", "int f(int unused) { return 0; }\n", "", "linux_namespaces.c:1:11: unused parameter"},
+		{"a wrong prototype", "#include \"linux_namespaces.h\"\n\nint create_veth_pair(int a) { return a; }\n", "", "linux_namespaces.c:3:5: conflicting types for 'create_veth_pair'"},
+		{"a wrong prototype, in its header too", "#include \"linux_namespaces.h\"\nint create_veth_pair(int a) { return a; }\n", "int create_veth_pair(int a);", "linux_namespaces.h: the header does not fit the exercise: "},
+		{"a main", "int main(void)\n{\n\treturn 0;\n}\n", "", "linux_namespaces.c:"},
+		{"an unknown function", "int nowhere(void);\nint f(void);\nint f(void) { return nowhere(); }\n", "", "undefined reference to `nowhere'"},
+		{"a file of the host, assembled", "#define JOIN(a, b) a b\nint f(void);\n__asm__(JOIN(\".inc\", \"bin \\\"/etc/passwd\\\"\"));\n", "", "linux_namespaces.c: assembler: file not found"},
+		{"an include bomb", "#include __FILE__\n", "", "linux_namespaces.c:1: #include __FILE__"},
+		{"a huge array", "char a[1UL << 40] = {1};\n", "", "the compiler cannot cope with it"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			files := submission.Files{submission.CFile: []byte(test.text)}
+			if test.header != "" {
+				files[submission.CHeader] = []byte(test.header + "\n")
+			}
+			s, err := submission.FromFiles("", files)
+			if err == nil {
+				_, err = b.Build(context.Background(), s)
+			}
+			build := (*submission.BuildError)(nil)
+			if !errors.As(err, &build) || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v; want a BuildError with %q", err, test.want)
+			}
+			if test.name == "a main" && build.Findings[0].Rule != "main" {
+				t.Errorf("got rule %q; want main", build.Findings[0].Rule)
+			}
+		})
+	}
+}
+
+func TestCHostFaults(t *testing.T) {
+	b := builderOfC(t)
+	b.CC = "no-such-compiler"
+	s, err := submission.FromFiles("", submission.Files{submission.CFile: []byte(littleC)})
+	must(t, err)
+	_, err = b.Build(context.Background(), s)
+	if build := (*submission.BuildError)(nil); errors.As(err, &build) || err == nil || !strings.Contains(err.Error(), "install gcc") {
+		t.Errorf("got %v; want a word about gcc", err)
+	}
+	err = builder(t).blameC(context.Background(), []byte("submission/linux_namespaces.c:1:10: fatal error: sys/capability.h: No such file or directory\n"), errors.New("exit status 1"))
+	if build := (*submission.BuildError)(nil); errors.As(err, &build) || !strings.Contains(err.Error(), "libcap-dev") {
+		t.Errorf("got %v; want a word about libcap-dev", err)
+	}
+}

@@ -1,0 +1,88 @@
+package norm_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"moulinette/grader/submission"
+	"moulinette/grader/submission/norm"
+)
+
+func TestNorm(t *testing.T) {
+	s, err := submission.FromFiles("", submission.Files{"a.go": []byte(`package student
+
+import (
+	"os/exec"
+	"syscall"
+
+	"moulinette/grader/contract"
+)
+
+const tool = "docker"
+
+func New() contract.Runtime {
+	exec.Command("/usr/bin/runc", "run")
+	exec.Command("unshare", "-p")
+	exec.Command("sh", "-c", "cd /; ip netns add x | podman ps")
+	_ = exec.Cmd{Path: "/usr/sbin/ip"}
+	syscall.Exec("/bin/nsenter", nil, nil)
+	// no breach: words of the field, and a stage of one's own
+	exec.Command("/proc/self/exe", "unshare", "mount")
+	exec.Command(tool2, "mount")
+	println("unshare: as docker does")
+	return nil
+}
+
+var tool2 = "/proc/self/exe"
+`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range norm.Of(s, []string{"docker", "podman", "runc", "containerd"}) {
+		got = append(got, fmt.Sprintf("%d %s %s", f.Line, f.Rule, strings.Fields(f.EN)[0]+" "+strings.Fields(f.EN)[1]))
+	}
+	want := []string{
+		"10 forbidden_program docker is", "13 forbidden_program runc is", "14 way_round executing unshare",
+		"15 way_round executing ip", "15 forbidden_program podman is", "16 way_round executing ip", "17 way_round executing nsenter",
+	}
+	if diff := cmp.Diff(got, want); diff != "" {
+		t.Errorf("findings (-got +want): %s", diff)
+	}
+}
+
+func TestCNorm(t *testing.T) {
+	s, err := submission.FromFiles("", submission.Files{submission.CFile: []byte(`#pragma GCC diagnostic ignored "-Wall"
+/* docker */ int docker(void);
+char *p = "/usr/bin/runc run";
+void f(char **argv) {
+	execvp(argv[0], argv);
+	execl("/usr/sbin/ip", "ip", "netns", (char *)0);
+	system("cd /; unshare -p true; podman ps");
+	execl("/bin/sh", "sh", "-c", "echo unshare" " it", (char *)0);
+	printf("unshare");
+	_Pragma("GCC diagnostic ignored \"-Wextra\"")
+}
+`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range norm.Of(s, []string{"docker", "podman", "runc"}) {
+		got = append(got, strings.SplitN(f.String(), " ", 2)[0]+" "+f.Rule)
+	}
+	want := []string{
+		"linux_namespaces.c:1: hidden_warning", "linux_namespaces.c:2: forbidden_program", "linux_namespaces.c:3: forbidden_program",
+		"linux_namespaces.c:6: way_round", "linux_namespaces.c:7: way_round", "linux_namespaces.c:7: forbidden_program",
+		"linux_namespaces.c:8: way_round", "linux_namespaces.c:10: hidden_warning",
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
