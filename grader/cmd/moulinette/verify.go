@@ -105,7 +105,7 @@ func (a *app) verify(ctx context.Context, f verifyFlags) error {
 	result, err := verify.Verify(ctx, *o)
 	progress.end()
 	if err != nil {
-		return &failure{exitHarness, err}
+		return &failure{exitHarness, ended(ctx, err)}
 	}
 	return a.handTables(result, f.output)
 }

@@ -36,6 +36,11 @@ func (m *machines) check() error {
 	if m.kernel == "" && (m.modules != "" || m.sum != "") {
 		return usage("--modules and --kernel-sha256 go with --kernel")
 	}
+	for _, f := range []struct{ flag, path string }{{"kernel", m.kernel}, {"modules", m.modules}} {
+		if _, err := os.Stat(f.path); f.path != "" && err != nil {
+			return usage("--%s %s: %w", f.flag, f.path, bare(err))
+		}
+	}
 	return nil
 }
 
