@@ -121,8 +121,8 @@ func (a *app) grade(ctx context.Context, dir string, f gradeFlags) error {
 	// What is kept comes first: a reader of stdout who leaves (| head) ends this program.
 	var notKept error
 	if f.keep != "" {
-		name := fmt.Sprintf("%s-%s-%d.json", ex.Name, slug(dir), f.seed)
-		if err := writeFile(filepath.Join(f.keep, name), kept.Bytes()); err != nil {
+		name := fmt.Sprintf("%s-%s-%d", ex.Name, slug(dir), f.seed)
+		if err := writeFile(unused(filepath.Join(f.keep, name)), kept.Bytes()); err != nil {
 			notKept = fault("--keep %s: %w", f.keep, err)
 		}
 	}
@@ -184,6 +184,18 @@ type unfit string
 
 // Error names the folder.
 func (u unfit) Error() string { return string(u) }
+
+// unused is a name for a kept grading that no other has: two students' folders may well
+// be called the same.
+func unused(path string) string {
+	name := path + ".json"
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(name); err != nil {
+			return name
+		}
+		name = fmt.Sprintf("%s-%d.json", path, n)
+	}
+}
 
 // slug makes a file name of a folder's.
 func slug(dir string) string {
