@@ -160,11 +160,13 @@ func (f verifyFlags) load() (*verify.Options, error) {
 	if err := f.inC(o); err != nil {
 		return nil, err
 	}
-	if f.alternatives == "" {
-		f.alternatives = filepath.Join(f.reference, "alternatives")
+	if err := isFolder("mutants", f.mutants); err != nil {
+		return nil, err
 	}
-	if _, err := os.Stat(f.mutants); err != nil {
-		return nil, usage("--mutants %s: no such folder", f.mutants)
+	if f.alternatives == "" {
+		f.alternatives = filepath.Join(f.reference, "alternatives") // which need not be there
+	} else if err := isFolder("alternatives", f.alternatives); err != nil {
+		return nil, err
 	}
 	reference := o.Reference.Submission.Files
 	if c := o.ReferenceC.Submission; c != nil {
@@ -178,7 +180,21 @@ func (f verifyFlags) load() (*verify.Options, error) {
 	if err := f.concerned(err); err != nil {
 		return nil, err
 	}
+	if len(o.Catalog.Mutants) == 0 { // nothing would be verified, and pass
+		return nil, usage("--mutants %s: no mutant (*.yaml) in this folder", f.mutants)
+	}
 	return o, f.choose(o)
+}
+
+// isFolder tells why what a flag names is none.
+func isFolder(flag, dir string) error {
+	switch info, err := os.Stat(dir); {
+	case err != nil:
+		return usage("--%s %s: no such folder", flag, dir)
+	case !info.IsDir():
+		return usage("--%s %s: a folder is expected, and this is none", flag, dir)
+	}
+	return nil
 }
 
 // inC reads the reference and the skeleton in C, if there are any.
