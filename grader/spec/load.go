@@ -48,11 +48,12 @@ type loader struct {
 	fsys     fs.FS
 	problems Problems
 	shared   map[string][]*Scenario // by file
+	broken   map[string]bool        // shared files that cannot be read
 	used     map[*Scenario]bool
 }
 
 func newLoader(fsys fs.FS) *loader {
-	return &loader{fsys: fsys, shared: map[string][]*Scenario{}, used: map[*Scenario]bool{}}
+	return &loader{fsys: fsys, shared: map[string][]*Scenario{}, broken: map[string]bool{}, used: map[*Scenario]bool{}}
 }
 
 func (l *loader) exercise(file string) *Exercise {
@@ -63,8 +64,8 @@ func (l *loader) exercise(file string) *Exercise {
 	}
 	c := checker{ex: ex, d: d, known: map[string]*Scenario{}}
 	c.define(ex.Inline)
-	for i, use := range ex.Use {
-		c.define(l.library(d, &ex.Use[i], path.Join(path.Dir(file), use)))
+	for i := range ex.Use {
+		l.use(&c, &ex.Use[i], path.Join(path.Dir(file), ex.Use[i]))
 	}
 	c.check()
 	for _, s := range ex.Scenarios {
@@ -72,6 +73,21 @@ func (l *loader) exercise(file string) *Exercise {
 	}
 	l.problems = append(l.problems, d.Problems...)
 	return ex
+}
+
+// use makes the scenarios of a shared file known. Of those of a file that cannot be
+// read nothing is known: they are neither there nor missing.
+func (l *loader) use(c *checker, use *string, file string) {
+	for i := range c.ex.Use {
+		if other := &c.ex.Use[i]; other == use {
+			break
+		} else if path.Clean(*other) == path.Clean(*use) {
+			c.d.Report(c.d.At(use), fmt.Sprintf("%q stands twice under use", *use), "remove one")
+			return
+		}
+	}
+	c.define(l.library(c.d, use, file))
+	c.partial = c.partial || l.broken[file]
 }
 
 // read decodes a file, or reports why it cannot.
@@ -126,7 +142,7 @@ func (l *loader) library(d *tree.Decoder, use *string, file string) []*Scenario 
 	if scenarios, done := l.shared[file]; done {
 		return scenarios
 	}
-	l.shared[file] = nil
+	l.shared[file], l.broken[file] = nil, true
 	if !fs.ValidPath(file) || strings.Contains(*use, "..") {
 		d.Report(d.At(use), fmt.Sprintf("%q leads out of the folder of specs", *use), "name a file below it")
 		return nil
@@ -140,7 +156,7 @@ func (l *loader) library(d *tree.Decoder, use *string, file string) []*Scenario 
 	if own == nil {
 		return nil
 	}
-	l.shared[file] = present(content.Scenarios)
+	l.shared[file], l.broken[file] = present(content.Scenarios), false
 	for _, s := range l.shared[file] {
 		s.check(own)
 	}

@@ -140,7 +140,7 @@ func writeFile(path string, data []byte) error {
 	}
 	f, err := os.CreateTemp(dir, ".moulinette-*")
 	if err != nil {
-		return err
+		return fmt.Errorf("write in %s: %w", dir, bare(err))
 	}
 	defer func() { _ = os.Remove(f.Name()) }()
 	_, err = f.Write(data)

@@ -31,7 +31,7 @@ func (a *app) gradescopeCommand() *cobra.Command {
 writes results.json: first that grading has begun, so that there is something to read
 whatever happens, and at the end the grading, or why there is none.
 The exit code is 0 as soon as results.json says what happened.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f.grade.seed = uint64(rand.Uint32())
 			return a.gradescope(cmd.Context(), f)

@@ -72,6 +72,14 @@ func helpCommand() *cobra.Command {
 	}
 }
 
+// noArgs refuses what follows a command that takes no more words.
+func noArgs(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage("%s: this command takes no argument", orEmpty(args[0]))
+	}
+	return nil
+}
+
 // orEmpty shows a word that may be none.
 func orEmpty(word string) string { return cmp.Or(word, `""`) }
 

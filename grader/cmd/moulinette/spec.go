@@ -57,7 +57,7 @@ func (a *app) specListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List the exercises and their point tables",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			all, err := spec.LoadAll(specs.FS)
 			if err != nil {

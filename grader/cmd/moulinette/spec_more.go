@@ -79,7 +79,7 @@ func (a *app) specSchemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of specs, for editors",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if _, err := a.stdout.Write(spec.Schema()); err != nil {
 				return fault("stdout: %w", err)

@@ -52,7 +52,7 @@ mutants; 3 fault of the harness or the host, or it cannot be judged here.`,
   moulinette verify --spec ex02 --only pid_wrong_flag --only net_file_left_behind
   moulinette verify --since origin/main --format github
   moulinette verify --spec my.yaml --reference my/reference --mutants my/mutants --student my/student`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.verify(cmd.Context(), f) },
 	}
 	flags := cmd.Flags()
