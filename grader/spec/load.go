@@ -43,6 +43,24 @@ func LoadAll(fsys fs.FS) ([]*Exercise, error) {
 	return all, nil
 }
 
+// Idle tells which scenarios of the files that a spec uses are in no row, neither of it
+// nor of another spec in its folder: whoever has just written one would wait for it.
+func Idle(fsys fs.FS, ex *Exercise) (idle Problems) {
+	files, _ := fs.Glob(fsys, path.Join(path.Dir(ex.File), "*.yaml"))
+	l := newLoader(fsys)
+	for _, file := range files {
+		l.exercise(file)
+	}
+	l.problems = nil // of others, which nobody asked about
+	l.unused()
+	for _, p := range l.problems.Sorted() {
+		if slices.ContainsFunc(ex.Use, func(use string) bool { return path.Join(path.Dir(ex.File), use) == p.File }) {
+			idle = append(idle, p)
+		}
+	}
+	return idle
+}
+
 // loader reads the specs of one folder.
 type loader struct {
 	fsys     fs.FS

@@ -42,6 +42,10 @@ Exit codes: 0 passed; 1 under the passing score, or it does not build;
 	root.SetHelpCommand(helpCommand())
 	root.AddCommand(a.gradeCommand(), a.judgeCommand(), a.specCommand(), a.doctorCommand(), a.demoCommand(), a.verifyCommand(),
 		a.verifyReportCommand(), a.vmCommand(), a.gradescopeCommand(), a.versionCommand())
+	root.InitDefaultCompletionCmd()
+	if completion, _, err := root.Find([]string{"completion"}); err == nil { // of a shell that it does not know, too, it says so
+		completion.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
 	return root
 }
 

@@ -62,7 +62,9 @@ func (s *Scope) explain(text string, err error) error {
 	e.Message, _, _ = strings.Cut(e.Message, "\n")
 	e.Message = madeType.ReplaceAllString(e.Message, "this")
 	if m := unknown.FindStringSubmatch(e.Message); m != nil {
-		if fields := s.fieldsAt(text, e); len(fields) > 0 {
+		if fields, known := s.fieldsAt(text, e); known && len(fields) == 0 {
+			e.Message += ", nor any other"
+		} else if known {
 			e.Message += ", " + tree.Suggest(m[1], fields)
 		} else if near := tree.Nearest(m[1], s.vocabulary()); near != "" {
 			e.Message += ", did you mean " + near + "?"
@@ -77,29 +79,29 @@ var (
 )
 
 // fieldsAt are those that the value before a dot has, where the error is about what
-// follows it; none if that is not known.
-func (s *Scope) fieldsAt(text string, e *Error) (fields []string) {
+// follows it, if that is known.
+func (s *Scope) fieldsAt(text string, e *Error) (fields []string, known bool) {
 	if e.Line != 1 || e.Column > len(text) {
-		return nil
+		return nil, false
 	}
 	base := strings.TrimSuffix(path.FindString(text[:e.Column-1]), ".")
 	program, err := s.compile(base, expr.AsAny(), expr.AsKind(reflect.Invalid))
 	if base == "" || err != nil {
-		return nil
+		return nil, false
 	}
 	t := program.Node().Type()
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	if t.Kind() != reflect.Struct {
-		return nil
+		return nil, false
 	}
 	for f := range t.Fields() {
 		if name := f.Tag.Get("expr"); name != "" {
 			fields = append(fields, name)
 		}
 	}
-	return fields
+	return fields, true
 }
 
 // path is a chain of names that ends where a field is to follow.
