@@ -130,24 +130,7 @@ func (l *loader) bytes(file string) ([]byte, error) {
 	if !fs.ValidPath(file) {
 		return nil, fmt.Errorf("%q leads out of the folder of specs", file)
 	}
-	info, err := fs.Stat(l.fsys, file)
-	switch {
-	case err != nil:
-		return nil, reason(err)
-	case !info.Mode().IsRegular():
-		return nil, errors.New("this is no regular file")
-	case info.Size() > tree.MaxBytes:
-		return nil, fmt.Errorf("the file has %d bytes, more than %d", info.Size(), tree.MaxBytes)
-	}
-	data, err := fs.ReadFile(l.fsys, file)
-	return data, reason(err)
-}
-
-func reason(err error) error {
-	if at, ok := errors.AsType[*fs.PathError](err); ok {
-		return at.Err
-	}
-	return err
+	return tree.ReadFile(l.fsys, file)
 }
 
 // libraryFile is a file of shared scenarios.
@@ -166,7 +149,7 @@ func (l *loader) library(d *tree.Decoder, use *string, file string) []*Scenario 
 		return nil
 	}
 	if _, err := fs.Stat(l.fsys, file); err != nil {
-		d.Report(d.At(use), fmt.Sprintf("%q: %v", *use, reason(err)), "name an existing file, relative to this one")
+		d.Report(d.At(use), fmt.Sprintf("%q: %v", *use, tree.Reason(err)), "name an existing file, relative to this one")
 		return nil
 	}
 	var content libraryFile

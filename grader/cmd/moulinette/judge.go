@@ -78,9 +78,13 @@ func fits(kept *grader.Kept, ex *spec.Exercise) error {
 }
 
 func readKept(file string) (*grader.Kept, error) {
+	const most = 256 << 20 // a whole grading has some ten megabytes
 	info, err := os.Stat(file)
 	if err == nil && !info.Mode().IsRegular() {
 		return nil, errors.New("no regular file")
+	}
+	if err == nil && info.Size() > most {
+		return nil, fmt.Errorf("no kept grading: more than %d MiB", most>>20)
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
