@@ -203,6 +203,7 @@ func TestBadSpec(t *testing.T) {
 		{"that: call.ok", "that: call.ok ==", `unexpected token EOF`},
 		{"that: call.ok", "that: call.ok && repeat(\"a\", 1000000000) == \"\"", `unknown name repeat`},
 		{"that: call.ok", "that: ''", `the expression does not hold together: unexpected token EOF`},
+		{"that: call.ok", "that: zombies", `unknown name zombies (column`},
 		{"that: call.ok", "that: given.status == 1", `has no field status, nor any other`},
 		{"given.status &&", "given.nothing &&", `has no field nothing, use one of: host, status`},
 		{"    concepts: [one]\n    steps:", "    concept: [one]\n    concepts: [one]\n    steps:", `unknown key "concept" in a scenario; did you mean concepts?`},

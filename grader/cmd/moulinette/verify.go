@@ -104,6 +104,9 @@ func (a *app) verify(ctx context.Context, f verifyFlags) error {
 	debug.SetGCPercent(400) // records by the thousand come and go
 	result, err := verify.Verify(ctx, *o)
 	progress.end()
+	if _, wrong := errors.AsType[verify.Unusable](err); wrong {
+		return &failure{exitUsage, err}
+	}
 	if err != nil {
 		return &failure{exitHarness, ended(ctx, err)}
 	}
@@ -235,14 +238,19 @@ func (f verifyFlags) exercises(o *verify.Options) (known []*spec.Exercise, err e
 	if len(names) == 0 {
 		names = ours()
 	}
-	for _, name := range slices.Concat(names, ours()) {
+	var loaded []string // where each of known is from
+	for i, name := range slices.Concat(names, ours()) {
 		ex, err := exercise(name)
 		if err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(known, func(other *spec.Exercise) bool { return other.Name == ex.Name }) {
+		if at := slices.IndexFunc(known, func(other *spec.Exercise) bool { return other.Name == ex.Name }); at >= 0 {
+			if at < len(loaded) && i < len(names) && loaded[at] != filepath.Clean(name) {
+				return nil, usage("--spec %s: its name is %s, as that of --spec %s; give it another", name, ex.Name, loaded[at])
+			}
 			continue
 		}
+		loaded = append(loaded, filepath.Clean(name))
 		if known = append(known, ex); len(o.Exercises) < len(names) && slices.Contains(names, name) {
 			o.Exercises = append(o.Exercises, ex)
 		}

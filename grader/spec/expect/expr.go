@@ -66,7 +66,7 @@ func (s *Scope) explain(text string, err error) error {
 			e.Message += ", nor any other"
 		} else if known {
 			e.Message += ", " + tree.Suggest(m[1], fields)
-		} else if near := tree.Nearest(m[1], s.vocabulary()); near != "" {
+		} else if near := tree.Nearest(m[1], s.vocabulary(strings.HasPrefix(m[0], "has"))); near != "" {
 			e.Message += ", did you mean " + near + "?"
 		}
 	}
@@ -107,8 +107,9 @@ func (s *Scope) fieldsAt(text string, e *Error) (fields []string, known bool) {
 // path is a chain of names that ends where a field is to follow.
 var path = regexp.MustCompile(`[a-z_][\w.]*\.$`)
 
-// vocabulary is every name that can stand in an expression of this scope.
-func (s *Scope) vocabulary() []string {
+// vocabulary is every name that can stand in an expression of this scope, also after
+// a dot if fields are asked for.
+func (s *Scope) vocabulary(fields bool) []string {
 	words := append(builtins(), "true", "false")
 	for _, h := range helpers() {
 		words = append(words, h.Name)
@@ -123,7 +124,9 @@ func (s *Scope) vocabulary() []string {
 			seen[t] = true
 			for f := range t.Fields() {
 				words = append(words, f.Tag.Get("expr"))
-				visit(f.Type)
+				if fields {
+					visit(f.Type)
+				}
 			}
 		}
 	}
