@@ -148,9 +148,9 @@ func (l *loader) unreadable(name string, err error) {
 
 func (l *loader) read(p Place, file string, into any) *tree.Decoder {
 	shown := path.Join(p.Name, file)
-	data, err := fs.ReadFile(p.FS, file)
-	l.unreadable(shown, err)
+	data, err := tree.ReadFile(p.FS, file)
 	if err != nil {
+		l.problems = append(l.problems, spec.Problem{File: shown, What: err.Error(), Do: "give a readable YAML file of at most 1 MiB"})
 		return nil
 	}
 	root, problems := tree.Parse(shown, tabbed(data))

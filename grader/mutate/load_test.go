@@ -3,6 +3,7 @@ package mutate
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -94,6 +95,24 @@ func TestLoad(t *testing.T) {
 	}
 	if a.ID != "other" || a.Dir || a.Bonus != "none" {
 		t.Errorf("alternative %+v; want what its file says", a)
+	}
+}
+
+// TestNoFileOfMutants: a device without an end would take all memory, and a link to
+// nowhere is a mutant less that nobody would miss.
+func TestNoFileOfMutants(t *testing.T) {
+	for target, want := range map[string]string{
+		"/dev/zero": "mutants/bad.yaml: this is no regular file; give a readable YAML file",
+		"nowhere":   "mutants/bad.yaml: no such file or directory; give a readable YAML file",
+	} {
+		dir := t.TempDir()
+		if err := os.Symlink(target, filepath.Join(dir, "bad.yaml")); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Load(Source{Reference: pid, Exercises: exercises(t), Mutants: Place{os.DirFS(dir), "mutants"}})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("link to %s: got %v; want %s", target, err, want)
+		}
 	}
 }
 

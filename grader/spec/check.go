@@ -131,6 +131,8 @@ type checker struct {
 	ex    *Exercise
 	d     *tree.Decoder
 	known map[string]*Scenario
+	// partial: some scenarios could not be read, so that nothing is missed.
+	partial bool
 }
 
 // define makes scenarios known to the exercise; its own ones are checked here,
@@ -227,8 +229,11 @@ func (c *checker) use(id *string, at tree.Pos) {
 		at = own
 	}
 	s, ok := c.known[*id]
+	if !ok && !c.partial {
+		do := tree.Suggest(*id, slices.Collect(maps.Keys(c.known)))
+		c.d.Report(at, fmt.Sprintf("unknown scenario %q", *id), do+" (a file of scenarios is known once it stands under use:)")
+	}
 	if !ok {
-		c.d.Report(at, fmt.Sprintf("unknown scenario %q", *id), tree.Suggest(*id, slices.Collect(maps.Keys(c.known))))
 		return
 	}
 	c.ex.Scenarios[*id] = s
@@ -263,7 +268,7 @@ func (c *checker) concepts() {
 		}
 	}
 	for i := range c.ex.Concepts {
-		if id := c.ex.Concepts[i].ID; !exercised[id] && !c.ex.Draft {
+		if id := c.ex.Concepts[i].ID; !exercised[id] && !c.ex.Draft && !c.partial {
 			c.d.Report(c.d.At(&c.ex.Concepts[i]), fmt.Sprintf("concept %q is exercised by no scenario of this exercise", id), "name it in concepts: of a scenario")
 		}
 	}

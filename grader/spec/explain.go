@@ -48,12 +48,12 @@ func (w *words) row(row Row) {
 	w.line("%s - %s (%d points)", row.ID, row.Title.In(w.lang), row.Points)
 	w.line("\n%s", row.Asks.In(w.lang))
 	if row.Input != "" {
-		w.line("%s: %s -> %s", w.in("Appel", "Call"), row.Input, row.Expected.In(w.lang))
+		w.line("%s %s -> %s", w.in("Appel :", "Call:"), row.Input, row.Expected.In(w.lang))
 	}
 	if len(row.Requires) > 0 {
-		w.line("%s: %s", w.in("Demande d'abord", "Requires"), strings.Join(row.Requires, ", "))
+		w.line("%s %s", w.in("Demande d'abord :", "Requires:"), strings.Join(row.Requires, ", "))
 	}
-	w.line("%s: %s", w.in("Scénarios", "Scenarios"), strings.Join(row.Scenarios, ", "))
+	w.line("%s %s", w.in("Scénarios :", "Scenarios:"), strings.Join(row.Scenarios, ", "))
 }
 
 func (w *words) concept(ex *Exercise, c Concept) {
@@ -65,31 +65,31 @@ func (w *words) concept(ex *Exercise, c Concept) {
 		}
 	}
 	slices.Sort(ids)
-	w.line("%s: %s", w.in("Exercé par", "Exercised by"), strings.Join(ids, ", "))
+	w.line("%s %s", w.in("Exercé par :", "Exercised by:"), strings.Join(ids, ", "))
 }
 
 func (w *words) scenario(s *Scenario) {
 	w.line("%s - %s", s.ID, s.Title.In(w.lang))
 	if len(s.Concepts) > 0 {
-		w.line("%s: %s", w.in("Concepts", "Concepts"), strings.Join(s.Concepts, ", "))
+		w.line("%s %s", w.in("Concepts :", "Concepts:"), strings.Join(s.Concepts, ", "))
 	}
 	if len(s.Needs) > 0 {
-		w.line("%s: %s", w.in("Demande à la machine", "Needs of the host"), strings.Join(s.Needs, ", "))
+		w.line("%s %s", w.in("Demande à la machine :", "Needs of the host:"), strings.Join(s.Needs, ", "))
 	}
-	w.section(w.in("Valeurs", "Given"), s.body.Given.node)
-	w.section(w.in("Décor", "World"), s.body.World.node)
-	w.section(w.in("Fautes", "Faults"), s.body.Faults.node)
-	w.section(w.in("Étapes", "Steps"), s.body.Steps.node)
+	w.section(w.in("Valeurs :", "Given:"), s.body.Given.node)
+	w.section(w.in("Décor :", "World:"), s.body.World.node)
+	w.section(w.in("Fautes :", "Faults:"), s.body.Faults.node)
+	w.section(w.in("Étapes :", "Steps:"), s.body.Steps.node)
 	for _, e := range s.Expect {
-		w.line("\n%s: %s", w.in("Attendu", "Expected"), strings.Join(strings.Fields(e.That), " "))
-		w.line("  %s: %s", w.in("sinon", "if not"), e.Hint.In(w.lang))
-		w.line("  %s: %s", w.in("car", "because"), e.Lesson.In(w.lang))
+		w.line("\n%s %s", w.in("Attendu :", "Expected:"), strings.Join(strings.Fields(e.That), " "))
+		w.line("  %s %s", w.in("sinon :", "if not:"), e.Hint.In(w.lang))
+		w.line("  %s %s", w.in("car :", "because:"), e.Lesson.In(w.lang))
 		if len(e.Read) > 0 {
-			w.line("  %s: %s", w.in("à lire", "read"), strings.Join(e.Read, ", "))
+			w.line("  %s %s", w.in("à lire :", "read:"), strings.Join(e.Read, ", "))
 		}
 	}
 	if s.Keep != "" {
-		w.line("\n%s: %s", w.in("Gardé", "Kept"), s.Keep)
+		w.line("\n%s %s", w.in("Gardé :", "Kept:"), s.Keep)
 	}
 }
 
@@ -102,7 +102,7 @@ func (w *words) section(title string, n *yaml.Node) {
 	if err != nil {
 		return
 	}
-	w.line("\n%s:", title)
+	w.line("\n%s", title)
 	for line := range strings.Lines(string(out)) {
 		w.WriteString("  " + line)
 	}

@@ -49,8 +49,20 @@ func Import(file string, data []byte) ([]byte, error) {
 
 // set puts a value under a key, first in the map.
 func set(n *yaml.Node, key string, value *yaml.Node) {
-	k := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: key}
+	k := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: key, Style: style(key)}
 	n.Content = append([]*yaml.Node{k, value}, n.Content...)
+}
+
+// style quotes what YAML would take for something else than text, and its encoder
+// does not know of.
+func style(text string) yaml.Style {
+	switch {
+	case text == "<<":
+		return yaml.DoubleQuotedStyle
+	case strings.Contains(text, "\n"):
+		return yaml.LiteralStyle
+	}
+	return 0
 }
 
 // split takes out of a node what type t has no field for, and gives it in the
@@ -136,9 +148,9 @@ func readJSON(file string, data []byte) (*yaml.Node, *Problem) {
 	}
 	switch {
 	case len(data) > tree.MaxBytes:
-		return nil, fail(0, fmt.Sprintf("the file has %d bytes, more than %d", len(data), tree.MaxBytes))
+		return nil, &Problem{File: file, What: fmt.Sprintf("the file has %d bytes, more than %d", len(data), tree.MaxBytes), Do: "leave out what is no part of the exercise"}
 	case !utf8.Valid(data):
-		return nil, fail(0, "this is not UTF-8")
+		return nil, fail(tree.FirstInvalid(data), "this is not UTF-8")
 	}
 	var raw json.RawMessage
 	var syntax *json.SyntaxError
@@ -175,10 +187,7 @@ func (r *jsonReader) value(depth int) (*yaml.Node, error) {
 	n.Kind = yaml.ScalarNode
 	switch token := token.(type) {
 	case string:
-		n.Tag, n.Value = "!!str", token
-		if strings.Contains(token, "\n") {
-			n.Style = yaml.LiteralStyle
-		}
+		n.Tag, n.Value, n.Style = "!!str", token, style(token)
 	case json.Number:
 		n.Tag, n.Value = "!!int", token.String()
 		if strings.ContainsAny(n.Value, ".eE") {

@@ -154,3 +154,30 @@ func asProblems(err error) Problems {
 	problems, _ := errors.AsType[Problems](err)
 	return problems
 }
+
+// TestImportOfOddKeys: a key that YAML takes for something else stays a key.
+func TestImportOfOddKeys(t *testing.T) {
+	out, err := Import("spec.json", []byte(`{"name": "x", "<<": {"<<": 1, "~": 2}, "null": 3, "? a": 4}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ex, err := Load(fstest.MapFS{"t.yaml": {Data: out}}, "t.yaml")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	want := map[string]any{"<<": map[string]any{"<<": 1, "~": 2}, "null": 3, "? a": 4}
+	if !reflect.DeepEqual(ex.Extra, want) {
+		t.Errorf("got %v; want %v", ex.Extra, want)
+	}
+}
+
+func TestImportTellsWhere(t *testing.T) {
+	for text, want := range map[string]string{
+		"{\"name\":\n\"\xff\"}":                           "spec.json:2:2: this is not UTF-8",
+		"{\"a\": \"" + strings.Repeat("x", 2<<20) + "\"}": "more than 1048576; leave out what is no part of the exercise",
+	} {
+		if _, err := Import("spec.json", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v; want %s", err, want)
+		}
+	}
+}

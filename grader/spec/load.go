@@ -43,16 +43,35 @@ func LoadAll(fsys fs.FS) ([]*Exercise, error) {
 	return all, nil
 }
 
+// Idle tells which scenarios of the files that a spec uses are in no row, neither of it
+// nor of another spec in its folder: whoever has just written one would wait for it.
+func Idle(fsys fs.FS, ex *Exercise) (idle Problems) {
+	files, _ := fs.Glob(fsys, path.Join(path.Dir(ex.File), "*.yaml"))
+	l := newLoader(fsys)
+	for _, file := range files {
+		l.exercise(file)
+	}
+	l.problems = nil // of others, which nobody asked about
+	l.unused()
+	for _, p := range l.problems.Sorted() {
+		if slices.ContainsFunc(ex.Use, func(use string) bool { return path.Join(path.Dir(ex.File), use) == p.File }) {
+			idle = append(idle, p)
+		}
+	}
+	return idle
+}
+
 // loader reads the specs of one folder.
 type loader struct {
 	fsys     fs.FS
 	problems Problems
 	shared   map[string][]*Scenario // by file
+	broken   map[string]bool        // shared files that cannot be read
 	used     map[*Scenario]bool
 }
 
 func newLoader(fsys fs.FS) *loader {
-	return &loader{fsys: fsys, shared: map[string][]*Scenario{}, used: map[*Scenario]bool{}}
+	return &loader{fsys: fsys, shared: map[string][]*Scenario{}, broken: map[string]bool{}, used: map[*Scenario]bool{}}
 }
 
 func (l *loader) exercise(file string) *Exercise {
@@ -63,8 +82,8 @@ func (l *loader) exercise(file string) *Exercise {
 	}
 	c := checker{ex: ex, d: d, known: map[string]*Scenario{}}
 	c.define(ex.Inline)
-	for i, use := range ex.Use {
-		c.define(l.library(d, &ex.Use[i], path.Join(path.Dir(file), use)))
+	for i := range ex.Use {
+		l.use(&c, &ex.Use[i], path.Join(path.Dir(file), ex.Use[i]))
 	}
 	c.check()
 	for _, s := range ex.Scenarios {
@@ -72,6 +91,21 @@ func (l *loader) exercise(file string) *Exercise {
 	}
 	l.problems = append(l.problems, d.Problems...)
 	return ex
+}
+
+// use makes the scenarios of a shared file known. Of those of a file that cannot be
+// read nothing is known: they are neither there nor missing.
+func (l *loader) use(c *checker, use *string, file string) {
+	for i := range c.ex.Use {
+		if other := &c.ex.Use[i]; other == use {
+			break
+		} else if path.Clean(*other) == path.Clean(*use) {
+			c.d.Report(c.d.At(use), fmt.Sprintf("%q stands twice under use", *use), "remove one")
+			return
+		}
+	}
+	c.define(l.library(c.d, use, file))
+	c.partial = c.partial || l.broken[file]
 }
 
 // read decodes a file, or reports why it cannot.
@@ -96,24 +130,7 @@ func (l *loader) bytes(file string) ([]byte, error) {
 	if !fs.ValidPath(file) {
 		return nil, fmt.Errorf("%q leads out of the folder of specs", file)
 	}
-	info, err := fs.Stat(l.fsys, file)
-	switch {
-	case err != nil:
-		return nil, reason(err)
-	case !info.Mode().IsRegular():
-		return nil, errors.New("this is no regular file")
-	case info.Size() > tree.MaxBytes:
-		return nil, fmt.Errorf("the file has %d bytes, more than %d", info.Size(), tree.MaxBytes)
-	}
-	data, err := fs.ReadFile(l.fsys, file)
-	return data, reason(err)
-}
-
-func reason(err error) error {
-	if at, ok := errors.AsType[*fs.PathError](err); ok {
-		return at.Err
-	}
-	return err
+	return tree.ReadFile(l.fsys, file)
 }
 
 // libraryFile is a file of shared scenarios.
@@ -126,13 +143,13 @@ func (l *loader) library(d *tree.Decoder, use *string, file string) []*Scenario 
 	if scenarios, done := l.shared[file]; done {
 		return scenarios
 	}
-	l.shared[file] = nil
+	l.shared[file], l.broken[file] = nil, true
 	if !fs.ValidPath(file) || strings.Contains(*use, "..") {
 		d.Report(d.At(use), fmt.Sprintf("%q leads out of the folder of specs", *use), "name a file below it")
 		return nil
 	}
 	if _, err := fs.Stat(l.fsys, file); err != nil {
-		d.Report(d.At(use), fmt.Sprintf("%q: %v", *use, reason(err)), "name an existing file, relative to this one")
+		d.Report(d.At(use), fmt.Sprintf("%q: %v", *use, tree.Reason(err)), "name an existing file, relative to this one")
 		return nil
 	}
 	var content libraryFile
@@ -140,7 +157,7 @@ func (l *loader) library(d *tree.Decoder, use *string, file string) []*Scenario 
 	if own == nil {
 		return nil
 	}
-	l.shared[file] = present(content.Scenarios)
+	l.shared[file], l.broken[file] = present(content.Scenarios), false
 	for _, s := range l.shared[file] {
 		s.check(own)
 	}

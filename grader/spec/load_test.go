@@ -203,6 +203,10 @@ func TestBadSpec(t *testing.T) {
 		{"that: call.ok", "that: call.ok ==", `unexpected token EOF`},
 		{"that: call.ok", "that: call.ok && repeat(\"a\", 1000000000) == \"\"", `unknown name repeat`},
 		{"that: call.ok", "that: ''", `the expression does not hold together: unexpected token EOF`},
+		{"that: call.ok", "that: zombies", `unknown name zombies (column`},
+		{"that: call.ok", "that: given.status == 1", `has no field status, nor any other`},
+		{"given.status &&", "given.nothing &&", `has no field nothing, use one of: host, status`},
+		{"    concepts: [one]\n    steps:", "    concept: [one]\n    concepts: [one]\n    steps:", `unknown key "concept" in a scenario; did you mean concepts?`},
 		{"given.status &&", "given.statu &&", `has no field statu, did you mean status?`},
 		{"given.status &&", `"37" &&`, `invalid operation: == (mismatched types int and string)`},
 		{"that: call.ok\n        hint: {fr: a, en: a}", "that: call.ok\n        hint: {fr: a}", `t.yaml:43:15: the hint lacks its en text`},
@@ -249,6 +253,33 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	}
 }
 
+// TestUsedFiles: of a file that cannot be read nothing else is said, and what is in no
+// file is told how it would be known.
+func TestUsedFiles(t *testing.T) {
+	head, scenarios, _ := strings.Cut(small, "scenarios:\n")
+	library := "scenarios:\n" + scenarios
+	for name, c := range map[string]struct{ use, library, want string }{
+		"no such file": {"[s.yml]", library, `t.yaml:1:7: "s.yml": file does not exist; name an existing file, relative to this one`},
+		"no YAML":      {"[s.yaml]", "a: 'b\n", `s.yaml:2:1: `},
+		"twice":        {"[s.yaml, ./s.yaml]", library, `t.yaml:1:15: "./s.yaml" stands twice under use; remove one`},
+		"not named":    {"[o.yaml]", library, `unknown scenario "s.first"; use one of: s.other (a file of scenarios is known once it stands under use:)`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			other := strings.ReplaceAll(library[:strings.Index(library, "  - id: s.second")], "s.first", "s.other")
+			_, err := Load(fstest.MapFS{
+				"t.yaml": {Data: []byte("use: " + c.use + "\n" + head)}, "s.yaml": {Data: []byte(c.library)}, "o.yaml": {Data: []byte(other)},
+			}, "t.yaml")
+			var problems Problems
+			if !errors.As(err, &problems) || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("got %v; want %s", err, c.want)
+			}
+			if name != "not named" && len(problems) != 1 {
+				t.Errorf("got %d problems; want one:\n%v", len(problems), err)
+			}
+		})
+	}
+}
+
 // TestHostileFiles must be refused, and at once.
 func TestHostileFiles(t *testing.T) {
 	bomb := "a: &a [x,x,x,x,x,x,x,x,x]\n"
@@ -264,13 +295,13 @@ func TestHostileFiles(t *testing.T) {
 		"indentation":      {indented(1200), "nested too deeply"},
 		"many values":      {"tags: [" + strings.Repeat("a,", 200000) + "]", "more than 100000 values"},
 		"too large":        {strings.Repeat("# a comment\n", 1<<17), "more than 1048576"},
-		"empty":            {"", "the file is empty"},
+		"empty":            {"", "t.yaml: the file is empty; write something into it"},
 		"only a comment":   {"# nothing\n", "the file is empty"},
 		"a list":           {"- a\n", "the document must be a map"},
 		"null":             {"~\n", "add name:"},
 		"utf-16":           {"\xff\xfen\x00a\x00", "this is not UTF-8"},
-		"control":          {"name: \x01\n", "control characters are not allowed"},
-		"nul":              {"name: \x00\n", "control characters are not allowed"},
+		"control":          {"name: a\nb: \x01\n", "t.yaml:2:4: a control character (U+0001); remove it"},
+		"nul":              {"name: \x00\n", "t.yaml:1:7: a control character (U+0000); remove it"},
 		"null scenarios":   {"name: x\nscenarios: [~, ~]\nrows: [~]\n", "the points of the rows sum to 0"},
 	} {
 		t.Run(name, func(t *testing.T) {

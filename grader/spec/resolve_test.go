@@ -131,7 +131,7 @@ func TestExplain(t *testing.T) {
 		{"pid_isolation", "en", "PID isolation (15 points)"},
 		{"pid_isolation", "fr", "Isolation des PID (15 points)"},
 		{"pid.child_is_init", "en", "create_pid_namespace"},
-		{"pid.child_is_init", "fr", "Attendu: probe.seen"},
+		{"pid.child_is_init", "fr", "Attendu : probe.seen"},
 		{"2.10.10.f", "en", "mount.slave_one_way"},
 		{"expressions", "en", "new_ns(PROCESS, OTHER) -> list of text"},
 		{"seccomp", "en", "(100 points)"},

@@ -86,7 +86,7 @@ func Features() map[string]Text {
 
 // UnmarshalTree reads a scenario from its node.
 func (s *Scenario) UnmarshalTree(d *tree.Decoder, n *yaml.Node) {
-	d.Decode(n, &s.body)
+	d.DecodePart(n, &s.body, "a scenario")
 	s.at, s.File = tree.Pos{Line: n.Line, Column: n.Column}, d.File
 	before := len(d.Problems)
 	s.given = s.body.Given.read(d)

@@ -22,10 +22,13 @@ const defaultSpec = "truman_container"
 // exercise loads a spec: one of ours by its name, any other by its file.
 func exercise(name string) (*spec.Exercise, error) {
 	fsys, file := fs.FS(specs.FS), name+".yaml"
+	if info, err := os.Stat(name); isFile(name) && err == nil && info.IsDir() {
+		return nil, usage("spec %s: this is a folder; name the YAML file in it", name)
+	}
 	if isFile(name) {
 		fsys, file = os.DirFS(filepath.Dir(name)), filepath.Base(name)
 	} else if known := ours(); !slices.Contains(known, name) {
-		return nil, usage("spec %s: there are %s; a file is named with its .yaml%s", name, strings.Join(known, ", "), meant(name, known))
+		return nil, usage("spec %s: there are %s; a file is named with its .yaml%s", orEmpty(name), strings.Join(known, ", "), meant(name, known))
 	}
 	ex, err := spec.Load(fsys, file)
 	if err != nil {
@@ -75,7 +78,7 @@ func located(err error, dir string) error {
 func known(ex *spec.Exercise, only []string) error {
 	for _, name := range only {
 		if len(judge.Needed(ex, []string{name})) == 0 {
-			return fmt.Errorf("--only %s: %s has no such row or scenario (see moulinette spec explain %s)%s", name, ex.Name, ex.Name, meant(name, identifiers(ex)))
+			return fmt.Errorf("--only %s: %s has no such row or scenario (see moulinette spec explain %s)%s", orEmpty(name), ex.Name, ex.Name, meant(name, identifiers(ex)))
 		}
 	}
 	return nil

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,8 +13,39 @@ import (
 	"syscall"
 )
 
+// maxInput is the size, in bytes, of the largest file that is read at a user's word.
+const maxInput = 16 << 20
+
+// readSmall reads a file, or a pipe as bash's <(…) is one, that is not absurdly large:
+// a device without an end must not take the memory of everybody on the machine. A
+// named pipe that nobody writes to is empty and nothing to wait for.
+func readSmall(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", orEmpty(path), bare(err))
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxInput+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, bare(err))
+	}
+	if len(data) > maxInput {
+		return nil, fmt.Errorf("%s: more than %d MiB, and no such file as is expected here", path, maxInput>>20)
+	}
+	return data, nil
+}
+
+// bare is the cause alone, where the path was or will be named.
+func bare(err error) error {
+	if at := (*fs.PathError)(nil); errors.As(err, &at) {
+		return at.Err
+	}
+	return err
+}
+
 // checkReports refuses a --report that could not be written, before anything is done.
 func checkReports(reports, formats []string) error {
+	taken := map[string]string{}
 	for _, r := range reports {
 		format, file, ok := strings.Cut(r, "=")
 		if !ok || file == "" {
@@ -24,8 +57,28 @@ func checkReports(reports, formats []string) error {
 		if err := checkTarget(file); err != nil {
 			return usage("--report %s: %w", r, err)
 		}
+		where := realPath(file)
+		if other, twice := taken[where]; twice && !isStream(file) {
+			return usage("--report %s: --report %s goes to the same file", r, other)
+		}
+		taken[where] = r
 	}
 	return nil
+}
+
+// realPath is the one name of a file that may have several; it need not be there.
+func realPath(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(abs)); err == nil {
+		return filepath.Join(dir, filepath.Base(abs))
+	}
+	return abs
 }
 
 // checkTarget tells why no file can come to path.
@@ -87,7 +140,7 @@ func writeFile(path string, data []byte) error {
 	}
 	f, err := os.CreateTemp(dir, ".moulinette-*")
 	if err != nil {
-		return err
+		return fmt.Errorf("write in %s: %w", dir, bare(err))
 	}
 	defer func() { _ = os.Remove(f.Name()) }()
 	_, err = f.Write(data)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -50,14 +51,14 @@ func (a *app) gradeCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.spec, "spec", defaultSpec, "exercise: a name (see `spec list`) or a YAML file")
+	flags.StringVar(&f.spec, "spec", defaultSpec, "exercise: a name (see spec list) or a YAML `file`")
 	flags.StringArrayVar(&f.only, "only", nil, "only this row or scenario (repeatable)")
 	flags.IntVar(&f.jobs, "jobs", 0, "scenarios side by side (default one for each CPU)")
 	flags.DurationVar(&f.timeout, "timeout", 15*time.Minute, "limit on the whole grading")
 	flags.Uint64Var(&f.seed, "seed", 0, "seed of the random values (default random)")
 	f.isolation.flags(flags)
-	flags.StringVar(&f.keep, "keep", "", "keep the records in this folder, for `moulinette judge`")
-	flags.StringVar(&f.signKey, "sign-key", "", "sign JSON reports with the secret in this file (see `verify-report`)")
+	flags.StringVar(&f.keep, "keep", "", "keep the records in this `folder`, for moulinette judge")
+	flags.StringVar(&f.signKey, "sign-key", "", "sign JSON reports with the secret in this `file` (see verify-report)")
 	flags.BoolVar(&f.sanitize, "sanitize", false, "of C: run it once more with the compiler's sanitizers, which name the line; costs no points")
 	f.output.flags(flags)
 	return cmd
@@ -108,21 +109,30 @@ func (a *app) grade(ctx context.Context, dir string, f gradeFlags) error {
 	sheet, err := grader.Grade(ctx, options)
 	progress.end()
 	if err != nil {
-		return a.unusable(dir, err)
+		return a.unusable(dir, ended(ctx, err))
 	}
 	if f.sanitize && sheet.Build == nil {
 		told, err := grader.Sanitize(ctx, options)
 		if err != nil {
-			return a.unusable(dir, err)
+			return a.unusable(dir, ended(ctx, err))
 		}
 		sheet.Notices = append(sheet.Notices, told...)
 	}
-	err = a.hand(sheet, f.output)
+	// What is kept comes first: a reader of stdout who leaves (| head) ends this program.
+	var notKept error
 	if f.keep != "" {
-		name := fmt.Sprintf("%s-%s-%d.json", ex.Name, slug(dir), f.seed)
-		if err := writeFile(filepath.Join(f.keep, name), kept.Bytes()); err != nil {
-			return fault("--keep %s: %w", f.keep, err)
+		name := fmt.Sprintf("%s-%s-%d", ex.Name, slug(dir), f.seed)
+		if err := writeFile(unused(filepath.Join(f.keep, name)), kept.Bytes()); err != nil {
+			notKept = fault("--keep %s: %w", f.keep, err)
 		}
+	}
+	return worst([]error{a.hand(sheet, f.output), notKept})
+}
+
+// ended names the limit that was reached, in place of what happened to be done then.
+func ended(ctx context.Context, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	return err
 }
@@ -154,10 +164,19 @@ func (a *app) unusable(dir string, err error) error {
 		return &failure{exitUsage, unfit(dir + " : " + wrong.FR)}
 	case errors.As(err, &wrong):
 		return &failure{exitUsage, unfit(dir + ": " + wrong.EN)}
-	case errors.Is(err, os.ErrNotExist) && err.Error() == "stat "+dir+": no such file or directory":
-		return usage("%s: no such folder", dir)
+	}
+	if at := (*fs.PathError)(nil); errors.As(err, &at) && at.Op == "stat" && at.Path == dir {
+		return noFolder(dir, at.Err)
 	}
 	return &failure{exitHarness, err}
+}
+
+// noFolder says why what is named is no folder that can be looked into.
+func noFolder(dir string, why error) error {
+	if errors.Is(why, os.ErrNotExist) {
+		return usage("%s: no such folder", orEmpty(dir))
+	}
+	return usage("%s: no folder that can be read: %w", dir, why)
 }
 
 // unfit is an error about what was handed in.
@@ -165,6 +184,18 @@ type unfit string
 
 // Error names the folder.
 func (u unfit) Error() string { return string(u) }
+
+// unused is a name for a kept grading that no other has: two students' folders may well
+// be called the same.
+func unused(path string) string {
+	name := path + ".json"
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(name); err != nil {
+			return name
+		}
+		name = fmt.Sprintf("%s-%d.json", path, n)
+	}
+}
 
 // slug makes a file name of a folder's.
 func slug(dir string) string {

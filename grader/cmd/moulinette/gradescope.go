@@ -31,7 +31,7 @@ func (a *app) gradescopeCommand() *cobra.Command {
 writes results.json: first that grading has begun, so that there is something to read
 whatever happens, and at the end the grading, or why there is none.
 The exit code is 0 as soon as results.json says what happened.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f.grade.seed = uint64(rand.Uint32())
 			return a.gradescope(cmd.Context(), f)
@@ -40,7 +40,7 @@ The exit code is 0 as soon as results.json says what happened.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.submission, "submission", "/autograder/submission", "folder with what was handed in")
 	flags.StringVar(&f.results, "results", "/autograder/results/results.json", "file to write")
-	flags.StringVar(&f.grade.spec, "spec", defaultSpec, "exercise: a name (see `spec list`) or a YAML file")
+	flags.StringVar(&f.grade.spec, "spec", defaultSpec, "exercise: a name (see spec list) or a YAML `file`")
 	flags.StringArrayVar(&f.grade.only, "only", nil, "only this row or scenario (repeatable); the assignment is worth the points of its rows")
 	f.grade.isolation.flags(flags)
 	flags.IntVar(&f.grade.jobs, "jobs", 0, "scenarios side by side (default one for each CPU)")

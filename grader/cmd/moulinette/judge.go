@@ -3,11 +3,15 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"moulinette/grader"
+	"moulinette/grader/judge"
+	"moulinette/grader/spec"
 )
 
 func (a *app) judgeCommand() *cobra.Command {
@@ -42,22 +46,45 @@ is now. It needs neither root nor the submission. The exit code is the worst one
 func (a *app) judge(file, name string, o outputs) error {
 	kept, err := readKept(file)
 	if err != nil {
-		return usage("%s: %w", file, err)
+		return usage("%s: %w", orEmpty(file), err)
 	}
 	if name == "" {
-		name = kept.Exercise
+		if name = kept.Exercise; !slices.Contains(ours(), name) { // and never a path: the file may be anybody's
+			return usage("%s: graded by %q, which is none of our exercises; name its YAML file with --spec", file, name)
+		}
 	}
-	ex, err := exercise(name)
+	ex, err := finished(name)
 	if err != nil {
 		return err
+	}
+	if err := fits(kept, ex); err != nil {
+		return usage("%s: %w", file, err)
 	}
 	return a.hand(kept.Judge(ex), o)
 }
 
+// fits refuses a grading of which an exercise would judge nothing: that is another
+// exercise, and neither a fault of ours nor a failure.
+func fits(kept *grader.Kept, ex *spec.Exercise) error {
+	g := kept.Grading
+	if err := known(ex, g.Only); err != nil {
+		return fmt.Errorf("graded with %w", err)
+	}
+	seen := func(id string) bool { return g.Records[id] != nil || g.Harness[id] != "" }
+	if g.Build == nil && !slices.ContainsFunc(judge.Needed(ex, g.Only), seen) {
+		return fmt.Errorf("graded by %q: it holds none of the scenarios of %s; name the right exercise with --spec", kept.Exercise, ex.Name)
+	}
+	return nil
+}
+
 func readKept(file string) (*grader.Kept, error) {
+	const most = 256 << 20 // a whole grading has some ten megabytes
 	info, err := os.Stat(file)
 	if err == nil && !info.Mode().IsRegular() {
 		return nil, errors.New("no regular file")
+	}
+	if err == nil && info.Size() > most {
+		return nil, fmt.Errorf("no kept grading: more than %d MiB", most>>20)
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {

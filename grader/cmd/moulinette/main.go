@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,11 +81,16 @@ func fault(format string, values ...any) error {
 
 // run runs one command line and returns its exit code.
 func (a *app) run(ctx context.Context, args []string) int {
+	out := &faithful{Writer: a.stdout}
+	a.stdout = out
 	root := a.root()
 	root.SetArgs(args)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil && out.failed != nil { // of a writer that does not look, as that of --help
+		err = fault("stdout: %w", out.failed)
+	}
 	if err == nil {
 		return exitPass
 	}
@@ -104,6 +110,20 @@ func (a *app) run(ctx context.Context, args []string) int {
 	return code
 }
 
+// faithful remembers that something could not be written: nothing may be lost and the
+// exit code be 0.
+type faithful struct {
+	io.Writer
+	failed error
+}
+
+// Write keeps the first failure.
+func (f *faithful) Write(data []byte) (int, error) {
+	n, err := f.Writer.Write(data)
+	f.failed = cmp.Or(f.failed, err)
+	return n, err
+}
+
 // language is what the locale asks for.
 func language(env func(string) string) string {
 	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
@@ -119,6 +139,9 @@ func language(env func(string) string) string {
 
 // terminal tells whether w is one, and how wide it is.
 func terminal(w io.Writer) (width int, ok bool) {
+	if out, wrapped := w.(*faithful); wrapped {
+		w = out.Writer
+	}
 	f, isFile := w.(*os.File)
 	if !isFile || !term.IsTerminal(int(f.Fd())) {
 		return 0, false

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -29,9 +28,9 @@ func signKey(file string, o outputs) ([]byte, error) {
 
 // readKey reads a secret; white space around it is not part of it.
 func readKey(file string) ([]byte, error) {
-	text, err := os.ReadFile(file)
+	text, err := readSmall(file)
 	if err != nil {
-		return nil, usage("--sign-key: %w", err)
+		return nil, usage("--sign-key %w", err)
 	}
 	key := bytes.TrimSpace(text)
 	if len(key) < report.MinKey {
@@ -62,7 +61,7 @@ func (a *app) verifyReport(file, keyFile, dir string) error {
 	if err != nil {
 		return err
 	}
-	text, err := os.ReadFile(file)
+	text, err := readSmall(file)
 	if err != nil {
 		return usage("%w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -34,14 +35,29 @@ func (a *app) specCheckCommand() *cobra.Command {
 			}
 			var all error
 			for _, file := range files {
-				_, err := spec.Load(os.DirFS(filepath.Dir(file)), filepath.Base(file))
-				if err != nil {
-					all = errors.Join(all, located(err, filepath.Dir(file)))
-				}
+				all = errors.Join(all, a.checkFile(file))
 			}
 			return a.checked(len(files), all)
 		},
 	}
+}
+
+// checkFile tells what is wrong with a spec, and notes what is not wrong yet of no use.
+func (a *app) checkFile(file string) error {
+	if file == "" {
+		return errors.New(`"": no such file`)
+	}
+	folder := os.DirFS(filepath.Dir(file))
+	ex, err := spec.Load(folder, filepath.Base(file))
+	if err != nil {
+		return located(err, filepath.Dir(file))
+	}
+	if idle := spec.Idle(folder, ex); len(idle) > 0 {
+		for line := range strings.Lines(located(idle, filepath.Dir(file)).Error() + "\n") {
+			fmt.Fprint(a.stdout, "note: ", line)
+		}
+	}
+	return nil
 }
 
 // checked tells how a check went.
@@ -57,7 +73,7 @@ func (a *app) specListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List the exercises and their point tables",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			all, err := spec.LoadAll(specs.FS)
 			if err != nil {

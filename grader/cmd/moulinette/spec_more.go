@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -76,31 +75,16 @@ func (a *app) specImportCommand() *cobra.Command {
 	}
 }
 
-// maxInput is the size, in bytes, of the largest spec.json that is read.
-const maxInput = 16 << 20
-
-// readSmall reads a regular file that is not absurdly large.
-func readSmall(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s: no regular file", path)
-	case info.Size() > maxInput:
-		return nil, fmt.Errorf("%s: %d bytes, more than %d", path, info.Size(), maxInput)
-	}
-	return os.ReadFile(path)
-}
-
 func (a *app) specSchemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of specs, for editors",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := a.stdout.Write(spec.Schema())
-			return err
+			if _, err := a.stdout.Write(spec.Schema()); err != nil {
+				return fault("stdout: %w", err)
+			}
+			return nil
 		},
 	}
 }

@@ -52,7 +52,7 @@ mutants; 3 fault of the harness or the host, or it cannot be judged here.`,
   moulinette verify --spec ex02 --only pid_wrong_flag --only net_file_left_behind
   moulinette verify --since origin/main --format github
   moulinette verify --spec my.yaml --reference my/reference --mutants my/mutants --student my/student`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.verify(cmd.Context(), f) },
 	}
 	flags := cmd.Flags()
@@ -104,8 +104,11 @@ func (a *app) verify(ctx context.Context, f verifyFlags) error {
 	debug.SetGCPercent(400) // records by the thousand come and go
 	result, err := verify.Verify(ctx, *o)
 	progress.end()
+	if _, wrong := errors.AsType[verify.Unusable](err); wrong {
+		return &failure{exitUsage, err}
+	}
 	if err != nil {
-		return &failure{exitHarness, err}
+		return &failure{exitHarness, ended(ctx, err)}
 	}
 	return a.handTables(result, f.output)
 }
@@ -160,11 +163,13 @@ func (f verifyFlags) load() (*verify.Options, error) {
 	if err := f.inC(o); err != nil {
 		return nil, err
 	}
-	if f.alternatives == "" {
-		f.alternatives = filepath.Join(f.reference, "alternatives")
+	if err := isFolder("mutants", f.mutants); err != nil {
+		return nil, err
 	}
-	if _, err := os.Stat(f.mutants); err != nil {
-		return nil, usage("--mutants %s: no such folder", f.mutants)
+	if f.alternatives == "" {
+		f.alternatives = filepath.Join(f.reference, "alternatives") // which need not be there
+	} else if err := isFolder("alternatives", f.alternatives); err != nil {
+		return nil, err
 	}
 	reference := o.Reference.Submission.Files
 	if c := o.ReferenceC.Submission; c != nil {
@@ -178,7 +183,21 @@ func (f verifyFlags) load() (*verify.Options, error) {
 	if err := f.concerned(err); err != nil {
 		return nil, err
 	}
+	if len(o.Catalog.Mutants) == 0 { // nothing would be verified, and pass
+		return nil, usage("--mutants %s: no mutant (*.yaml) in this folder", f.mutants)
+	}
 	return o, f.choose(o)
+}
+
+// isFolder tells why what a flag names is none.
+func isFolder(flag, dir string) error {
+	switch info, err := os.Stat(dir); {
+	case err != nil:
+		return usage("--%s %s: no such folder", flag, dir)
+	case !info.IsDir():
+		return usage("--%s %s: a folder is expected, and this is none", flag, dir)
+	}
+	return nil
 }
 
 // inC reads the reference and the skeleton in C, if there are any.
@@ -219,14 +238,19 @@ func (f verifyFlags) exercises(o *verify.Options) (known []*spec.Exercise, err e
 	if len(names) == 0 {
 		names = ours()
 	}
-	for _, name := range slices.Concat(names, ours()) {
+	var loaded []string // where each of known is from
+	for i, name := range slices.Concat(names, ours()) {
 		ex, err := exercise(name)
 		if err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(known, func(other *spec.Exercise) bool { return other.Name == ex.Name }) {
+		if at := slices.IndexFunc(known, func(other *spec.Exercise) bool { return other.Name == ex.Name }); at >= 0 {
+			if at < len(loaded) && i < len(names) && loaded[at] != filepath.Clean(name) {
+				return nil, usage("--spec %s: its name is %s, as that of --spec %s; give it another", name, ex.Name, loaded[at])
+			}
 			continue
 		}
+		loaded = append(loaded, filepath.Clean(name))
 		if known = append(known, ex); len(o.Exercises) < len(names) && slices.Contains(names, name) {
 			o.Exercises = append(o.Exercises, ex)
 		}

@@ -36,6 +36,14 @@ func (m *machines) check() error {
 	if m.kernel == "" && (m.modules != "" || m.sum != "") {
 		return usage("--modules and --kernel-sha256 go with --kernel")
 	}
+	for _, f := range []struct{ flag, path string }{{"kernel", m.kernel}, {"modules", m.modules}} {
+		if _, err := os.Stat(f.path); f.path != "" && err != nil {
+			return usage("--%s %s: %w", f.flag, f.path, bare(err))
+		}
+	}
+	if info, err := os.Stat(m.kernel); err == nil && !info.Mode().IsRegular() { // a pipe would be waited for
+		return usage("--kernel %s: no regular file; give --kernel a bzImage (vmlinuz) for x86-64", m.kernel)
+	}
 	return nil
 }
 
@@ -63,7 +71,7 @@ func (a *app) vmBuildCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "build",
 		Short: "Find or fetch a kernel, boot it once and keep the machine, for later gradings",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return a.vmBuild(cmd.Context(), m) },
 	}
 	m.flags(cmd.Flags())
@@ -134,7 +142,7 @@ func (a *app) vmInfoCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "info",
 		Short: "List the kernels, images and machines that are kept",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return a.withEntries(func(cache string, all []image.Entry) error {
 				return a.checklist(append(a.entries(all), a.total(cache, all)))
@@ -218,7 +226,7 @@ func (a *app) vmPruneCommand() *cobra.Command {
 		Long: `prune removes what has not been used for --older, and then what was used longest
 ago until the rest takes at most --size. Gradings do the same by themselves, now and
 then. What was used in the last hour stays, but with --all.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error { return a.vmPrune(f) },
 	}
 	flags := cmd.Flags()

@@ -32,6 +32,11 @@ Nothing leaves the machine, and nothing is left of it.`,
 }
 
 func (a *app) vmShell(ctx context.Context, m machines, files []string) error {
+	for _, file := range files {
+		if _, err := os.Stat(file); err != nil {
+			return usage("%s: %w", orEmpty(file), bare(err))
+		}
+	}
 	o, remove, err := a.machineOptions(m)
 	if err != nil {
 		return err

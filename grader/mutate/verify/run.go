@@ -31,6 +31,12 @@ type shared struct {
 	calls []string // of the contract, as [mutate.Graph] takes them
 }
 
+// Unusable is what cannot be verified as it was asked for: nobody's fault but the asker's.
+type Unusable string
+
+// Error says why.
+func (u Unusable) Error() string { return string(u) }
+
 // union puts the scenarios of all exercises together, each once, in the order
 // of the rows.
 func (v *verification) union() error {
@@ -43,7 +49,7 @@ func (v *verification) union() error {
 			}
 			if other := known[id]; other != nil {
 				if string(other.text) != string(s.text) {
-					return fmt.Errorf("%s: scenario %q differs from that of the same name in %s", path.Join(v.Folders[ex.Name], s.spec.File), id, other.file)
+					return Unusable(fmt.Sprintf("%s: scenario %q differs from that of the same name in %s", path.Join(v.Folders[ex.Name], s.spec.File), id, other.file))
 				}
 				continue
 			}

@@ -37,7 +37,7 @@ func (s *Scope) Compile(text string) (*Expr, error) {
 	}
 	program, err := s.compile(text)
 	if err != nil {
-		return nil, s.explain(err)
+		return nil, s.explain(text, err)
 	}
 	return &Expr{Text: text, scope: s, program: program}, nil
 }
@@ -54,7 +54,7 @@ func (s *Scope) compile(text string, more ...expr.Option) (program *vm.Program, 
 // explain keeps the place and the first line of what the engine says, in words
 // that do not show how names are kept, and adds the name that was probably
 // meant.
-func (s *Scope) explain(err error) error {
+func (s *Scope) explain(text string, err error) error {
 	e := &Error{Line: 1, Column: 1, Message: err.Error()}
 	if at, ok := errors.AsType[*file.Error](err); ok {
 		e = &Error{at.Line, at.Column + 1, at.Message}
@@ -62,7 +62,11 @@ func (s *Scope) explain(err error) error {
 	e.Message, _, _ = strings.Cut(e.Message, "\n")
 	e.Message = madeType.ReplaceAllString(e.Message, "this")
 	if m := unknown.FindStringSubmatch(e.Message); m != nil {
-		if near := tree.Nearest(m[1], s.vocabulary()); near != "" {
+		if fields, known := s.fieldsAt(text, e); known && len(fields) == 0 {
+			e.Message += ", nor any other"
+		} else if known {
+			e.Message += ", " + tree.Suggest(m[1], fields)
+		} else if near := tree.Nearest(m[1], s.vocabulary(strings.HasPrefix(m[0], "has"))); near != "" {
 			e.Message += ", did you mean " + near + "?"
 		}
 	}
@@ -74,8 +78,38 @@ var (
 	unknown  = regexp.MustCompile(`(?:has no field|unknown name) (\w+)`)
 )
 
-// vocabulary is every name that can stand in an expression of this scope.
-func (s *Scope) vocabulary() []string {
+// fieldsAt are those that the value before a dot has, where the error is about what
+// follows it, if that is known.
+func (s *Scope) fieldsAt(text string, e *Error) (fields []string, known bool) {
+	if e.Line != 1 || e.Column > len(text) {
+		return nil, false
+	}
+	base := strings.TrimSuffix(path.FindString(text[:e.Column-1]), ".")
+	program, err := s.compile(base, expr.AsAny(), expr.AsKind(reflect.Invalid))
+	if base == "" || err != nil {
+		return nil, false
+	}
+	t := program.Node().Type()
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return nil, false
+	}
+	for f := range t.Fields() {
+		if name := f.Tag.Get("expr"); name != "" {
+			fields = append(fields, name)
+		}
+	}
+	return fields, true
+}
+
+// path is a chain of names that ends where a field is to follow.
+var path = regexp.MustCompile(`[a-z_][\w.]*\.$`)
+
+// vocabulary is every name that can stand in an expression of this scope, also after
+// a dot if fields are asked for.
+func (s *Scope) vocabulary(fields bool) []string {
 	words := append(builtins(), "true", "false")
 	for _, h := range helpers() {
 		words = append(words, h.Name)
@@ -90,7 +124,9 @@ func (s *Scope) vocabulary() []string {
 			seen[t] = true
 			for f := range t.Fields() {
 				words = append(words, f.Tag.Get("expr"))
-				visit(f.Type)
+				if fields {
+					visit(f.Type)
+				}
 			}
 		}
 	}

@@ -50,8 +50,11 @@ func (d *Decoder) ReportNode(n *yaml.Node, what, do string) {
 }
 
 // Decode fills the value that into points to.
-func (d *Decoder) Decode(n *yaml.Node, into any) {
-	d.value(n, reflect.ValueOf(into).Elem(), "the document")
+func (d *Decoder) Decode(n *yaml.Node, into any) { d.DecodePart(n, into, "the document") }
+
+// DecodePart is Decode for a part of the document, which problems call by its name.
+func (d *Decoder) DecodePart(n *yaml.Node, into any, name string) {
+	d.value(n, reflect.ValueOf(into).Elem(), name)
 }
 
 func (d *Decoder) value(n *yaml.Node, v reflect.Value, name string) {

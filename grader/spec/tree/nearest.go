@@ -23,7 +23,7 @@ func Suggest(word string, known []string) string {
 	if near := Nearest(word, known); near != "" {
 		return "did you mean " + near + "?"
 	}
-	sorted := slices.Sorted(slices.Values(known))
+	sorted := slices.Compact(slices.Sorted(slices.Values(known)))
 	if len(sorted) == 0 {
 		return "remove it"
 	}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
@@ -39,7 +40,10 @@ func Parse(file string, data []byte) (*yaml.Node, Problems) {
 	return root, nil
 }
 
-var errSecondDocument = errors.New("a second document begins")
+var (
+	errSecondDocument = errors.New("a second document begins")
+	errEmpty          = errors.New("the file is empty")
+)
 
 func parse(data []byte) (root *yaml.Node, err error) {
 	defer func() {
@@ -51,7 +55,7 @@ func parse(data []byte) (root *yaml.Node, err error) {
 	var document, second yaml.Node
 	switch err := decoder.Decode(&document); {
 	case errors.Is(err, io.EOF), err == nil && len(document.Content) == 0:
-		return nil, errors.New("the file is empty")
+		return nil, errEmpty
 	case err != nil:
 		return nil, err
 	}
@@ -67,7 +71,7 @@ func prescan(file string, data []byte) (Problem, bool) {
 		return Problem{file, 0, 0, fmt.Sprintf("the file has %d bytes, more than %d", len(data), MaxBytes), "split it, or leave the data out"}, true
 	}
 	if !utf8.Valid(data) {
-		line, column := Place(data, firstInvalid(data))
+		line, column := Place(data, FirstInvalid(data))
 		return Problem{file, line, column, "this is not UTF-8", "save the file as UTF-8"}, true
 	}
 	if at := tooDeep(data); at >= 0 {
@@ -77,7 +81,8 @@ func prescan(file string, data []byte) (Problem, bool) {
 	return Problem{}, false
 }
 
-func firstInvalid(data []byte) int {
+// FirstInvalid is the offset of the first byte that is not UTF-8.
+func FirstInvalid(data []byte) int {
 	for i := 0; i < len(data); {
 		r, size := utf8.DecodeRune(data[i:])
 		if r == utf8.RuneError && size == 1 {
@@ -140,11 +145,30 @@ func syntax(file string, data []byte, err error) Problem {
 		p.Do = "keep one document a file: remove the '---' line"
 		return p
 	}
+	if p.What == errEmpty.Error() {
+		p.Do = "write something into it, or do not name it"
+		return p
+	}
+	if at, r := control(data); at >= 0 && strings.Contains(p.What, "control characters") {
+		p.Line, p.Column = Place(data, at)
+		p.What, p.Do = fmt.Sprintf("a control character (%U)", r), "remove it"
+		return p
+	}
 	if tab := leadingTab.FindIndex(data); tab != nil && strings.Contains(p.What, "cannot start any token") {
 		p.Line, p.Column = Place(data, tab[1]-1)
 		p.What, p.Do = "a tab in the indentation", "indent with blanks"
 	}
 	return p
+}
+
+// control is the first character that YAML does not take, with its offset, or -1.
+func control(data []byte) (int, rune) {
+	for i, r := range string(data) {
+		if unicode.IsControl(r) && !strings.ContainsRune("\t\n\r\u0085", r) || r == 0xFFFE || r == 0xFFFF {
+			return i, r
+		}
+	}
+	return -1, 0
 }
 
 // walker refuses what YAML can do and a spec has no use for.

@@ -15,6 +15,12 @@ func TestNearest(t *testing.T) {
 	}
 }
 
+func TestSuggestNamesEachWordOnce(t *testing.T) {
+	if got, want := Suggest("zzzz", []string{"b", "a", "b", "a"}), "use one of: a, b"; got != want {
+		t.Errorf("got %s; want %s", got, want)
+	}
+}
+
 func TestProblems(t *testing.T) {
 	ps := Problems{{"b", 1, 1, "x", ""}, {"a", 2, 1, "y", "do"}, {"a", 1, 9, "z", ""}, {"a", 1, 9, "z", ""}, {"a", 0, 0, "all", ""}}
 	if got, want := ps.Err().Error(), "a: all\na:1:9: z\na:2:1: y; do\nb:1:1: x"; got != want {
