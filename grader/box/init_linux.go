@@ -51,6 +51,18 @@ func (m Mode) setShares(p *puppet.Program) {
 	}
 }
 
+// boundUser leaves some of what the kernel counts of a user alone to other programs of
+// an ordinary user's: by the limits of the agent's own user namespace (namespaces(7)).
+// Where it cannot, the boxes may take all of it, as any program of the user's may.
+func (m Mode) boundUser() {
+	if m != Single && m != Subordinate {
+		return
+	}
+	for name, most := range map[string]string{"inotify_instances": "32", "inotify_watches": "8192", "fanotify_groups": "16"} {
+		_ = os.WriteFile("/proc/sys/user/max_"+name, []byte(most), 0)
+	}
+}
+
 // limit sets a limit on a resource, of itself and what it starts, or leaves a lower one.
 func limit(p *puppet.Program, which, value int) {
 	var old unix.Rlimit

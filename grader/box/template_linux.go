@@ -137,6 +137,7 @@ func (t *Template) build() error {
 		defer f.Close()
 		opened[target] = f
 	}
+	t.cfg.Mode.boundUser()
 	if err := t.isolate(); err != nil {
 		return err
 	}
