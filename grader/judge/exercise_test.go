@@ -36,7 +36,7 @@ const one = `
     concepts: [%s]
     steps: [{make_mount_private: {path: /}, times: 48}]
     expect:
-      - {that: call.ok, hint: {fr: indice, en: a hint}, lesson: {fr: a, en: a}}
+      - {that: call.ok, hint: {fr: indice, en: a hint}, lesson: {fr: une leçon, en: a lesson}, read: [mount(2)]}
 `
 
 func tableExercise(t *testing.T) *spec.Exercise {
@@ -253,5 +253,25 @@ func TestUnfinishedWorkIsNoFinding(t *testing.T) {
 	s = judge.Exercise(ex, judge.Grading{Records: map[string]*evidence.Record{"n": rec}})
 	if len(s.Norm.Findings) != 1 || !s.Norm.Blocking {
 		t.Errorf("got %+v of a submission that ate all memory", s.Norm.Findings)
+	}
+}
+
+// TestFindingIsExplained: what takes every point says why, and what to read.
+func TestFindingIsExplained(t *testing.T) {
+	rec := good("n")
+	fails(rec)
+	s := judge.Exercise(tableExercise(t), judge.Grading{Records: map[string]*evidence.Record{"n": rec}})
+	if len(s.Norm.Findings) != 1 {
+		t.Fatalf("got %+v", s.Norm.Findings)
+	}
+	expect := tableExercise(t).Scenarios["n"].Expect[0]
+	got := s.Norm.Findings[0].Message
+	for _, want := range []string{expect.Hint.EN, expect.Lesson.EN, "Read: " + expect.Read[0]} {
+		if !strings.Contains(got.EN, want) {
+			t.Errorf("got %q; want %q in it", got.EN, want)
+		}
+	}
+	if !strings.Contains(got.FR, "À lire : ") {
+		t.Errorf("got %q", got.FR)
 	}
 }
