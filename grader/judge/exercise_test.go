@@ -275,3 +275,27 @@ func TestFindingIsExplained(t *testing.T) {
 		t.Errorf("got %q", got.FR)
 	}
 }
+
+// TestEndIsTold: a label is the spec's own, and so is "start"; what ended is told
+// by names that a student knows.
+func TestEndIsTold(t *testing.T) {
+	text := table
+	for _, id := range []string{"a2", "b1", "c1", "x1", "n"} {
+		text += fmt.Sprintf(one, id, "one")
+	}
+	text += strings.Replace(fmt.Sprintf(one, "a1", "two"), "{make_mount_private: {path: /}, times: 48}", "{make_mount_private: {path: /}, as: call}", 1)
+	ex, err := spec.Load(fstest.MapFS{"t.yaml": {Data: []byte(text)}}, "t.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for step, want := range map[string]string{
+		"call":  "during the step call (make_mount_private), where",
+		"start": "during the step start (all that runs before the first call: init, ",
+	} {
+		rec := good("a1")
+		rec.End = evidence.End{Outcome: evidence.Exited, Step: step}
+		if got := judge.Record(ex.Scenarios["a1"], rec).Reason.EN; !strings.Contains(got, want) {
+			t.Errorf("got %q; want %q in it", got, want)
+		}
+	}
+}

@@ -6,15 +6,15 @@ import (
 )
 
 // What Go's runtime writes when it ends a program: a line that says why, then
-// the stacks of goroutines. The reason stands at the top, and at the bottom are
-// frames of the grader, which are nobody's to mend.
+// the stacks of goroutines. The reason stands at the top; frames of the grader and
+// of the runtime are nobody's to mend.
 var (
-	crashLine = regexp.MustCompile(`(?m)^(?:panic|fatal error): .*$`)
-	oursFrame = regexp.MustCompile(`^(?:created by )?(?:moulinette/grader/|main\.main)`)
+	crashLine    = regexp.MustCompile(`(?m)^(?:panic|fatal error): .*$`)
+	foreignFrame = regexp.MustCompile(`^(?:created by )?(?:moulinette/grader/|main\.main|runtime\.|internal/runtime/)`)
 	// Arguments are addresses, another one in each run, and so are offsets.
 	frameArgs   = regexp.MustCompile(`^(\S.*)\([^()]*\)$`)
-	frameOffset = regexp.MustCompile(` \+0x[0-9a-f]+$`)
-	goroutine   = regexp.MustCompile(`^goroutine \d+ | in goroutine \d+$`)
+	frameOffset = regexp.MustCompile(` \+0x[0-9a-f]+(?: fp=.*)?$`)
+	goroutine   = regexp.MustCompile(`^goroutine \d+ (?:gp=\S+ m=\S+ (?:mp=\S+ )?)?| in goroutine \d+$`)
 )
 
 // crashLines is how much of a crash is told: why, and where in the submission.
@@ -31,19 +31,23 @@ func printed(text string) string {
 	return tail(strings.Join(lines[:min(len(lines), crashLines)], "\n"))
 }
 
-// crash leaves out the grader's frames: two lines each, the function and its
-// place.
+// crash leaves out the frames that are not the submission's: two lines each, the
+// function and its place.
 func crash(text string) (kept []string) {
-	skip := false
+	skip, runtimes := false, false
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")
+		// Where the runtime itself stood, up to the next empty line.
+		if runtimes = line == "runtime stack:" || runtimes && line != ""; runtimes {
+			continue
+		}
 		if strings.HasPrefix(line, "\t") {
 			if !skip {
 				kept = append(kept, frameOffset.ReplaceAllString(line, ""))
 			}
 			continue
 		}
-		if skip = oursFrame.MatchString(line); !skip {
+		if skip = foreignFrame.MatchString(line); !skip {
 			kept = append(kept, frameArgs.ReplaceAllString(numberless(line), "$1"))
 		}
 	}

@@ -30,6 +30,17 @@ func TestCrashIsToldFromItsReasonOn(t *testing.T) {
 	}
 }
 
+// A heap that cannot grow is told by the runtime's own stack first.
+func TestRuntimesStackIsLeftOut(t *testing.T) {
+	text := "fatal error: out of memory\n\nruntime stack:\nruntime.throw({0x5, 0x1})\n\truntime/panic.go:1229 +0x48 fp=0x7f sp=0x7f pc=0x48\n\n" +
+		"goroutine 1 gp=0xc000 m=0 mp=0x74 [running, locked to thread]:\nruntime.mallocgc(0x100)\n\truntime/malloc.go:1100 +0x1 fp=0x1 sp=0x2 pc=0x3\n" +
+		"moulinette/student.actor.IsContainerInit(...)\n\tmoulinette/student/actor.go:57 +0x9 fp=0x1 sp=0x2 pc=0x3\n"
+	want := "fatal error: out of memory\n\n\ngoroutine [running, locked to thread]:\nmoulinette/student.actor.IsContainerInit\n\tmoulinette/student/actor.go:57"
+	if got := printed(text); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
 // Without a crash it is the end that counts.
 func TestOutputIsToldFromItsEnd(t *testing.T) {
 	for _, text := range []string{"", "panic: said the submission itself\n", "container entry: hostname: EPERM\n"} {

@@ -63,8 +63,9 @@ func withheld(due []evidence.Refusal) spec.Text {
 }
 
 // broke tells how a submission ended before its time.
-func broke(end evidence.End) spec.Text {
-	step := stepName(cmp.Or(end.Step, "New"))
+func broke(sc *spec.Scenario, rec *evidence.Record) spec.Text {
+	end := rec.End
+	step := stepName(cmp.Or(end.Step, "New"), callOf(sc, rec))
 	switch end.Outcome {
 	case evidence.Exited:
 		if end.Panic != "" {
@@ -95,12 +96,27 @@ func broke(end evidence.End) spec.Text {
 }
 
 // stepName is a step as its author knows it. Nobody has written a "start".
-func stepName(step string) spec.Text {
+// A label alone says nothing to somebody who has not read the scenario.
+func stepName(step, call string) spec.Text {
+	if call != "" && !strings.HasPrefix(step, call) {
+		step += " (" + call + ")"
+	}
 	if step == "start" {
 		return text("start (tout ce qui tourne avant le premier appel : init, variables de paquet, New ; en C, les constructeurs)",
 			"start (all that runs before the first call: init, package variables, New; in C, constructors)")
 	}
 	return spec.Text{FR: step, EN: step}
+}
+
+// callOf is the call that was made in the step in which a record ends.
+func callOf(sc *spec.Scenario, rec *evidence.Record) string {
+	resolved, _ := sc.Resolve(rec.Seed)
+	for _, step := range resolved.Steps {
+		if step.As == rec.End.Step {
+			return step.Call
+		}
+	}
+	return ""
 }
 
 // during is a text whose first word is the step.

@@ -93,7 +93,7 @@ func ending(sc *spec.Scenario, rec *evidence.Record) (Verdict, spec.Text) {
 	case evidence.Broken:
 		return HarnessFault, harness(rec.End.Reason)
 	default:
-		return Fail, broke(rec.End)
+		return Fail, broke(sc, rec)
 	}
 	if name := missing(rec); name != "" {
 		return Fail, unimplemented(name)
