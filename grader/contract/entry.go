@@ -35,7 +35,10 @@ const (
 // Standard output and error are the caller's.
 //
 // Calling it from within a ContainerEntry is allowed: a solution that unshares
-// first executes itself a second time.
+// first executes itself a second time. Go tries pidfds out, with a child of its
+// own, before the first command that a program starts. After
+// unshare(CLONE_NEWPID) that child would be the new namespace's PID 1, and its
+// end the end of all (ENOMEM): let os.FindProcess do it before.
 func EntryCommand(cfg *ContainerConfig) (*exec.Cmd, error) {
 	if cfg == nil {
 		return nil, fmt.Errorf("entry command: nil config: %w", syscall.EINVAL)

@@ -266,7 +266,8 @@ type Container interface {
 	ContainerCleanup(cfg *ContainerConfig) error
 }
 
-// Seccomp is the bonus. A Runtime that also implements it is graded on it.
+// Seccomp is the bonus. A Runtime that also implements it is graded on it, each
+// method by itself.
 // See seccomp(2).
 type Seccomp interface {
 	// SetupSeccompFilter sets no_new_privs and then installs, on the calling

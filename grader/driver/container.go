@@ -83,7 +83,10 @@ func printStatus(rt contract.Runtime, cfg *contract.ContainerConfig) error {
 }
 
 func createSecure(rt contract.Runtime, cfg *contract.ContainerConfig) error {
-	secure, ok := rt.(contract.Seccomp)
+	// One method at a time: a bonus of which half is written is told which half.
+	secure, ok := rt.(interface {
+		ContainerCreateSecure(cfg *contract.ContainerConfig) error
+	})
 	if !ok {
 		return contract.ErrNotImplemented
 	}

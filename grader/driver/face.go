@@ -178,7 +178,9 @@ func dropCapabilities(rt contract.Runtime, a *scenario.Args) error {
 }
 
 func seccompFilter(rt contract.Runtime, a *scenario.Args) error {
-	secure, ok := rt.(contract.Seccomp)
+	secure, ok := rt.(interface {
+		SetupSeccompFilter(allowed []int) error
+	})
 	if !ok {
 		return contract.ErrNotImplemented
 	}

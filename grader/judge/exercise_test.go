@@ -36,7 +36,7 @@ const one = `
     concepts: [%s]
     steps: [{make_mount_private: {path: /}, times: 48}]
     expect:
-      - {that: call.ok, hint: {fr: indice, en: a hint}, lesson: {fr: a, en: a}}
+      - {that: call.ok, hint: {fr: indice, en: a hint}, lesson: {fr: une leçon, en: a lesson}, read: [mount(2)]}
 `
 
 func tableExercise(t *testing.T) *spec.Exercise {
@@ -253,5 +253,49 @@ func TestUnfinishedWorkIsNoFinding(t *testing.T) {
 	s = judge.Exercise(ex, judge.Grading{Records: map[string]*evidence.Record{"n": rec}})
 	if len(s.Norm.Findings) != 1 || !s.Norm.Blocking {
 		t.Errorf("got %+v of a submission that ate all memory", s.Norm.Findings)
+	}
+}
+
+// TestFindingIsExplained: what takes every point says why, and what to read.
+func TestFindingIsExplained(t *testing.T) {
+	rec := good("n")
+	fails(rec)
+	s := judge.Exercise(tableExercise(t), judge.Grading{Records: map[string]*evidence.Record{"n": rec}})
+	if len(s.Norm.Findings) != 1 {
+		t.Fatalf("got %+v", s.Norm.Findings)
+	}
+	expect := tableExercise(t).Scenarios["n"].Expect[0]
+	got := s.Norm.Findings[0].Message
+	for _, want := range []string{expect.Hint.EN, expect.Lesson.EN, "Read: " + expect.Read[0]} {
+		if !strings.Contains(got.EN, want) {
+			t.Errorf("got %q; want %q in it", got.EN, want)
+		}
+	}
+	if !strings.Contains(got.FR, "À lire : ") {
+		t.Errorf("got %q", got.FR)
+	}
+}
+
+// TestEndIsTold: a label is the spec's own, and so is "start"; what ended is told
+// by names that a student knows.
+func TestEndIsTold(t *testing.T) {
+	text := table
+	for _, id := range []string{"a2", "b1", "c1", "x1", "n"} {
+		text += fmt.Sprintf(one, id, "one")
+	}
+	text += strings.Replace(fmt.Sprintf(one, "a1", "two"), "{make_mount_private: {path: /}, times: 48}", "{make_mount_private: {path: /}, as: call}", 1)
+	ex, err := spec.Load(fstest.MapFS{"t.yaml": {Data: []byte(text)}}, "t.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for step, want := range map[string]string{
+		"call":  "during the step call (make_mount_private), where",
+		"start": "during the step start (all that runs before the first call: init, ",
+	} {
+		rec := good("a1")
+		rec.End = evidence.End{Outcome: evidence.Exited, Step: step}
+		if got := judge.Record(ex.Scenarios["a1"], rec).Reason.EN; !strings.Contains(got, want) {
+			t.Errorf("got %q; want %q in it", got, want)
+		}
 	}
 }

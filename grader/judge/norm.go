@@ -2,6 +2,7 @@ package judge
 
 import (
 	"slices"
+	"strings"
 
 	"moulinette/grader/evidence"
 	"moulinette/grader/spec"
@@ -59,12 +60,24 @@ func (j *judging) findings(check spec.NormCheck, s Scenario) []Finding {
 	var found []Finding
 	for i, e := range s.Expectations {
 		if rule := sc.Expect[i].Rule; e.Judged && !e.OK && (rule == "" || rule == check.Rule) {
-			found = append(found, Finding{Rule: check.Rule, Where: s.ID, Message: spec.Text{
-				FR: e.Hint.FR + " (" + e.Got + ")", EN: e.Hint.EN + " (" + e.Got + ")",
-			}})
+			found = append(found, Finding{Rule: check.Rule, Where: s.ID, Message: told(e)})
 		}
 	}
 	return found
+}
+
+// told is all that an expectation has to say, in one text: a finding that takes
+// every point is explained no worse than a row that failed.
+func told(e Expectation) spec.Text {
+	fr, en := e.Hint.FR+" ("+e.Got+")", e.Hint.EN+" ("+e.Got+")"
+	if !e.Lesson.IsZero() {
+		fr, en = fr+" "+e.Lesson.FR, en+" "+e.Lesson.EN
+	}
+	if len(e.Read) > 0 {
+		pages := strings.Join(e.Read, ", ")
+		fr, en = fr+" À lire : "+pages+".", en+" Read: "+pages+"."
+	}
+	return spec.Text{FR: fr, EN: en}
 }
 
 // firstRule is the first that a scenario is checked for.

@@ -63,35 +63,68 @@ func withheld(due []evidence.Refusal) spec.Text {
 }
 
 // broke tells how a submission ended before its time.
-func broke(end evidence.End) spec.Text {
-	step := cmp.Or(end.Step, "New")
+func broke(sc *spec.Scenario, rec *evidence.Record) spec.Text {
+	end := rec.End
+	step := stepName(cmp.Or(end.Step, "New"), callOf(sc, rec))
 	switch end.Outcome {
 	case evidence.Exited:
 		if end.Panic != "" {
 			return panicked(evidence.Call{Name: "New", Panic: end.Panic})
 		}
 		if end.Signal != 0 {
-			return text("Votre programme a été tué par %[2]s pendant l'étape %[1]s.",
-				"Your program was killed by %[2]s during the step %[1]s.", step, signalName(end.Signal))
+			return during(step, "Votre programme a été tué par %[2]s pendant l'étape %[1]s.",
+				"Your program was killed by %[2]s during the step %[1]s.", signalName(end.Signal))
 		}
-		return text("Votre programme s'est terminé (statut %[2]d) pendant l'étape %[1]s, alors qu'il devait rendre la main.",
-			"Your program ended (status %[2]d) during the step %[1]s, where it should have returned.", step, end.Exit)
+		return during(step, "Votre programme s'est terminé (statut %[2]d) pendant l'étape %[1]s, alors qu'il devait rendre la main.",
+			"Your program ended (status %[2]d) during the step %[1]s, where it should have returned.", end.Exit)
 	case evidence.Hung:
-		return text("L'étape %s n'a pas rendu la main à temps : qu'attend votre programme, et qui devait le réveiller ?",
-			"The step %s did not return in time: what does your program wait for, and who was to wake it?", step)
+		return during(step, "L'étape %s n'a pas rendu la main à temps : qu'attend votre programme, et qui devait le réveiller ?",
+			"The step %s did not return in time: what does your program wait for, and who was to wake it?")
 	case evidence.Flooded:
-		return text("Votre programme a écrit plus que permis pendant l'étape %s.",
-			"Your program printed more than it may during the step %s.", step)
+		return during(step, "Votre programme a écrit plus que permis pendant l'étape %s.",
+			"Your program printed more than it may during the step %s.")
 	case evidence.Exhausted:
-		return text("Votre programme a dépassé sa limite de mémoire ou de processus pendant l'étape %s.",
-			"Your program went over its limit of memory or processes during the step %s.", step)
+		return during(step, "Votre programme a dépassé sa limite de mémoire ou de processus pendant l'étape %s.",
+			"Your program went over its limit of memory or processes during the step %s.")
 	case evidence.Spoiled:
-		return text("L'hôte n'a pas pu agir à l'étape %[1]s (%[2]s) : votre programme a changé ce qui n'était pas à lui.",
-			"The host could not act in the step %[1]s (%[2]s): your program has changed what was not its own.", step, short(end.Reason))
+		return during(step, "L'hôte n'a pas pu agir à l'étape %[1]s (%[2]s) : votre programme a changé ce qui n'était pas à lui.",
+			"The host could not act in the step %[1]s (%[2]s): your program has changed what was not its own.", short(end.Reason))
 	default: // babbled
 	}
-	return text("La réponse à l'étape %s est illisible : le canal du correcteur ne vous appartient pas.",
-		"The answer to the step %s makes no sense: the grader's channel is not yours to write to.", step)
+	return during(step, "La réponse à l'étape %s est illisible : le canal du correcteur ne vous appartient pas.",
+		"The answer to the step %s makes no sense: the grader's channel is not yours to write to.")
+}
+
+// stepName is a step as its author knows it. Nobody has written a "start".
+// A label alone says nothing to somebody who has not read the scenario.
+func stepName(step, call string) spec.Text {
+	if call != "" && !strings.HasPrefix(step, call) {
+		step += " (" + call + ")"
+	}
+	if step == "start" {
+		return text("start (tout ce qui tourne avant le premier appel : init, variables de paquet, New ; en C, les constructeurs)",
+			"start (all that runs before the first call: init, package variables, New; in C, constructors)")
+	}
+	return spec.Text{FR: step, EN: step}
+}
+
+// callOf is the call that was made in the step in which a record ends.
+func callOf(sc *spec.Scenario, rec *evidence.Record) string {
+	resolved, _ := sc.Resolve(rec.Seed)
+	for _, step := range resolved.Steps {
+		if step.As == rec.End.Step {
+			return step.Call
+		}
+	}
+	return ""
+}
+
+// during is a text whose first word is the step.
+func during(step spec.Text, fr, en string, args ...any) spec.Text {
+	return spec.Text{
+		FR: fmt.Sprintf(fr, append([]any{step.FR}, args...)...),
+		EN: fmt.Sprintf(en, append([]any{step.EN}, args...)...),
+	}
 }
 
 // signalName is a signal as people look it up; see signal(7).

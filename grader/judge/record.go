@@ -9,7 +9,9 @@
 package judge
 
 import (
+	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -24,7 +26,7 @@ func Record(sc *spec.Scenario, rec *evidence.Record) Scenario {
 	if rec == nil {
 		return s.ended(HarnessFault, noRecord())
 	}
-	s.Millis, s.Trace, s.Stderr = rec.Millis, Trace(rec), tail(rec.Output.Stderr)
+	s.Millis, s.Trace, s.Stderr = rec.Millis, Trace(rec), printed(rec.Output.Stderr)
 	verdict, reason := ending(sc, rec)
 	if verdict == Pass {
 		s.Expectations = expectations(sc, rec)
@@ -55,11 +57,28 @@ func unjudged(sc *spec.Scenario) []Expectation {
 
 func expectations(sc *spec.Scenario, rec *evidence.Record) []Expectation {
 	list, env := unjudged(sc), sc.Env(rec)
+	failed := false
 	for i := range list {
-		list[i].Judged = true
-		list[i].OK, list[i].Got = sc.Judge(i, env)
+		ok, got := sc.Judge(i, env)
+		if !ok && failed && unwitnessed(list[i].That, rec) {
+			continue
+		}
+		list[i].Judged, list[i].OK, list[i].Got = true, ok, got
+		failed = failed || !ok
 	}
 	return list
+}
+
+// witness is what a probe has shown by living.
+var witness = regexp.MustCompile(`\b(?:probe|probes\.(\w+))\.(?:process|acts|files)\b`)
+
+// unwitnessed tells whether an expectation rests on a probe that nobody saw. If
+// something before it failed, that is what went wrong: nothing can be said of how
+// a program behaved that never ran, least of all that mount got through.
+func unwitnessed(that string, rec *evidence.Record) bool {
+	return slices.ContainsFunc(witness.FindAllStringSubmatch(that, -1), func(m []string) bool {
+		return !rec.Probes[cmp.Or(m[1], "probe")].Seen
+	})
 }
 
 // ending tells whether the expectations can be looked at; if not, why.
@@ -74,7 +93,7 @@ func ending(sc *spec.Scenario, rec *evidence.Record) (Verdict, spec.Text) {
 	case evidence.Broken:
 		return HarnessFault, harness(rec.End.Reason)
 	default:
-		return Fail, broke(rec.End)
+		return Fail, broke(sc, rec)
 	}
 	if name := missing(rec); name != "" {
 		return Fail, unimplemented(name)

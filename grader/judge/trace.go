@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -23,7 +24,7 @@ func Trace(rec *evidence.Record) []string {
 }
 
 func traceLine(e evidence.Event) string {
-	line := fmt.Sprintf("%8.1f ms  pid %d  %s(%s)", e.Millis, e.PID, short(e.Call), short(e.Detail))
+	line := fmt.Sprintf("%8.1f ms  pid %d  %s", e.Millis, e.PID, short(cmp.Or(e.Detail, e.Call+"()")))
 	if e.Path != "" {
 		line += " " + short(strings.Join(append([]string{e.Path}, e.Argv[min(1, len(e.Argv)):]...), " "))
 	}

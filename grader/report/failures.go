@@ -98,8 +98,8 @@ func (t *text) failedScenarios(group []judge.Scenario) {
 		t.expectations(s)
 	} else { // what was expected says nothing about a run that went wrong in another way
 		t.reason("      ", s.Reason)
-		t.printed(s)
 	}
+	t.printed(s)
 	if t.trace && len(s.Trace) > 0 {
 		t.para("      ", t.words.TraceTitle)
 		t.quote("      ", cleanAll(s.Trace[max(0, len(s.Trace)-maxTrace):]))
@@ -113,7 +113,8 @@ func (t *text) reason(indent string, why spec.Text) {
 	t.quote(indent, lines[1:])
 }
 
-// printed shows what a program wrote that did not get to its end.
+// printed shows what a program wrote: of one that did not get to its end, why;
+// of one whose container never began, the step that failed.
 func (t *text) printed(s judge.Scenario) {
 	if lines := cleanLines(s.Stderr, true); len(lines) > 0 {
 		t.para("      ", t.words.OutputTitle)

@@ -81,6 +81,7 @@ func failing() *judge.Sheet {
 	s.Bonus[0].Scenarios = []judge.Scenario{{
 		ID: "seccomp.blocks", Title: text("reboot is refused", "reboot est refusé"), Verdict: judge.Fail,
 		Expectations: []judge.Expectation{wrongFlag},
+		Stderr:       "container entry: hostname: operation not permitted\n",
 	}}
 	s.Norm = judge.Norm{Blocking: true, Findings: []judge.Finding{
 		{Rule: "memory", Where: "container.leak", Message: text("each call keeps 1 MiB", "chaque appel garde 1 Mio"), Blocking: true},

@@ -69,3 +69,12 @@ func TestWrap(t *testing.T) {
 		}
 	}
 }
+
+// The end of the compiler's longest sentence is what it is about.
+func TestCompilersSentenceIsWhole(t *testing.T) {
+	said := "christof.go:34:38: cannot use &studio{} (value of type *studio) as contract.Runtime value in return statement: " +
+		"*studio does not implement contract.Runtime (ambiguous selector *studio.DemonstrateNetworkIsolation)"
+	if got := cleanText(said, false); got != said {
+		t.Errorf("got %q; want %q", got, said)
+	}
+}

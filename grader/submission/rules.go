@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"go/ast"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -23,10 +24,17 @@ func Libraries() []string {
 	}
 }
 
-// check judges one file by itself.
-func (s *Source) check(importPath string) (findings []Finding) {
+// check judges one file by itself. The submission's own go.mod names its packages
+// in another way than we do.
+func (s *Source) check(importPath, ownModule string) (findings []Finding) {
 	for _, imp := range s.imports() {
-		if rule, fr, en := checkImport(importPath, imp.path); rule != "" {
+		rule, fr, en := checkImport(importPath, imp.path)
+		if sub, ok := strings.CutPrefix(imp.path, ownModule+"/"); ok && ownModule != "" && !below(ownModule, Module) {
+			rule, fr, en = "import",
+				fmt.Sprintf("import de %q : le go.mod du rendu est ignoré, ce paquet s'appelle ici %q", imp.path, importPath+"/"+sub),
+				fmt.Sprintf("import of %q: the submission's go.mod is ignored, here this package is %q", imp.path, importPath+"/"+sub)
+		}
+		if rule != "" {
 			findings = append(findings, s.At(imp.pos, rule, fr, en))
 		}
 	}
@@ -119,15 +127,17 @@ func refusedFile(name, fr, en string) Finding {
 
 // checkPackages judges the files together: one importable package in each
 // folder, and New in the first.
-func checkPackages(sources []*Source) (findings []Finding) {
-	first := map[string]*Source{}
+func checkPackages(sources []*Source, files Files) (findings []Finding) {
+	first, main := map[string]*Source{}, map[string]bool{}
 	for _, src := range sources {
 		dir, name := path.Dir(src.path), src.Tree.Name.Name
 		if src.err != nil && name == "" {
 			return nil
 		}
 		switch known := first[dir]; {
+		case name == "main" && main[dir]: // said of its first file
 		case name == "main":
+			main[dir] = true
 			findings = append(findings, src.At(src.Tree.Name.Pos(), "package",
 				"le rendu est une bibliothèque, pas un programme : donnez au paquet un autre nom que main (par exemple student) et exportez New ; le correcteur fournit main",
 				"a submission is a library, not a program: give the package another name than main (student, for example) and export New; the grader brings main"))
@@ -139,7 +149,7 @@ func checkPackages(sources []*Source) (findings []Finding) {
 				fmt.Sprintf("two packages in one folder: %s here, %s in %s", name, known.Tree.Name.Name, known.path)))
 		}
 	}
-	return append(findings, checkNew(sources)...)
+	return append(findings, checkNew(sources, files)...)
 }
 
 // WantNew is what a submission in Go has to export.
@@ -147,7 +157,7 @@ const WantNew = "func New() contract.Runtime"
 
 // checkNew wants New in the root package. Its result type is left to the
 // compiler.
-func checkNew(sources []*Source) []Finding {
+func checkNew(sources []*Source, files Files) []Finding {
 	for _, src := range sources {
 		if path.Dir(src.path) != "." {
 			continue
@@ -156,15 +166,38 @@ func checkNew(sources []*Source) []Finding {
 			return nil // it may stand where the parser could not read
 		}
 		for _, decl := range src.Tree.Decls {
-			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "New" {
-				return src.checkSignature(f)
+			if isNew(decl) {
+				return src.checkSignature(decl.(*ast.FuncDecl))
 			}
 			if declaresNew(decl) {
 				return nil
 			}
 		}
 	}
+	if name := leftOut(sources, files); name != "" {
+		return []Finding{{
+			Rule: "new", File: name,
+			FR: "New est ici, mais ce fichier n'est pas compilé : son nom ou sa ligne //go:build le réserve à un autre système, ou à cgo",
+			EN: "New stands here, but this file is not built: its name or its //go:build line keeps it for another system, or for cgo",
+		}}
+	}
 	return []Finding{{Rule: "new", FR: "New manque : exportez " + WantNew, EN: "New is missing: export " + WantNew}}
+}
+
+// leftOut names a file of the root folder that declares New and is not built.
+func leftOut(sources []*Source, files Files) string {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		built := slices.ContainsFunc(sources, func(s *Source) bool { return s.path == name })
+		if isRootGo(name) && !built && slices.ContainsFunc(parse(name, files[name]).Tree.Decls, isNew) {
+			return name
+		}
+	}
+	return ""
+}
+
+func isNew(decl ast.Decl) bool {
+	f, ok := decl.(*ast.FuncDecl)
+	return ok && f.Recv == nil && f.Name.Name == "New"
 }
 
 func (s *Source) checkSignature(f *ast.FuncDecl) []Finding {
@@ -182,6 +215,16 @@ func declaresNew(decl ast.Decl) bool {
 		v, ok := spec.(*ast.ValueSpec)
 		return ok && slices.ContainsFunc(v.Names, func(id *ast.Ident) bool { return id.Name == "New" })
 	})
+}
+
+// ownModule is the module that the submission's go.mod names, or empty.
+func ownModule(files Files) string {
+	for line := range strings.Lines(string(files["go.mod"])) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "module" {
+			return strings.Trim(fields[1], "\"`")
+		}
+	}
+	return ""
 }
 
 // notices tell what in the folder has no effect.

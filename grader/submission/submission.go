@@ -107,9 +107,9 @@ func (s *Submission) load(files Files) error {
 	s.Notices = notices(files)
 	findings = append(findings, checkFiles(sources, files)...)
 	for _, src := range sources {
-		findings = append(findings, src.check(s.ImportPath)...)
+		findings = append(findings, src.check(s.ImportPath, ownModule(files))...)
 	}
-	findings = append(findings, checkPackages(sources)...)
+	findings = append(findings, checkPackages(sources, files)...)
 	if len(findings) > 0 {
 		SortFindings(findings)
 		return &BuildError{Findings: findings}
