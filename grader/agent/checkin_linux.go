@@ -107,8 +107,7 @@ func (p *probes) arrive(name string, v *visitor, script scenario.Script) {
 	if script.Stay {
 		p.live[name] = v
 	}
-	close(p.changed)
-	p.changed = make(chan struct{})
+	p.stir()
 }
 
 // dismiss lets a probe that does not stay do its deeds and end.

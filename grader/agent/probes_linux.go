@@ -31,6 +31,7 @@ type probes struct {
 	scripts map[string]scenario.Script
 	counts  map[string]int
 	live    map[string]*visitor // the last of each name that stays
+	asked   map[*visitor]bool   // those whose answer is waited for
 	pids    map[int]bool        // every process that has checked in and done its first deeds
 	pidfds  map[string]*os.File
 	changed chan struct{} // closed and replaced at each check-in
@@ -48,7 +49,7 @@ type visitor struct {
 func newProbes(s *session) *probes {
 	p := &probes{
 		s: s, scripts: map[string]scenario.Script{}, counts: map[string]int{}, live: map[string]*visitor{},
-		pids: map[int]bool{}, pidfds: map[string]*os.File{}, changed: make(chan struct{}),
+		asked: map[*visitor]bool{}, pids: map[int]bool{}, pidfds: map[string]*os.File{}, changed: make(chan struct{}),
 	}
 	for _, t := range s.sc.World.Targets {
 		p.scripts[t.Name] = scenario.Script{Name: t.Name, Stay: true}
@@ -141,6 +142,10 @@ func (p *probes) strike(name string, signal int) {
 // order sends an order and keeps what came of its acts.
 func (p *probes) order(name string, v *visitor, o scenario.Order, limit *limit) {
 	defer limit.guard(v.conn.SetDeadline)()
+	p.mu.Lock()
+	p.asked[v] = true
+	p.mu.Unlock()
+	defer p.heard(v)
 	line, err := json.Marshal(o)
 	if err != nil {
 		return
@@ -164,11 +169,40 @@ func (p *probes) order(name string, v *visitor, o scenario.Order, limit *limit) 
 	}
 }
 
+// heard notes that nothing more is waited for.
+func (p *probes) heard(v *visitor) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.asked, v)
+	p.stir()
+}
+
+// stir wakes who waits for something to change.
+func (p *probes) stir() {
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// listening tells whether what a dead probe has said last is still to be read.
+func (p *probes) listening() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for v := range p.asked {
+		if !alive(v.pid) {
+			return true
+		}
+	}
+	return false
+}
+
 // settle finds out of each probe whether it lives or is dead: one that was killed
 // takes its time to die. What answers a question that was put after the signal was
 // sent has not been killed by it, for a killed process executes nothing any more.
 func (p *probes) settle() {
 	limit := p.s.clock.within(patience)
+	for !limit.over() && p.listening() {
+		p.next(pollEvery)
+	}
 	p.mu.Lock()
 	visitors, pidfds := maps.Clone(p.live), maps.Clone(p.pidfds)
 	p.mu.Unlock()

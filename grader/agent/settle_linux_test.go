@@ -6,8 +6,12 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"moulinette/grader/evidence"
+	"moulinette/grader/scenario"
 )
 
 // A probe that answers lives; of one that does not, the end is waited for, for a
@@ -56,6 +60,52 @@ func TestSettleWaitsForTheKilled(t *testing.T) {
 	p.settle()
 	if err := <-asked; err != nil || !ended() {
 		t.Errorf("%v, ended %t; want a probe that was killed to have ended", err, ended())
+	}
+}
+
+// What a probe said before it died is heard, however late we come to it.
+func TestSettleHearsTheDead(t *testing.T) {
+	cmd := exec.Command("true")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Wait() }()
+	for alive(cmd.Process.Pid) { // a zombie, until Wait
+	}
+	ours, theirs := connected(t)
+	defer ours.Close()
+	s := &session{clock: newClock(1), rec: &evidence.Record{Probes: map[string]evidence.Probe{"p": {Acts: map[string]evidence.ActResult{}}}}}
+	p := &probes{s: s, asked: map[*visitor]bool{}, changed: make(chan struct{})}
+	v := &visitor{conn: ours, r: bufio.NewReader(ours), pid: cmd.Process.Pid}
+	if _, err := theirs.Write([]byte(`{"acts":[{"ok":true}]}` + "\n")); err != nil {
+		t.Fatal(err)
+	}
+	defer theirs.Close()
+	s.mu.Lock() // we are late
+	heard, settled := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(heard)
+		p.order("p", v, scenario.Order{Do: []scenario.Act{{Do: "getpid"}}}, s.clock.within(patience))
+	}()
+	for asked := false; !asked; {
+		p.mu.Lock()
+		asked = p.asked[v]
+		p.mu.Unlock()
+	}
+	go func() {
+		defer close(settled)
+		p.settle()
+	}()
+	select {
+	case <-settled:
+		t.Error("settled before all was heard")
+	case <-time.After(5 * pollEvery):
+	}
+	s.mu.Unlock()
+	<-heard
+	<-settled
+	if act := s.rec.Probes["p"].Acts["getpid"]; !act.OK {
+		t.Errorf("%+v; want the act that was told", s.rec.Probes["p"])
 	}
 }
 
