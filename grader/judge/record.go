@@ -9,6 +9,7 @@
 package judge
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,7 +32,10 @@ func Record(sc *spec.Scenario, rec *evidence.Record) Scenario {
 		verdict, reason = standing(sc, rec)
 	}
 	if verdict == Pass && slices.ContainsFunc(s.Expectations, func(e Expectation) bool { return !e.OK }) {
-		verdict = Fail
+		verdict, reason = Fail, stub(rec)
+	}
+	if verdict == Fail && !reason.IsZero() && reason == stub(rec) {
+		s.Expectations = unjudged(sc) // what is not written explains them all
 	}
 	if due := excuses(sc, rec); verdict == Fail && len(due) > 0 {
 		verdict, reason = NotJudged, withheld(due)
@@ -74,7 +78,7 @@ func ending(sc *spec.Scenario, rec *evidence.Record) (Verdict, spec.Text) {
 	case evidence.Broken:
 		return HarnessFault, harness(rec.End.Reason)
 	default:
-		return Fail, broke(rec.End)
+		return Fail, followed(broke(rec.End, stepName(sc, rec)), ruined(rec))
 	}
 	if name := missing(rec); name != "" {
 		return Fail, unimplemented(name)
@@ -83,6 +87,18 @@ func ending(sc *spec.Scenario, rec *evidence.Record) (Verdict, spec.Text) {
 		return HarnessFault, harness(what)
 	}
 	return Pass, spec.Text{}
+}
+
+// stepName is the step that was under way, as a student knows it: a label that says
+// nothing of the call stands behind the call's name.
+func stepName(sc *spec.Scenario, rec *evidence.Record) string {
+	run, _ := sc.Resolve(rec.Seed)
+	for _, step := range run.Steps {
+		if step.As == rec.End.Step && step.Call != "" && !strings.HasPrefix(step.As, step.Call) {
+			return step.Call + " (" + step.As + ")"
+		}
+	}
+	return rec.End.Step
 }
 
 // unsound tells why a record cannot be what it should be.
@@ -112,6 +128,17 @@ func missing(rec *evidence.Record) string {
 		}
 	}
 	return ""
+}
+
+// stub is about the first call that failed as the C skeleton's functions do. The
+// kernel knows this error, too: it explains a failure, and decides nothing.
+func stub(rec *evidence.Record) spec.Text {
+	for _, label := range rec.Order {
+		if c := rec.Calls[label]; c.Failed && c.Errno == "ENOSYS" {
+			return stubbed(c.Name)
+		}
+	}
+	return spec.Text{}
 }
 
 // warmedUp is how often a call is repeated for its growth to be measured: the
@@ -171,7 +198,7 @@ func standing(sc *spec.Scenario, rec *evidence.Record) (Verdict, spec.Text) {
 	run, _ := sc.Resolve(rec.Seed)
 	for _, f := range run.Faults {
 		if fired(rec, f.Effect) <= 0 && !f.Spare {
-			return Fail, neverAsked(f)
+			return Fail, cmp.Or(stub(rec), neverAsked(f))
 		}
 	}
 	return Pass, spec.Text{}

@@ -23,7 +23,11 @@ func Trace(rec *evidence.Record) []string {
 }
 
 func traceLine(e evidence.Event) string {
-	line := fmt.Sprintf("%8.1f ms  pid %d  %s(%s)", e.Millis, e.PID, short(e.Call), short(e.Detail))
+	what := e.Detail // which begins with the call, if there is one
+	if !strings.HasPrefix(what, e.Call+"(") {
+		what = e.Call + "(" + what + ")"
+	}
+	line := fmt.Sprintf("%8.1f ms  pid %d  %s", e.Millis, e.PID, short(what))
 	if e.Path != "" {
 		line += " " + short(strings.Join(append([]string{e.Path}, e.Argv[min(1, len(e.Argv)):]...), " "))
 	}
