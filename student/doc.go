@@ -66,6 +66,6 @@
 // # What you may use
 //
 // The standard library, golang.org/x/sys/unix, github.com/vishvananda/netlink.
-// Running unshare, nsenter, ip or docker instead of doing the work earns
+// Running unshare, nsenter, `ip netns add` or docker instead of doing the work earns
 // nothing.
 package student

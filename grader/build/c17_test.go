@@ -96,6 +96,13 @@ void print_namespace_info(void);
 int create_veth_pair(char *a, char *b);
 `),
 		},
+		"parts in folders": {
+			submission.CFile: []byte("#include \"src/net.c\"\n#include \"inc/own.h\"\nbool is_container_init(void) { return OWN; }\n"),
+			"src/net.c":      []byte("#include \"../inc/own.h\"\n"),
+			"inc/own.h":      []byte("#ifndef OWN\n#define OWN 1\n#include \"../in.h\"\n#endif\n"),
+			"in.h":           []byte("#include <stdbool.h>\n"),
+			"src/other.c":    []byte("not C at all"),
+		},
 		"names of the shim and of the C library": {
 			submission.CFile: []byte("int wait_for(void);\nint wait_for(void) { return 0; }\nint become;\nint getpid(void);\nint getpid(void) { return 1; }\n"),
 		},
@@ -121,8 +128,10 @@ func TestCCompileErrors(t *testing.T) {
 		{"a warning", "int f(int unused) { return 0; }\n", "", "linux_namespaces.c:1:11: unused parameter"},
 		{"a wrong prototype", "#include \"linux_namespaces.h\"\n\nint create_veth_pair(int a) { return a; }\n", "", "linux_namespaces.c:3:5: conflicting types for 'create_veth_pair'"},
 		{"a wrong prototype, in its header too", "#include \"linux_namespaces.h\"\nint create_veth_pair(int a) { return a; }\n", "int create_veth_pair(int a);", "linux_namespaces.h: the header does not fit the exercise: "},
+		{"no _GNU_SOURCE", "#include <sched.h>\nint f(void);\nint f(void) { return unshare(0); }\n", "", "linux_namespaces.c:3: unshare is unknown: is its header included, and does #define _GNU_SOURCE"},
+		{"no _GNU_SOURCE, a constant", "#include <sched.h>\nint f(void);\nint f(void) { return CLONE_NEWPID; }\n", "", "linux_namespaces.c:3: CLONE_NEWPID is unknown"},
 		{"a main", "int main(void)\n{\n\treturn 0;\n}\n", "", "linux_namespaces.c:"},
-		{"an unknown function", "int nowhere(void);\nint f(void);\nint f(void) { return nowhere(); }\n", "", "undefined reference to `nowhere'"},
+		{"an unknown function", "int nowhere(void);\nint f(void);\nint f(void) { return nowhere(); }\n", "", "undefined reference to `nowhere': there is only linux_namespaces.c, what it includes, and the C library"},
 		{"a file of the host, assembled", "#define JOIN(a, b) a b\nint f(void);\n__asm__(JOIN(\".inc\", \"bin \\\"/etc/passwd\\\"\"));\n", "", "linux_namespaces.c: assembler: file not found"},
 		{"an include bomb", "#include __FILE__\n", "", "linux_namespaces.c:1: #include __FILE__"},
 		{"a huge array", "char a[1UL << 40] = {1};\n", "", "the compiler cannot cope with it"},

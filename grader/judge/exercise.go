@@ -189,7 +189,16 @@ func (j *judging) extras() []spec.Text {
 	for _, why := range reasons {
 		told = append(told, leftOut(why, ids[why]))
 	}
+	if j.g.Language == "c17" && slices.ContainsFunc(sortedKeys(j.verdicts), j.crashed) {
+		told = append(told, crashed())
+	}
 	return told
+}
+
+// crashed tells whether a scenario ended with a signal that memory gone wrong brings.
+func (j *judging) crashed(id string) bool {
+	rec := j.g.Records[id]
+	return rec != nil && rec.End.Outcome == evidence.Exited && slices.Contains([]int{4, 6, 7, 8, 11}, rec.End.Signal)
 }
 
 // require takes the points of a row whose required rows were not earned,

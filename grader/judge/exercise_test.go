@@ -289,13 +289,34 @@ func TestEndIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	for step, want := range map[string]string{
-		"call":  "during the step call (make_mount_private), where",
-		"start": "during the step start (all that runs before the first call: init, ",
+		"call":  "during the step make_mount_private (call), where",
+		"start": "ended (status 0) before the first call: what does it do at its start",
 	} {
 		rec := good("a1")
 		rec.End = evidence.End{Outcome: evidence.Exited, Step: step}
 		if got := judge.Record(ex.Scenarios["a1"], rec).Reason.EN; !strings.Contains(got, want) {
 			t.Errorf("got %q; want %q in it", got, want)
+		}
+	}
+}
+
+// TestCrash: who crashes learns in which call, and of C how to find the line.
+func TestCrash(t *testing.T) {
+	text := strings.ReplaceAll(table+fmt.Sprintf(one, "a1", "one, two"), "times: 48", "as: nothing")
+	text = strings.NewReplacer("[a1, a2]", "[a1]", "[b1]", "[a1]", "[c1]", "[a1]", "[x1]", "[a1]", "scenario: n}", "scenario: a1}").Replace(text)
+	ex, err := spec.Load(fstest.MapFS{"t.yaml": {Data: []byte(text)}}, "t.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for language, notices := range map[string]int{"c17": 1, "go": 0} {
+		rec := good("a1")
+		rec.End = evidence.End{Outcome: evidence.Exited, Step: "nothing", Exit: -1, Signal: 11}
+		s := judge.Exercise(ex, judge.Grading{Language: language, Records: map[string]*evidence.Record{"a1": rec}})
+		if got, want := s.Rows[0].Scenarios[0].Reason.EN, "killed by SIGSEGV during the step make_mount_private (nothing)."; !strings.HasSuffix(got, want) {
+			t.Errorf("%s: got %q; want %q", language, got, want)
+		}
+		if len(s.Notices) != notices {
+			t.Errorf("%s: got notices %+v; want %d", language, s.Notices, notices)
 		}
 	}
 }

@@ -17,6 +17,11 @@ func text(fr, en string, values ...any) spec.Text {
 	return spec.Text{FR: fmt.Sprintf(fr, values...), EN: fmt.Sprintf(en, values...)}
 }
 
+// followed puts a second sentence, if there is one, behind the first.
+func followed(first, second spec.Text) spec.Text {
+	return spec.Text{FR: strings.TrimSpace(first.FR + " " + second.FR), EN: strings.TrimSpace(first.EN + " " + second.EN)}
+}
+
 func noRecord() spec.Text {
 	return text("Le correcteur n'a pas de trace de ce scénario : ce n'est pas votre faute.",
 		"The grader has no record of this scenario: that is not your fault.")
@@ -71,6 +76,9 @@ func broke(sc *spec.Scenario, rec *evidence.Record) spec.Text {
 		if end.Panic != "" {
 			return panicked(evidence.Call{Name: "New", Panic: end.Panic})
 		}
+		if end.Step == "start" {
+			return neverBegan(end)
+		}
 		if end.Signal != 0 {
 			return during(step, "Votre programme a été tué par %[2]s pendant l'étape %[1]s.",
 				"Your program was killed by %[2]s during the step %[1]s.", signalName(end.Signal))
@@ -99,7 +107,7 @@ func broke(sc *spec.Scenario, rec *evidence.Record) spec.Text {
 // A label alone says nothing to somebody who has not read the scenario.
 func stepName(step, call string) spec.Text {
 	if call != "" && !strings.HasPrefix(step, call) {
-		step += " (" + call + ")"
+		step = call + " (" + step + ")"
 	}
 	if step == "start" {
 		return text("start (tout ce qui tourne avant le premier appel : init, variables de paquet, New ; en C, les constructeurs)",
@@ -127,6 +135,35 @@ func during(step spec.Text, fr, en string, args ...any) spec.Text {
 	}
 }
 
+// ruined explains what the C library says of its heap before it gives up, often in a
+// call that is not the culprit.
+func ruined(rec *evidence.Record) spec.Text {
+	said := rec.Output.Stderr
+	for _, words := range []string{"double free or corruption", "free(): ", "malloc(): ", "munmap_chunk(): ", "corrupted size", "corrupted top size"} {
+		if rec.End.Signal == 6 && strings.Contains(said, words) {
+			return text("Le tas a été écrasé avant cela, ou un bloc rendu deux fois : qui a écrit devant ou derrière le sien ? clone() écrit juste sous l'adresse qu'on lui donne pour pile : c'est le sommet qu'il veut.",
+				"The heap had been overwritten before, or a block was freed twice: who wrote in front of his own, or behind it? clone() writes just below the address that it is given for a stack: it wants the top.")
+		}
+	}
+	return spec.Text{}
+}
+
+// crashed is for those whose language does not say where a program was killed.
+func crashed() spec.Text {
+	return text("Un programme tué l'a été à une ligne : avec --sanitize, le compilateur la nomme.",
+		"A program that was killed was killed at a line: with --sanitize the compiler names it.")
+}
+
+// neverBegan is for a program that is gone before it was asked for anything.
+func neverBegan(end evidence.End) spec.Text {
+	if end.Signal != 0 {
+		return text("Votre programme a été tué par %s avant le premier appel : que fait-il à son démarrage (constructeur, init) ?",
+			"Your program was killed by %s before the first call: what does it do at its start (constructor, init)?", signalName(end.Signal))
+	}
+	return text("Votre programme s'est terminé (statut %d) avant le premier appel : que fait-il à son démarrage (constructeur, init) ?",
+		"Your program ended (status %d) before the first call: what does it do at its start (constructor, init)?", end.Exit)
+}
+
 // signalName is a signal as people look it up; see signal(7).
 func signalName(n int) string {
 	names := map[int]string{
@@ -137,6 +174,10 @@ func signalName(n int) string {
 
 func unimplemented(call string) spec.Text {
 	return text("%s n'est pas encore écrit.", "%s is not implemented yet.", call)
+}
+
+func stubbed(call string) spec.Text {
+	return text("%s répond « pas encore écrit » (ENOSYS).", "%s answers \"not implemented\" (ENOSYS).", call)
 }
 
 func panicked(c evidence.Call) spec.Text {

@@ -33,7 +33,10 @@ func Record(sc *spec.Scenario, rec *evidence.Record) Scenario {
 		verdict, reason = standing(sc, rec)
 	}
 	if verdict == Pass && slices.ContainsFunc(s.Expectations, func(e Expectation) bool { return !e.OK }) {
-		verdict = Fail
+		verdict, reason = Fail, stub(rec)
+	}
+	if verdict == Fail && !reason.IsZero() && reason == stub(rec) {
+		s.Expectations = unjudged(sc) // what is not written explains them all
 	}
 	if due := excuses(sc, rec); verdict == Fail && len(due) > 0 {
 		verdict, reason = NotJudged, withheld(due)
@@ -93,7 +96,7 @@ func ending(sc *spec.Scenario, rec *evidence.Record) (Verdict, spec.Text) {
 	case evidence.Broken:
 		return HarnessFault, harness(rec.End.Reason)
 	default:
-		return Fail, broke(sc, rec)
+		return Fail, followed(broke(sc, rec), ruined(rec))
 	}
 	if name := missing(rec); name != "" {
 		return Fail, unimplemented(name)
@@ -131,6 +134,17 @@ func missing(rec *evidence.Record) string {
 		}
 	}
 	return ""
+}
+
+// stub is about the first call that failed as the C skeleton's functions do. The
+// kernel knows this error, too: it explains a failure, and decides nothing.
+func stub(rec *evidence.Record) spec.Text {
+	for _, label := range rec.Order {
+		if c := rec.Calls[label]; c.Failed && c.Errno == "ENOSYS" {
+			return stubbed(c.Name)
+		}
+	}
+	return spec.Text{}
 }
 
 // warmedUp is how often a call is repeated for its growth to be measured: the
@@ -190,7 +204,7 @@ func standing(sc *spec.Scenario, rec *evidence.Record) (Verdict, spec.Text) {
 	run, _ := sc.Resolve(rec.Seed)
 	for _, f := range run.Faults {
 		if fired(rec, f.Effect) <= 0 && !f.Spare {
-			return Fail, neverAsked(f)
+			return Fail, cmp.Or(stub(rec), neverAsked(f))
 		}
 	}
 	return Pass, spec.Text{}

@@ -1,7 +1,6 @@
 package judge
 
 import (
-	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -24,7 +23,11 @@ func Trace(rec *evidence.Record) []string {
 }
 
 func traceLine(e evidence.Event) string {
-	line := fmt.Sprintf("%8.1f ms  pid %d  %s", e.Millis, e.PID, short(cmp.Or(e.Detail, e.Call+"()")))
+	what := e.Detail // which begins with the call, if there is one
+	if !strings.HasPrefix(what, e.Call+"(") {
+		what = e.Call + "(" + what + ")"
+	}
+	line := fmt.Sprintf("%8.1f ms  pid %d  %s", e.Millis, e.PID, short(what))
 	if e.Path != "" {
 		line += " " + short(strings.Join(append([]string{e.Path}, e.Argv[min(1, len(e.Argv)):]...), " "))
 	}

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -130,7 +131,7 @@ func wrap(text string, width int) []string {
 	width = max(width, 10)
 	var lines []string
 	line := ""
-	for word := range strings.SplitSeq(text, " ") {
+	for _, word := range unbroken(text) {
 		if parts := chop(word, width); len(parts) > 1 {
 			if line != "" {
 				lines = append(lines, line)
@@ -148,6 +149,19 @@ func wrap(text string, width int) []string {
 		}
 	}
 	return append(lines, line)
+}
+
+// unbroken are the words of a text, those together that French typography keeps in
+// one line: what stands before a mark, and what is quoted with the quotes.
+func unbroken(text string) (all []string) {
+	for word := range strings.SplitSeq(text, " ") {
+		if n := len(all) - 1; n >= 0 && (strings.HasSuffix(all[n], "«") || strings.HasPrefix(word, "»") || slices.Contains([]string{":", ";", "?", "!"}, word)) {
+			all[n] += " " + word
+			continue
+		}
+		all = append(all, word)
+	}
+	return all
 }
 
 // broken breaks foreign text, of which nothing may be lost: after a blank if there is

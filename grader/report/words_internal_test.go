@@ -51,6 +51,14 @@ func TestBroken(t *testing.T) {
 	}
 }
 
+// TestUnbroken: no line begins with a mark that belongs to the word before it.
+func TestUnbroken(t *testing.T) {
+	got := wrap("la racine est « /work » : oui ?", 14)
+	if want := []string{"la racine est", "« /work » :", "oui ?"}; !slices.Equal(got, want) {
+		t.Errorf("got %q; want %q", got, want)
+	}
+}
+
 func TestWrap(t *testing.T) {
 	for _, text := range []string{"", "one two three four five six", strings.Repeat("界", 40), "é" + strings.Repeat("x", 50) + " y", strings.Repeat("\u0301", 300) + strings.Repeat("é", 99)} {
 		if got := strings.Join(wrap(text, 12), ""); strings.ReplaceAll(got, " ", "") != strings.ReplaceAll(text, " ", "") {

@@ -23,25 +23,26 @@ func isC(files Files) bool {
 	return ok && !slices.ContainsFunc(slices.Collect(maps.Keys(files)), isRootGo)
 }
 
-// isRootC is a file whose content a submission in C may need.
+// isRootC is a C text of the folder itself.
 func isRootC(name string) bool {
 	return !strings.Contains(name, "/") && (strings.HasSuffix(name, ".c") || strings.HasSuffix(name, ".h"))
 }
 
 // loadC chooses the files that are compiled, and judges them: the one C file,
-// and every header beside it.
+// what it includes, and every header beside it.
 func (s *Submission) loadC(files Files) error {
 	var findings []Finding
+	included := includedC(files)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		switch {
-		case name == CFile, isRootC(name) && path.Ext(name) == ".h":
+		case included[name], isRootC(name) && path.Ext(name) == ".h":
 			s.Files[name] = files[name]
 			findings = append(findings, checkC(name, files[name])...)
-		case isRootC(name):
+		case path.Ext(name) == ".c":
 			s.Notices = append(s.Notices, Finding{
 				Rule: "ignored", File: name,
-				FR: "fichier ignoré : seuls " + CFile + " et les en-têtes sont compilés, avec le main du correcteur",
-				EN: "file ignored: only " + CFile + " and the headers are compiled, with the grader's main",
+				FR: "fichier ignoré : seul " + CFile + ", avec ce qu'il inclut, est compilé, avec le main du correcteur",
+				EN: "file ignored: only " + CFile + " and what it includes are compiled, with the grader's main",
 			})
 		}
 	}
@@ -69,7 +70,7 @@ func checkC(name string, text []byte) (findings []Finding) {
 	for _, t := range c17.Tokens(text) {
 		switch {
 		case t.Kind == c17.Directive:
-			if what := forbiddenInclude(t.Text); what != "" {
+			if what := forbiddenInclude(name, t.Text); what != "" {
 				refuse(t, what)
 			}
 		case t.Kind == c17.String && strings.Contains(t.Text, ".incbin"):
@@ -81,9 +82,9 @@ func checkC(name string, text []byte) (findings []Finding) {
 	return findings
 }
 
-// forbiddenInclude names an #include that leaves the folder and the system's
-// headers, or does not say where it leads.
-func forbiddenInclude(line string) string {
+// forbiddenInclude names an #include in file that leaves the folder and the
+// system's headers, or does not say where it leads.
+func forbiddenInclude(file, line string) string {
 	name, rest := c17.CutDirective(line)
 	switch name {
 	case "include":
@@ -97,7 +98,7 @@ func forbiddenInclude(line string) string {
 		return "#include " + rest
 	}
 	target, _, _ := strings.Cut(rest[1:], string(map[byte]rune{'"': '"', '<': '>'}[rest[0]]))
-	if path.IsAbs(target) || slices.Contains(strings.Split(target, "/"), "..") {
+	if leavesC(file, target, rest[0] == '"') {
 		return fmt.Sprintf("#include %c%s%c", rest[0], target, map[byte]rune{'"': '"', '<': '>'}[rest[0]])
 	}
 	return ""

@@ -20,6 +20,13 @@ func TestLanguage(t *testing.T) {
 		built []string
 	}{
 		{"C", map[string]string{"linux_namespaces.c": littleC, "linux_namespaces.h": "", "util.h": "", "test_main.c": "int main;", "c/deep.c": ""}, C17, []string{"linux_namespaces.c", "linux_namespaces.h", "util.h"}},
+		{"C in parts", map[string]string{
+			"linux_namespaces.c": "#include \"src/net.c\"\n#include \"table.inc\"\n#include <src/none.h>\n#include \"src/gone.h\"", "src/net.c": "#include \"../inc/own.h\"\n",
+			"inc/own.h": "#include \"deep/er.def\"", "inc/deep/er.def": "", "inc/other.h": "", "src/none.h": "", "table.inc": "", "src/pid.c": "",
+		}, C17, []string{"inc/deep/er.def", "inc/own.h", "linux_namespaces.c", "src/net.c", "table.inc"}},
+		{"C with a header in parts that it does not include", map[string]string{
+			"linux_namespaces.c": littleC[len("#include \"linux_namespaces.h\"\n"):], "linux_namespaces.h": "#include \"inc/types.h\"\n", "inc/types.h": "",
+		}, C17, []string{"inc/types.h", "linux_namespaces.c", "linux_namespaces.h"}},
 		{"C without its header", map[string]string{"linux_namespaces.c": littleC}, C17, []string{"linux_namespaces.c"}},
 		{"Go with C below", map[string]string{"a.go": goodGo, "c17/linux_namespaces.c": littleC}, Go, []string{"a.go"}},
 		{"Go with C beside", map[string]string{"a.go": goodGo, "linux_namespaces.c": littleC}, Go, []string{"a.go"}},
@@ -65,6 +72,10 @@ func TestCRefused(t *testing.T) {
 		{"??=include \"/dev/zero\"", "1: #include \"/dev/zero\""},
 		{"#inc\\\nlude \"/dev/zero\"", "1: #include \"/dev/zero\""},
 		{"/* a */ #/**/include \"/dev/zero\"", "1: #include \"/dev/zero\""},
+		{"#inc\\\r\nlude \"/dev/zero\"", "1: #include \"/dev/zero\""},
+		{"#include \"a/../../x.h\"", "1: #include \"a/../../x.h\""},
+		{"#include \"arpa/../x.h\"", "1: #include \"arpa/../x.h\""},
+		{"#include <../x.h>", "1: #include <../x.h>"},
 		{"#include_next <stdio.h>", "1: #include_next"},
 		{"__asm__(\".incbin \\\"/etc/passwd\\\"\");", "1: .incbin"},
 		{"// #include \"/dev/zero\"\n/*\n#include \"/dev/zero\"\n*/\nchar *s = \"#include </a>\";", ""},
@@ -75,6 +86,22 @@ func TestCRefused(t *testing.T) {
 		case test.want == "" && err == nil:
 		case test.want == "" || !errors.As(err, &build) || !strings.HasPrefix(build.Findings[0].String(), CFile+":"+test.want):
 			t.Errorf("%q: got %v; want %q", test.text, err, test.want)
+		}
+	}
+}
+
+// TestCPartsRefused: what is included is looked at as what includes it.
+func TestCPartsRefused(t *testing.T) {
+	for part, want := range map[string]string{
+		"#include \"../linux_namespaces.h\"":          "",
+		"#include \"../../linux_namespaces.h\"":       "src/part.c:1: #include \"../../linux_namespaces.h\"",
+		"#include \"../src/../../secret.h\"":          "src/part.c:1: #include \"../src/../../secret.h\"",
+		"\n__asm__(\".incbin \\\"/etc/passwd\\\"\");": "src/part.c:2: .incbin",
+	} {
+		_, err := FromFiles("", Files{CFile: []byte("#include \"src/part.c\"\n"), "src/part.c": []byte(part)})
+		build := (*BuildError)(nil)
+		if refused := errors.As(err, &build); refused != (want != "") || refused && !strings.HasPrefix(build.Findings[0].String(), want) {
+			t.Errorf("%q: got %v; want %q", part, err, want)
 		}
 	}
 }

@@ -28,6 +28,7 @@ func Rules() map[string]string {
 		"file":              "a file that may not be part of a submission",
 		"main":              "a main of its own",
 		"header":            "a header that does not fit the exercise",
+		"feature_macro":     "a name that the C library does not show without _GNU_SOURCE",
 		"link":              "the linker's own words",
 		"timeout":           "the compiler does not come to an end",
 		"ignored":           "notice: something in the folder has no effect",

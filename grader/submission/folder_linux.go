@@ -29,6 +29,7 @@ const (
 type folder struct {
 	given   string // as the user wrote it
 	root    int
+	c       bool // linux_namespaces.c is there: C texts below it may be included
 	files   Files
 	notices []Finding
 	entries int
@@ -43,6 +44,7 @@ func readFolder(dir string) (Files, []Finding, error) {
 	root := os.NewFile(uintptr(fd), dir)
 	defer func() { _ = root.Close() }()
 	f := &folder{given: dir, root: fd, files: Files{}}
+	f.c = unix.Faccessat(fd, CFile, unix.F_OK, unix.AT_SYMLINK_NOFOLLOW) == nil
 	if err := f.walk(root, ""); err != nil {
 		return nil, nil, err
 	}
@@ -60,7 +62,7 @@ func unusableDir(dir string, err error) error {
 	case errors.Is(err, unix.ENOTDIR) && isArchive(dir):
 		e.FR, e.EN, e.Err = "une archive n'est pas un rendu : extrayez-la, et donnez le dossier", "an archive is no submission: unpack it, and give the folder", nil
 	case errors.Is(err, unix.ENOTDIR):
-		e.FR, e.EN, e.Err = "un dossier est attendu, ceci n'en est pas un", "a folder is expected, and this is none", nil
+		e.FR, e.EN, e.Err = "un dossier est attendu, ceci n'en est pas un : donnez celui qui le contient", "a folder is expected, and this is none: give the one that holds it", nil
 	}
 	return e
 }
@@ -144,7 +146,7 @@ func (f *folder) subfolder(dir *os.File, rel, name string) error {
 
 func (f *folder) regular(dir *os.File, rel, name string) error {
 	f.files[rel] = nil
-	if !strings.HasSuffix(name, ".go") && name != "go.mod" && !isRootC(rel) {
+	if !strings.HasSuffix(name, ".go") && name != "go.mod" && !isRootC(rel) && !(f.c && isCText(rel)) {
 		return nil
 	}
 	if strings.ContainsAny(rel, "\\:\"'*?<>|`") {

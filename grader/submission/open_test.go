@@ -67,6 +67,10 @@ func TestUnusable(t *testing.T) {
 		{"C under another name", func(t *testing.T, dir string) {
 			must(t, os.Rename(filepath.Join(dir, "student.go"), filepath.Join(dir, "main.c")))
 		}, "a submission in C is named linux_namespaces.c"},
+		{"C in a folder of its own", func(t *testing.T, dir string) {
+			must(t, os.Mkdir(filepath.Join(dir, "c17"), 0o755))
+			must(t, os.Rename(filepath.Join(dir, "student.go"), filepath.Join(dir, "c17", "linux_namespaces.c")))
+		}, `linux_namespaces.c is in "c17": give that folder`},
 		{"an archive", func(t *testing.T, dir string) {
 			must(t, os.Rename(filepath.Join(dir, "student.go"), filepath.Join(dir, "Student.TAR.gz")))
 		}, `"Student.TAR.gz" is an archive: unpack it`},

@@ -32,8 +32,8 @@ const (
 )
 
 // Files are a submission's files by slash-separated path. Only Go files, go.mod,
-// and C files and headers of the folder itself need content; of others the name
-// counts.
+// and C files and headers of the folder itself need content, and what a submission
+// in C includes; of others the name counts.
 type Files map[string][]byte
 
 // Submission is a folder that has been read and may be built.
@@ -41,7 +41,7 @@ type Submission struct {
 	Name       string   // last element of the import path
 	Language   Language // what it is
 	ImportPath string   // where it stands in the module
-	Files      Files    // what is built: Go files of its package and of those below that it imports; or one C file and its headers
+	Files      Files    // what is built: Go files of its package and of those below that it imports; or one C file and what it includes
 	Notices    []Finding
 	Sanitize   bool // of C: compile it so that it watches itself; set before it is built
 
@@ -132,6 +132,13 @@ func noGoFile(name string, files Files) error {
 		}
 	}
 	for _, file := range slices.Sorted(maps.Keys(files)) {
+		if path.Base(file) == CFile {
+			return &Unusable{
+				Path: name,
+				FR:   fmt.Sprintf("%s se trouve dans %q : donnez ce dossier-là", CFile, path.Dir(file)),
+				EN:   fmt.Sprintf("%s is in %q: give that folder", CFile, path.Dir(file)),
+			}
+		}
 		if isArchive(file) {
 			return &Unusable{
 				Path: name,

@@ -35,8 +35,8 @@
  *
  * Read namespaces(7), pid_namespaces(7), network_namespaces(7),
  * mount_namespaces(7), user_namespaces(7), clone(2), unshare(2), setns(2),
- * capabilities(7). Running unshare, nsenter, ip or docker instead of doing the
- * work earns nothing.
+ * capabilities(7). Running unshare, nsenter, `ip netns add` or docker instead of
+ * doing the work earns nothing.
  */
 #define _GNU_SOURCE
 #include "linux_namespaces.h"

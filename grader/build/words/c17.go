@@ -3,6 +3,7 @@ package words
 import (
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,17 +24,66 @@ func ExplainC(output []byte) (findings []submission.Finding) {
 		line = strings.Map(plain, strings.TrimRight(line, "\n"))
 		f, ok := cFinding(line)
 		if note := strings.Contains(line, " note: "); ok && note {
-			if len(findings) > 0 {
+			if f.Rule != "header" && len(findings) > 0 {
 				last := &findings[len(findings)-1]
 				last.FR, last.EN = last.FR+"\n\t"+f.String(), last.EN+"\n\t"+f.String()
 			}
 			continue
 		}
-		if ok && len(findings) < submission.MaxFindings {
+		again := func(known submission.Finding) bool { return repeats(known, f) }
+		if ok && len(findings) < submission.MaxFindings && !slices.ContainsFunc(findings, again) {
 			findings = append(findings, f)
 		}
 	}
+	return withMacro(withCure(findings))
+}
+
+// unseen is how compilers complain of a name that the C library keeps from those who
+// do not say which library they want.
+var unseen = regexp.MustCompile(`(?:implicit declaration of function|undeclared function|undeclared identifier) '(clone|unshare|setns|pipe2|dprintf|sethostname|setres[ug]id|(?:CLONE|O)_[A-Z]+)'` +
+	`|^'((?:CLONE|O)_[A-Z]+)' undeclared`)
+
+// withMacro says what is behind such a complaint, before all that comes of it.
+func withMacro(findings []submission.Finding) []submission.Finding {
+	for _, f := range findings {
+		if m := unseen.FindStringSubmatch(f.EN); m != nil && f.Rule == "compile" {
+			name := m[1] + m[2]
+			return append([]submission.Finding{{
+				Rule: "feature_macro", File: f.File, Line: f.Line,
+				FR: name + " est inconnu : son en-tête est-il inclus, et #define _GNU_SOURCE se trouve-t-il avant le tout premier #include ? Le SYNOPSIS de sa page de manuel dit les deux",
+				EN: name + " is unknown: is its header included, and does #define _GNU_SOURCE stand before the very first #include? The SYNOPSIS of its manual page says both",
+			}}, findings...)
+		}
+	}
 	return findings
+}
+
+// withCure keeps a few complaints about the header, for one brings others, and says
+// what to do.
+func withCure(findings []submission.Finding) []submission.Finding {
+	const most = 3
+	misfits := 0
+	findings = slices.DeleteFunc(findings, func(f submission.Finding) bool {
+		if f.Rule == "header" {
+			misfits++
+		}
+		return f.Rule == "header" && misfits > most
+	})
+	if misfits > 0 {
+		findings = append(findings, submission.Finding{
+			Rule: "header", File: submission.CHeader,
+			FR: "comparez-le à student/c17/" + submission.CHeader + ", ou n'en rendez pas : celui du correcteur sert alors",
+			EN: "compare it with student/c17/" + submission.CHeader + ", or hand in none: the grader's stands in then",
+		})
+	}
+	return findings
+}
+
+// repeats tells whether two complaints about the header are the same: a type that it
+// lacks is missed in many places, and one is enough.
+func repeats(a, b submission.Finding) bool {
+	said := func(f submission.Finding) string { text, _, _ := strings.Cut(f.EN, " (the grader's "); return text }
+	return a.Rule == "header" && b.Rule == "header" && said(a) == said(b)
 }
 
 func cFinding(line string) (submission.Finding, bool) {
@@ -74,6 +124,11 @@ func linkFinding(m []string) submission.Finding {
 		f.Rule, f.File = "main", submission.CFile
 		f.FR = "le rendu a un main à lui ; le correcteur fournit le sien : mettez le vôtre dans un autre fichier (test_main.c, par exemple)"
 		f.EN = "the submission has a main of its own, and the grader brings one: put yours into another file (test_main.c, for example)"
+		return f
+	}
+	if strings.HasPrefix(m[3], "undefined reference") {
+		f.FR += " : il n'y a que " + submission.CFile + ", ce qu'il inclut, et la bibliothèque C"
+		f.EN += ": there is only " + submission.CFile + ", what it includes, and the C library"
 	}
 	return f
 }

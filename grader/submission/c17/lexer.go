@@ -75,11 +75,17 @@ func (l *lexer) next() {
 	}
 }
 
-// splice passes over a line that goes on in the next.
+// splices end a line that goes on in the next: here, and where editors of another
+// system end lines.
+var splices = []string{"\\\n", "\\\r\n"}
+
+// splice passes over the end of such a line.
 func (l *lexer) splice() bool {
-	if bytes.HasPrefix(l.text[l.at:], []byte("\\\n")) {
-		l.skip(2)
-		return true
+	for _, end := range splices {
+		if bytes.HasPrefix(l.text[l.at:], []byte(end)) {
+			l.skip(len(end))
+			return true
+		}
 	}
 	return false
 }
@@ -100,7 +106,7 @@ func (l *lexer) add(kind Kind, text string, n int) {
 func (l *lexer) lineEnd() int {
 	rest := l.text[l.at:]
 	for i, c := range rest {
-		if c == '\n' && (i == 0 || rest[i-1] != '\\') {
+		if c == '\n' && !bytes.HasSuffix(bytes.TrimSuffix(rest[:i], []byte("\r")), []byte("\\")) {
 			return i
 		}
 	}
@@ -111,7 +117,10 @@ func (l *lexer) lineEnd() int {
 // tokens as well.
 func (l *lexer) directive() {
 	n := l.lineEnd()
-	text := strings.ReplaceAll(string(l.text[l.at:l.at+n]), "\\\n", "")
+	text := string(l.text[l.at : l.at+n])
+	for _, end := range splices {
+		text = strings.ReplaceAll(text, end, "")
+	}
 	for _, hash := range []string{"#", "%:", "??="} {
 		text = strings.TrimPrefix(text, hash)
 	}

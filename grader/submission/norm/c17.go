@@ -122,7 +122,7 @@ func (n *normOfC) execution(texts []c17.Token, line bool) {
 
 func (n *normOfC) command(t c17.Token, word string) {
 	if slices.Contains(waysRound, word) {
-		n.add(t, "way_round", fmt.Sprintf("exécuter %s au lieu de faire le travail ne rapporte rien", word),
-			fmt.Sprintf("executing %s instead of doing the work earns nothing", word))
+		n.add(t, "way_round", fmt.Sprintf("exécuter %s n'est pas faire le travail : l'exercice porte sur les appels système qui sont derrière", word),
+			fmt.Sprintf("executing %s is not doing the work: the exercise is about the system calls behind it", word))
 	}
 }

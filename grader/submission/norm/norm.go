@@ -113,8 +113,8 @@ func (n *normOfGo) execution(program ast.Expr, whole ast.Node) {
 func (n *normOfGo) command(pos token.Pos, word string) {
 	if slices.Contains(waysRound, word) {
 		n.findings = append(n.findings, n.At(pos, "way_round",
-			fmt.Sprintf("exécuter %s au lieu de faire le travail ne rapporte rien", word),
-			fmt.Sprintf("executing %s instead of doing the work earns nothing", word)))
+			fmt.Sprintf("exécuter %s n'est pas faire le travail : l'exercice porte sur les appels système qui sont derrière", word),
+			fmt.Sprintf("executing %s is not doing the work: the exercise is about the system calls behind it", word)))
 	}
 }
 

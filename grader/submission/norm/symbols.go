@@ -3,6 +3,7 @@ package norm
 import (
 	"debug/elf"
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -88,15 +89,25 @@ func inText(symbol string) string {
 
 // locate finds the line of the first call.
 func locate(s *submission.Submission, f *submission.Finding, symbol string) {
-	f.File = submission.CFile
-	tokens := c17.Tokens(s.Files[submission.CFile])
-	for i, t := range tokens {
-		named := t.Kind == c17.Word && (t.Text == inText(symbol) || t.Text == symbol)
-		if named && i+1 < len(tokens) && tokens[i+1].Text == "(" && (i == 0 || !declares(tokens[i-1])) {
-			f.Line = t.Line
+	for _, name := range append([]string{submission.CFile}, slices.Sorted(maps.Keys(s.Files))...) {
+		if f.Line = callIn(s.Files[name], symbol); f.Line > 0 {
+			f.File = name
 			return
 		}
 	}
+	f.File = submission.CFile
+}
+
+// callIn is the line of the first call in a text; 0: none.
+func callIn(text []byte, symbol string) int {
+	tokens := c17.Tokens(text)
+	for i, t := range tokens {
+		named := t.Kind == c17.Word && (t.Text == inText(symbol) || t.Text == symbol)
+		if named && i+1 < len(tokens) && tokens[i+1].Text == "(" && (i == 0 || !declares(tokens[i-1])) {
+			return t.Line
+		}
+	}
+	return 0
 }
 
 // declares tells whether a name after t is declared, and not called.
