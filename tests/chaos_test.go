@@ -213,6 +213,7 @@ func (c *chaos) grade(t *testing.T, d disturbed) (s sheet, code int, said string
 	cmd, victim := c.command(ctx, d.ordinary, c.reference(t, d)), d.victim
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	start := time.Now()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -230,6 +231,9 @@ func (c *chaos) grade(t *testing.T, d disturbed) (s sheet, code int, said string
 		c.tally[victim]++
 	case victim != "":
 		c.tally["missed"]++
+		if d.text == 0 { // the machine may be less busy than it was
+			c.usual[disturbed{language: d.language, ordinary: d.ordinary}] = time.Since(start)
+		}
 	}
 	if ctx.Err() != nil {
 		t.Errorf("%s killed: the grader hangs", victim)
@@ -400,7 +404,8 @@ func (c *chaos) swept(t *testing.T, what string) {
 	groups, _ := filepath.Glob("/sys/fs/cgroup/*/moulinette-*")
 	for _, g := range groups {
 		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(g), "moulinette-"), "-")
-		if n, err := strconv.Atoi(pid); err == nil && c.agents[n] {
+		_, living := os.Stat("/proc/" + pid) // then the number is another agent's now
+		if n, err := strconv.Atoi(pid); err == nil && c.agents[n] && living != nil {
 			t.Errorf("%s: left in the cgroups: %s", what, g)
 		}
 	}
