@@ -11,6 +11,7 @@ import (
 	"io"
 
 	"moulinette/grader/build"
+	"moulinette/grader/evidence"
 	"moulinette/grader/judge"
 	"moulinette/grader/run"
 	"moulinette/grader/sandbox"
@@ -78,12 +79,18 @@ func Collect(ctx context.Context, o Options) (*Kept, error) {
 	host := o.Opener.Host()
 	ids := kept.lacking(judge.Needed(o.Exercise, o.Only), o.Exercise, host)
 	jobs, given := jobsOf(o, driver.Path, ids)
-	results := run.Scenarios(ctx, jobs, run.Options{Opener: o.Opener, Jobs: o.Jobs, Progress: o.Progress})
+	results := run.Scenarios(ctx, jobs, run.Options{Opener: o.Opener, Jobs: o.Jobs, Progress: o.Progress, Hopeless: hungAtStart})
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return nil, context.Cause(ctx)
 	}
 	kept.add(jobs, given, results)
 	return kept, nil
+}
+
+// hungAtStart tells whether a submission never came to be asked anything: an init
+// function or New waits for ever, in each scenario alike, and for as long as its limit is.
+func hungAtStart(rec *evidence.Record) bool {
+	return rec.End.Outcome == evidence.Hung && rec.End.Step == "start"
 }
 
 // jobsOf makes a job of each scenario, and returns the values given to each.

@@ -25,13 +25,13 @@ type Job struct {
 type Result struct {
 	Record *evidence.Record // set unless Err is; never one with outcome Broken
 	Err    error            // harness fault; also for jobs that were cancelled
-	Tries  int              // 0 if it was never begun, 2 after what may have been a harness fault
+	Tries  int              // 0 if it was not run, 2 after what may have been a harness fault
 	Before error            // why it was tried a second time
 }
 
 // Progress is told about each job as it ends, from several goroutines.
 type Progress interface {
-	// Done is called once for each job that was begun; i is its index.
+	// Done is called once for each job that has come to an end; i is its index.
 	Done(i int, r Result)
 }
 
@@ -43,16 +43,25 @@ type Options struct {
 	// Overlap lets others begin beside a job that seems to wait for its limit:
 	// for many jobs of which some are known to hang.
 	Overlap bool
+	// Hopeless tells of a record that any other scenario of its driver would end like
+	// that, whatever it asks. After a few such, and none that is not, the others
+	// get the same without being run. May be nil.
+	Hopeless func(*evidence.Record) bool
 }
 
 // Scenarios runs every job and returns the results in the order of the jobs. A
 // harness fault is tried once more in a fresh sandbox, and so is a driver that
-// was killed, by whomever; what the submission surely did is never tried again. When ctx ends, what is under way is killed and the
-// remaining results carry the context's cause as their fault.
+// was killed, by whomever; what the submission surely did is never tried again.
+// When ctx ends, what is under way is killed and the remaining results carry the
+// context's cause as their fault.
 func Scenarios(ctx context.Context, jobs []Job, o Options) []Result {
 	results := make([]Result, len(jobs))
+	h := &hope{hopeless: o.Hopeless}
 	do := func(w *worker, i int) {
-		results[i] = w.do(ctx, jobs[i])
+		if results[i].Record = h.lost(jobs[i]); results[i].Record == nil {
+			results[i] = w.do(ctx, jobs[i])
+			h.learn(jobs[i], results[i])
+		}
 		if o.Progress != nil {
 			o.Progress.Done(i, results[i])
 		}
@@ -63,7 +72,7 @@ func Scenarios(ctx context.Context, jobs []Job, o Options) []Result {
 		inStep(ctx, o, len(jobs), do)
 	}
 	for i := range results {
-		if results[i].Tries == 0 {
+		if results[i].Err == nil && results[i].Record == nil {
 			results[i].Err = fmt.Errorf("run %s: %w", jobs[i].Scenario.ID, context.Cause(ctx))
 		}
 	}
