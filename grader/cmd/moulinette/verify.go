@@ -102,6 +102,7 @@ func (a *app) verify(ctx context.Context, f verifyFlags) error {
 	progress := a.verifyProgress()
 	o.Progress = progress
 	debug.SetGCPercent(400) // records by the thousand come and go
+	debug.SetMemoryLimit(3 << 29)
 	result, err := verify.Verify(ctx, *o)
 	progress.end()
 	if _, wrong := errors.AsType[verify.Unusable](err); wrong {
