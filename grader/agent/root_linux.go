@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,12 +23,13 @@ const mapsWritten = "written"
 
 // BecomeRoot makes an agent that was started in a user namespace of its own (by
 // an ordinary user) root of it, once its maps are written: it executes itself
-// again as root. For real root it does nothing. how is the value of [MapsPending].
+// again as root. For real root it does nothing. how is the value of [MapsPending] in its
+// environment.
 //
 // The ids are those of this thread alone until then. To change them for all, Go
 // sends each thread a real-time signal, and waits for ever where another program of
 // the user has filled its queue (RLIMIT_SIGPENDING is the user's, not the process's).
-func BecomeRoot(how string) error {
+func BecomeRoot(how string, environ []string) error {
 	switch how {
 	case "":
 		return nil
@@ -54,8 +57,7 @@ func BecomeRoot(how string) error {
 	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, 0, 0, 0); errno != 0 {
 		return fmt.Errorf("agent: setresuid: %w", errno)
 	}
-	if err := os.Setenv(MapsPending, mapsWritten); err != nil {
-		return err
-	}
-	return fmt.Errorf("agent: execute itself: %w", unix.Exec("/proc/self/exe", os.Args, os.Environ()))
+	environ = slices.DeleteFunc(slices.Clone(environ), func(v string) bool { return strings.HasPrefix(v, MapsPending+"=") })
+	environ = append(environ, MapsPending+"="+mapsWritten)
+	return fmt.Errorf("agent: execute itself: %w", unix.Exec("/proc/self/exe", os.Args, environ))
 }

@@ -146,7 +146,7 @@ func (f *folder) subfolder(dir *os.File, rel, name string) error {
 
 func (f *folder) regular(dir *os.File, rel, name string) error {
 	f.files[rel] = nil
-	if !strings.HasSuffix(name, ".go") && name != "go.mod" && !isRootC(rel) && !(f.c && isCText(rel)) {
+	if !strings.HasSuffix(name, ".go") && name != "go.mod" && !isRootC(rel) && (!f.c || !isCText(rel)) {
 		return nil
 	}
 	if strings.ContainsAny(rel, "\\:\"'*?<>|`") {

@@ -64,7 +64,7 @@ func keepDescriptors() {
 
 // serve talks to the grader on the connection it has handed over.
 func serve() error {
-	if err := agent.BecomeRoot(os.Getenv(agent.MapsPending)); err != nil {
+	if err := agent.BecomeRoot(os.Getenv(agent.MapsPending), os.Environ()); err != nil {
 		return err
 	}
 	keepDescriptors()
