@@ -40,15 +40,23 @@ func (t *Template) startNursery() error {
 	return err
 }
 
-// setShares bounds what the boxes of an agent may take of what a user has in all. The
-// kernel counts it for the creator of a user namespace, too, who is us, by the limits
-// that the creator had (ucounts, Linux 5.14): a process sets its own at most.
+// setShares bounds what the boxes of an ordinary user's agent may take together, whoever
+// in them it belongs to. The kernel counts it for the creator of a user namespace, too,
+// who is us, by the limits that the creator had (ucounts, Linux 5.14). Root's boxes all
+// have the same creator, and a group each.
 func (m Mode) setShares(p *puppet.Program) {
-	limit(p, unix.RLIMIT_SIGPENDING, 4<<10)
-	limit(p, unix.RLIMIT_MSGQUEUE, 256<<10)
-	if m == Single || m == Subordinate { // others have a group, and root has more processes than these
-		limit(p, unix.RLIMIT_NPROC, 2<<10)
+	if m != Single && m != Subordinate {
+		return
 	}
+	limit(p, unix.RLIMIT_SIGPENDING, 16<<10)
+	limit(p, unix.RLIMIT_NPROC, 2<<10)
+}
+
+// setShare bounds what a user in a box may take of what its creator has for all boxes:
+// where no signal can be queued any more Go changes no ids, and waits for ever.
+func setShare(p *puppet.Program) {
+	limit(p, unix.RLIMIT_SIGPENDING, 1<<10)
+	limit(p, unix.RLIMIT_MSGQUEUE, 128<<10)
 }
 
 // boundUser leaves some of what the kernel counts of a user alone to other programs of
@@ -160,6 +168,7 @@ func (b *Box) clearUp() error {
 func (b *Box) setUp() *puppet.Program {
 	p := puppet.NewProgram()
 	b.becomeRoot(p)
+	setShare(p)
 	// As all children will: the group is the root of the tree that they see.
 	p.Call("cgroup namespace", unix.SYS_UNSHARE, unix.CLONE_NEWCGROUP)
 	p.Call("hostname", unix.SYS_SETHOSTNAME, "seahaven", len("seahaven"))
