@@ -94,4 +94,4 @@ type Options struct {
 
 // openTimeout bounds each exchange with our own processes in the box. It only
 // guards against a hang of ours; nothing of the submission runs before.
-const openTimeout = time.Minute
+const openTimeout = 20 * time.Second

@@ -170,7 +170,7 @@ func TestDeafSandboxDoesNotHoldTheRun(t *testing.T) {
 		if r.Err == nil || r.Tries != 2 {
 			t.Errorf("got %+v; want a harness fault after 2 tries", r)
 		}
-		if took := time.Since(start); took > 15*time.Minute {
+		if took := time.Since(start); took > 12*time.Minute {
 			t.Errorf("took %v", took)
 		}
 	})

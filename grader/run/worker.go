@@ -16,7 +16,7 @@ import (
 // does not: they are wide, so that a slow host does not meet them.
 const (
 	backstopFactor = scenario.Patience // times the scenario's own limit
-	backstopExtra  = 150 * time.Second // for making and clearing the place
+	backstopExtra  = 90 * time.Second  // for making and clearing the place
 	grace          = 10 * time.Second  // from cancelling, and from closing, to giving up
 )
 

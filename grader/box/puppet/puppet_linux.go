@@ -202,7 +202,7 @@ func descriptors(files []*os.File) (fds []int) {
 }
 
 // patience only guards against a hang of ours.
-const patience = time.Minute
+const patience = 20 * time.Second
 
 // answer waits until the puppet has played.
 func (p *Puppet) answer(program *Program) (int, error) {

@@ -93,7 +93,7 @@ type Sandbox struct {
 
 // startTimeout bounds the start of an agent; nothing of the submission runs
 // before it is over.
-const startTimeout = 90 * time.Second
+const startTimeout = 30 * time.Second
 
 func (o *Opener) open(ctx context.Context, driver string) (*Sandbox, error) {
 	p, conn, err := o.start()
@@ -122,7 +122,7 @@ func (o *Opener) open(ctx context.Context, driver string) (*Sandbox, error) {
 
 // margin is what an agent may take beyond a scenario's own limits, to open the
 // box and to make it go away.
-const margin = 2 * time.Minute
+const margin = 60 * time.Second
 
 // Run runs one scenario in a fresh box.
 func (s *Sandbox) Run(ctx context.Context, sc scenario.Scenario) (*evidence.Record, error) {
