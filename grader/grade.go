@@ -27,7 +27,7 @@ type Options struct {
 	Builder    *build.Builder
 	Opener     sandbox.Opener
 	Seed       uint64       // of the values that scenarios draw
-	Jobs       int          // sandboxes side by side; 0 means one for each CPU
+	Jobs       int          // sandboxes side by side; 0 means as many as keep the machine busy
 	Progress   run.Progress // may be nil
 	Keep       io.Writer    // gets the kept grading as JSON; may be nil
 }

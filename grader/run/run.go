@@ -6,7 +6,6 @@ package run
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"sync"
 
 	"moulinette/grader/evidence"
@@ -38,11 +37,8 @@ type Progress interface {
 // Options say where and how wide to run.
 type Options struct {
 	Opener   sandbox.Opener
-	Jobs     int      // sandboxes side by side; 0 means one for each CPU
+	Jobs     int      // sandboxes side by side; 0 means as many as the opener says
 	Progress Progress // may be nil
-	// Overlap lets others begin beside a job that seems to wait for its limit:
-	// for many jobs of which some are known to hang.
-	Overlap bool
 	// Hopeless tells of a record that any other scenario of its driver would end like
 	// that, whatever it asks. After a few such, and none that is not, the others
 	// get the same without being run. May be nil.
@@ -66,11 +62,7 @@ func Scenarios(ctx context.Context, jobs []Job, o Options) []Result {
 			o.Progress.Done(i, results[i])
 		}
 	}
-	if o.Overlap {
-		paced(o, len(jobs), func() bool { return ctx.Err() == nil }, do)
-	} else {
-		inStep(ctx, o, len(jobs), do)
-	}
+	inStep(ctx, o, len(jobs), do)
 	for i := range results {
 		if results[i].Err == nil && results[i].Record == nil {
 			results[i].Err = fmt.Errorf("run %s: %w", jobs[i].Scenario.ID, context.Cause(ctx))
@@ -83,7 +75,7 @@ func Scenarios(ctx context.Context, jobs []Job, o Options) []Result {
 func inStep(ctx context.Context, o Options, n int, do func(w *worker, i int)) {
 	next := make(chan int)
 	var workers sync.WaitGroup
-	for slot := range width(o.Jobs, n) {
+	for slot := range min(o.width(), n) {
 		workers.Go(func() {
 			w := &worker{opener: o.Opener, slot: slot}
 			defer w.close()
@@ -111,9 +103,9 @@ func feed(ctx context.Context, next chan<- int, n int) {
 	}
 }
 
-func width(asked, jobs int) int {
-	if asked <= 0 {
-		asked = runtime.NumCPU()
+func (o Options) width() int {
+	if o.Jobs > 0 {
+		return o.Jobs
 	}
-	return min(asked, jobs)
+	return o.Opener.Width()
 }

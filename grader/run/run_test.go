@@ -147,6 +147,7 @@ func TestLostSandboxIsGivenUp(t *testing.T) {
 type deaf struct{ released chan struct{} }
 
 func (d deaf) Host() evidence.Host { return evidence.Host{} }
+func (d deaf) Width() int          { return 1 }
 func (d deaf) Open(context.Context, string, int) (sandbox.Sandbox, error) {
 	return d, nil
 }

@@ -28,4 +28,6 @@ type Opener interface {
 	Open(ctx context.Context, driver string, slot int) (Sandbox, error)
 	// Host tells what this kind of sandbox can do here.
 	Host() evidence.Host
+	// Width is how many sandboxes of this kind keep this machine busy.
+	Width() int
 }

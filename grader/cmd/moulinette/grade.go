@@ -53,7 +53,7 @@ func (a *app) gradeCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&f.spec, "spec", defaultSpec, "exercise: a name (see spec list) or a YAML `file`")
 	flags.StringArrayVar(&f.only, "only", nil, "only this row or scenario (repeatable)")
-	flags.IntVar(&f.jobs, "jobs", 0, "scenarios side by side (default one for each CPU)")
+	flags.IntVar(&f.jobs, "jobs", 0, "scenarios side by side (default as many as keep the machine busy)")
 	flags.DurationVar(&f.timeout, "timeout", 15*time.Minute, "limit on the whole grading")
 	flags.Uint64Var(&f.seed, "seed", 0, "seed of the random values (default random)")
 	f.isolation.flags(flags)

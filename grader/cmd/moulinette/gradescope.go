@@ -43,7 +43,7 @@ The exit code is 0 as soon as results.json says what happened.`,
 	flags.StringVar(&f.grade.spec, "spec", defaultSpec, "exercise: a name (see spec list) or a YAML `file`")
 	flags.StringArrayVar(&f.grade.only, "only", nil, "only this row or scenario (repeatable); the assignment is worth the points of its rows")
 	f.grade.isolation.flags(flags)
-	flags.IntVar(&f.grade.jobs, "jobs", 0, "scenarios side by side (default one for each CPU)")
+	flags.IntVar(&f.grade.jobs, "jobs", 0, "scenarios side by side (default as many as keep the machine busy)")
 	flags.DurationVar(&f.grade.timeout, "timeout", 9*time.Minute, "limit on the grading; below Gradescope's own, after which nobody reads results.json")
 	return cmd
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/spf13/pflag"
 	"github.com/vbauerster/mpb/v8"
@@ -61,22 +63,38 @@ func (a *app) handTables(r *verify.Result, t tables) error {
 type steps struct {
 	app *app
 	*progress
+
+	mu        sync.Mutex // of total and the bar
+	total     int64
+	done, all atomic.Int64
 }
 
-func (a *app) verifyProgress() *steps { return &steps{a, &progress{}} }
+func (a *app) verifyProgress() *steps { return &steps{app: a, progress: &progress{}} }
 
-// Running begins a bar; one that was there before is complete.
-func (s *steps) Running(scenarios, done, all int) {
-	s.end()
-	s.progress = &progress{}
-	width, ok := terminal(s.app.stderr)
-	if !ok || s.app.env("TERM") == "dumb" || scenarios == 0 {
-		return
+// Running begins the bar, or tells it of more or less than it knew of.
+func (s *steps) Running(more, done, all int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.total += int64(more)
+	s.done.Store(int64(done))
+	s.all.Store(int64(all))
+	if s.bar == nil {
+		width, ok := terminal(s.app.stderr)
+		if !ok || s.app.env("TERM") == "dumb" {
+			return
+		}
+		s.bars = mpb.New(mpb.WithOutput(s.app.stderr), mpb.WithWidth(min(max(width-32, 10), 60)))
+		s.bar = s.bars.AddBar(0, mpb.BarRemoveOnComplete(),
+			mpb.PrependDecorators(decor.Any(s.judged), decor.CountersNoUnit("%d/%d ")),
+			mpb.AppendDecorators(decor.Elapsed(decor.ET_STYLE_GO), decor.Name(" → "), decor.AverageETA(decor.ET_STYLE_GO)))
 	}
-	s.bars = mpb.New(mpb.WithOutput(s.app.stderr), mpb.WithWidth(min(max(width-32, 10), 60)))
-	s.bar = s.bars.AddBar(int64(scenarios), mpb.BarRemoveOnComplete(),
-		mpb.PrependDecorators(decor.Name(fmt.Sprintf("[%d/%d] ", done, all)), decor.CountersNoUnit("%d/%d ")),
-		mpb.AppendDecorators(decor.Elapsed(decor.ET_STYLE_GO), decor.Name(" → "), decor.AverageETA(decor.ET_STYLE_GO)))
+	s.bar.SetTotal(s.total, false)
+}
+
+// judged tells how many solutions are. The bar calls it, so it must not wait for
+// one who tells the bar something.
+func (s *steps) judged(decor.Statistics) string {
+	return fmt.Sprintf("[%d/%d] ", s.done.Load(), s.all.Load())
 }
 
 // Done counts a scenario.

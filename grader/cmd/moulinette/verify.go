@@ -63,7 +63,7 @@ mutants; 3 fault of the harness or the host, or it cannot be judged here.`,
 	flags.StringVar(&f.mutants, "mutants", "mutants", "folder of the mutants")
 	flags.StringVar(&f.alternatives, "alternatives", "", "folder of the accepted alternatives (default alternatives in that of the reference)")
 	flags.StringVar(&f.student, "student", "student", "folder of the skeleton; empty: none")
-	flags.IntVar(&f.jobs, "jobs", 0, "scenarios side by side (default one for each CPU)")
+	flags.IntVar(&f.jobs, "jobs", 0, "scenarios side by side (default as many as keep the machine busy)")
 	flags.DurationVar(&f.timeout, "timeout", 30*time.Minute, "limit on the whole verification")
 	flags.Uint64Var(&f.seed, "seed", f.seed, "seed of the random values")
 	f.isolation.flags(flags)

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"moulinette/grader"
+	"moulinette/grader/evidence"
 	"moulinette/grader/judge"
 	"moulinette/grader/mutate"
 	"moulinette/grader/submission"
@@ -36,44 +38,83 @@ type turn struct {
 	scenario *shared
 }
 
-// accompany tries solutions in companies.
-func (v *verification) accompany(ctx context.Context, all []*Solution) error {
-	if v.Matrix != Rows {
-		return nil
+// accompany puts solutions into companies, and tells what these are to be tried in:
+// each part goes into one sandbox. It plans what is left for each alone.
+func (v *verification) accompany(all []*Solution) [][]turn {
+	side(all, func(_ int, s *Solution) {
+		v.difference(s)
+		s.planned = len(those(v.scenarios, s.differsIn))
+	})
+	var turns []turn
+	if v.Matrix == Rows {
+		turns = v.turns(all)
 	}
-	return v.take(ctx, v.turns(all))
+	for _, t := range turns {
+		for _, s := range t.members {
+			s.planned--
+		}
+	}
+	v.expect(len(turns))
+	for _, s := range all {
+		v.expect(s.planned)
+	}
+	return parts(turns)
 }
 
-// take runs turns, and acquits who passes.
-func (v *verification) take(ctx context.Context, turns []turn) error {
-	for part := range slices.Chunk(turns, max(1, len(v.scenarios))) {
-		cells := make([]cell, len(part))
-		for i, t := range part {
-			noting, err := t.noting(t.scenario)
-			if err != nil {
-				return err
-			}
-			cells[i] = cell{t.copy, noting}
+// parts gathers turns of the same driver.
+func parts(turns []turn) (parts [][]turn) {
+	slices.SortStableFunc(turns, func(a, b turn) int { return cmp.Compare(a.copy.driver, b.copy.driver) })
+	for _, t := range turns {
+		last := len(parts) - 1
+		if last < 0 || len(parts[last]) == stint || parts[last][0].copy.driver != t.copy.driver {
+			parts, last = append(parts, nil), last+1
 		}
-		if err := v.fetch(ctx, cells); err != nil {
+		parts[last] = append(parts[last], t)
+		for _, s := range t.members {
+			s.company.Add(1)
+		}
+	}
+	return parts
+}
+
+// take runs turns, and acquits who passes. After a fault it does nothing.
+func (v *verification) take(ctx context.Context, turns []turn) error {
+	defer func() {
+		for _, t := range turns {
+			for _, s := range t.members {
+				s.company.Done()
+			}
+		}
+	}()
+	if v.faulty() {
+		return nil
+	}
+	cells := make([]cell, len(turns))
+	for i, t := range turns {
+		noting, err := t.noting(t.scenario)
+		if err != nil {
 			return err
 		}
-		for _, t := range part {
-			v.acquit(t)
-		}
-		for _, t := range part {
-			delete(v.records, t.copy)
-		}
+		cells[i] = cell{t.copy, noting}
+	}
+	records, err := v.fetch(ctx, cells)
+	if err != nil {
+		return err
+	}
+	for i, t := range turns {
+		v.acquit(t, records[i])
 	}
 	return nil
 }
 
 // acquit notes which members of a company are known to pass.
-func (v *verification) acquit(t turn) {
-	took := t.notes(t.scenario, v.records[t.copy][t.scenario.ID])
+func (v *verification) acquit(t turn, rec *evidence.Record) {
+	took := t.notes(t.scenario, rec)
 	for _, s := range t.members {
 		if took != nil && v.tookPart(t, s, took) {
+			v.mu.Lock()
 			s.acquitted[t.scenario.ID] = true
+			v.mu.Unlock()
 		}
 	}
 }
@@ -82,12 +123,12 @@ func (v *verification) acquit(t turn) {
 // to, was executed.
 func (v *verification) tookPart(t turn, s *Solution, took *notes) bool {
 	reference := v.sights[s.base]
-	theirs := s.graph.Difference(s.base.graph).Pieces
-	for _, p := range s.base.graph.Difference(s.graph).Pieces {
+	c := s.change()
+	for _, p := range c.before.Pieces {
 		if !reference.executed(reference.seen[t.scenario.ID], "", p) {
 			continue
 		}
-		if !slices.ContainsFunc(theirs, func(q mutate.Piece) bool { return q.Name == p.Name && t.executed(took, s.ID, q) }) {
+		if !slices.ContainsFunc(c.after.Pieces, func(q mutate.Piece) bool { return q.Name == p.Name && t.executed(took, s.ID, q) }) {
 			return false
 		}
 	}
@@ -96,13 +137,13 @@ func (v *verification) tookPart(t turn, s *Solution, took *notes) bool {
 
 // turns puts solutions together, for each scenario those that should pass it.
 func (v *verification) turns(all []*Solution) (turns []turn) {
-	should, differs := map[*Solution]map[string]bool{}, map[*Solution]func(*shared) bool{}
+	should := map[*Solution]map[string]bool{}
 	var blended []*Solution
 	for _, s := range all {
-		if !s.edits() || s.driver == "" {
+		if !s.edits() {
 			continue
 		}
-		s.acquitted, should[s], differs[s] = map[string]bool{}, v.passes(s), v.differs(s)
+		s.acquitted, should[s] = map[string]bool{}, v.passes(s)
 		if v.blended.has(s) {
 			blended = append(blended, s)
 		}
@@ -112,7 +153,7 @@ func (v *verification) turns(all []*Solution) (turns []turn) {
 			continue
 		}
 		shows := func(s *Solution) bool {
-			return should[s][sc.ID] && v.sights[s.base].knows(sc) && differs[s](sc)
+			return should[s][sc.ID] && v.sights[s.base].knows(sc) && s.differsIn(sc)
 		}
 		for _, c := range slices.Concat(v.blended.companies(those(blended, shows)), v.choirs) {
 			about := those(c.members, shows)
@@ -141,7 +182,12 @@ func (v *verification) chorus(ctx context.Context, cells []cell) (left []cell, e
 			}
 		}
 	}
-	if err := v.take(ctx, turns); err != nil {
+	v.expect(len(turns))
+	var all []func() error
+	for _, part := range parts(turns) {
+		all = append(all, func() error { return v.take(ctx, part) })
+	}
+	if err := together(all); err != nil {
 		return nil, err
 	}
 	for _, c := range cells {
@@ -158,7 +204,7 @@ func (v *verification) chorus(ctx context.Context, cells []cell) (left []cell, e
 
 func (s *sight) knows(sc *shared) bool { return s != nil && s.seen[sc.ID] != nil }
 
-func those(all []*Solution, ok func(*Solution) bool) (left []*Solution) {
+func those[T any](all []T, ok func(T) bool) (left []T) {
 	for _, s := range all {
 		if ok(s) {
 			left = append(left, s)
@@ -232,11 +278,11 @@ func (s *Solution) loses() string {
 
 // apartFrom tells whether two solutions change functions alone, and not the same.
 func (s *Solution) apartFrom(other *Solution) bool {
-	changed, ok := s.base.graph.Changed(s.graph)
-	if !ok || len(s.base.graph.Difference(s.graph).Names) > 0 || len(s.base.graph.Difference(other.graph).Names) > 0 {
+	c := s.change()
+	if !c.known || len(c.before.Names) > 0 || len(other.change().before.Names) > 0 {
 		return false
 	}
-	for name := range changed {
+	for name := range c.names {
 		if !s.base.graph.Same(other.graph, name) {
 			return false
 		}
@@ -257,8 +303,7 @@ func (v *verification) sing(members []*Solution) *company {
 	files = mutate.In(submission.C17, files)
 	graph := mutate.NewGraph(files)
 	for _, s := range members {
-		changed, _ := s.base.graph.Changed(s.graph)
-		for name := range changed {
+		for name := range s.change().names {
 			if !graph.Same(s.graph, name) {
 				return nil
 			}

@@ -67,48 +67,51 @@ func (n *noted) executed(took *notes, id string, p mutate.Piece) bool {
 	return !ok || n.cover.Reaches(took.files, []mutate.Piece{placed})
 }
 
-// explore runs every scenario on the references as they are noted.
-func (v *verification) explore(ctx context.Context) error {
-	if v.Matrix == All {
-		return nil
-	}
-	for _, s := range v.sights {
-		cells := make([]cell, len(v.scenarios))
-		for i, sc := range v.scenarios {
-			noting, err := s.noting(sc)
-			if err != nil {
-				return err
-			}
-			cells[i] = cell{s.copy, noting}
-		}
-		if err := v.fetch(ctx, cells); err != nil {
+// explore runs every scenario on a reference as it is noted.
+func (v *verification) explore(ctx context.Context, s *sight) error {
+	cells := make([]cell, len(v.scenarios))
+	for i, sc := range v.scenarios {
+		noting, err := s.noting(sc)
+		if err != nil {
 			return err
 		}
-		for _, sc := range v.scenarios {
-			if took := s.notes(sc, v.records[s.copy][sc.ID]); took != nil {
-				s.seen[sc.ID] = took
-			}
+		cells[i] = cell{s.copy, noting}
+	}
+	v.expect(len(cells))
+	records, err := v.fetch(ctx, cells)
+	if err != nil {
+		return err
+	}
+	for i, sc := range v.scenarios {
+		if took := s.notes(sc, records[i]); took != nil {
+			s.seen[sc.ID] = took
 		}
-		delete(v.records, s.copy)
 	}
 	return nil
 }
 
-// fetch fills the records of cells that are nobody's of the matrix: those kept,
+// fetch answers the records of cells that are nobody's of the matrix: those kept,
 // and the others by running them.
-func (v *verification) fetch(ctx context.Context, cells []cell) error {
-	for _, c := range cells {
-		if v.records[c.solution] == nil {
-			v.records[c.solution] = map[string]*evidence.Record{}
+func (v *verification) fetch(ctx context.Context, cells []cell) ([]*evidence.Record, error) {
+	records := make([]*evidence.Record, len(cells))
+	var missing []cell
+	var at []int
+	for i, c := range cells {
+		if records[i] = v.kept.find(c.solution.key, c.scenario.text); records[i] == nil {
+			missing, at = append(missing, c), append(at, i)
+		} else {
+			records[i].Given = c.scenario.given
 		}
 	}
-	return v.run(ctx, slices.DeleteFunc(slices.Clone(cells), func(c cell) bool {
-		known := v.known(c.solution, c.scenario)
-		if known {
-			v.result.Reused++
-		}
-		return known
-	}))
+	v.mu.Lock()
+	v.result.Reused += len(cells) - len(missing)
+	v.mu.Unlock()
+	v.expect(len(missing) - len(cells))
+	seen, err := v.see(ctx, missing)
+	for i, rec := range seen {
+		records[at[i]] = rec
+	}
+	return records, err
 }
 
 // comesTo tells whether a scenario comes to one of the pieces of the reference;

@@ -163,15 +163,16 @@ func inTurn(cells []cell) []cell {
 // complete runs scenarios that had been left out.
 func (v *verification) complete(ctx context.Context, cells []cell) error {
 	for _, c := range cells {
-		if v.records[c.solution] == nil {
-			v.records[c.solution] = map[string]*evidence.Record{}
+		if c.solution.records == nil {
+			c.solution.records = map[string]*evidence.Record{}
 		}
 	}
+	v.expect(len(cells))
 	if err := v.run(ctx, cells); err != nil {
 		return err
 	}
 	for _, c := range cells {
-		seen, rec := c.solution.Cells[c.scenario.ID], v.records[c.solution][c.scenario.ID]
+		seen, rec := c.solution.Cells[c.scenario.ID], c.solution.records[c.scenario.ID]
 		if rec != nil {
 			seen.Hung, seen.Millis = rec.End.Outcome == evidence.Hung, rec.Millis
 		}

@@ -100,39 +100,33 @@ type cell struct {
 	scenario *shared
 }
 
-// runAll fills the records of a group of solutions. Where only the rows are
-// asked for, what a mutant names is run first, and of the rest what can still
-// change a row.
-func (v *verification) runAll(ctx context.Context, group []*Solution) error {
-	planned := make([][]cell, len(group))
-	for _, s := range group {
-		v.records[s] = map[string]*evidence.Record{}
-	}
-	side(group, func(i int, s *Solution) { planned[i] = v.cells(s) })
+// runAll fills a solution's records. Where only the rows are asked for, what a
+// mutant names is run first, and of the rest what can still change a row.
+func (v *verification) runAll(ctx context.Context, s *Solution) error {
+	s.records = map[string]*evidence.Record{}
 	var first, later []cell
-	for _, c := range slices.Concat(planned...) {
+	for _, c := range v.cells(s) {
 		if v.Matrix != Rows || v.decides(c) {
 			first = append(first, c)
 		} else {
 			later = append(later, c)
 		}
 	}
+	v.expect(len(first) + len(later) - s.planned)
 	if err := v.run(ctx, first); err != nil || len(later) == 0 {
 		return err
 	}
-	open := map[*Solution]map[string]bool{}
-	return v.run(ctx, slices.DeleteFunc(later, func(c cell) bool {
-		if open[c.solution] == nil {
-			open[c.solution] = v.undecided(c.solution)
-		}
-		needed := open[c.solution][c.scenario.ID]
-		if !needed {
-			seen := c.solution.Cells[c.scenario.ID]
+	open := v.undecided(s)
+	needed := slices.DeleteFunc(slices.Clone(later), func(c cell) bool {
+		if !open[c.scenario.ID] {
+			seen := s.Cells[c.scenario.ID]
 			seen.Skipped = true
-			c.solution.Cells[c.scenario.ID] = seen
+			s.Cells[c.scenario.ID] = seen
 		}
-		return !needed
-	}))
+		return !open[c.scenario.ID]
+	})
+	v.expect(len(needed) - len(later))
+	return v.run(ctx, needed)
 }
 
 // decides tells whether a row may be decided by this scenario alone: of a mutant
@@ -153,10 +147,13 @@ func (v *verification) decides(c cell) bool {
 }
 
 // side does something to each of many, as many side by side as there are CPUs.
-func side[T any](all []T, do func(i int, of T)) {
+func side[T any](all []T, do func(i int, of T)) { abreast(runtime.NumCPU(), all, do) }
+
+// abreast does something to each of many, so many side by side.
+func abreast[T any](width int, all []T, do func(i int, of T)) {
 	next := make(chan int)
 	var workers sync.WaitGroup
-	for range min(runtime.NumCPU(), len(all)) {
+	for range min(width, len(all)) {
 		workers.Go(func() {
 			for i := range next {
 				do(i, all[i])
@@ -170,27 +167,56 @@ func side[T any](all []T, do func(i int, of T)) {
 	workers.Wait()
 }
 
-// run runs cells.
+// stint is how many scenarios are run in one sandbox at most, where others could
+// run them as well.
+const stint = 12
+
+// run fills the records of cells.
 func (v *verification) run(ctx context.Context, cells []cell) error {
-	jobs := make([]run.Job, len(cells))
-	for i, c := range cells {
-		jobs[i] = run.Job{Driver: c.solution.driver, Scenario: c.scenario.Scenario}
-		jobs[i].Scenario.Variant = c.solution.variant
+	records, err := v.see(ctx, cells)
+	for i, rec := range records {
+		if rec != nil {
+			cells[i].solution.records[cells[i].scenario.ID] = rec
+		}
 	}
-	options := run.Options{Opener: v.Opener, Jobs: v.Jobs, Overlap: true}
-	if v.Progress != nil {
-		v.Progress.Running(len(jobs), v.done, len(v.result.Solutions))
-		options.Progress = v.Progress
+	return err
+}
+
+// see runs cells, neighbours of the same driver in the same sandbox, and answers
+// their records; nil stands for a fault.
+func (v *verification) see(ctx context.Context, cells []cell) ([]*evidence.Record, error) {
+	records := make([]*evidence.Record, len(cells))
+	var stints sync.WaitGroup
+	for at := 0; at < len(cells); {
+		begin, driver := at, cells[at].solution.driver
+		var jobs []run.Job
+		for ; at < len(cells) && at-begin < stint && cells[at].solution.driver == driver; at++ {
+			job := run.Job{Driver: driver, Scenario: cells[at].scenario.Scenario}
+			job.Scenario.Variant = cells[at].solution.variant
+			jobs = append(jobs, job)
+		}
+		stints.Go(func() {
+			for i, r := range v.crew.Do(ctx, jobs) {
+				records[begin+i] = v.seen(cells[begin+i], r)
+			}
+		})
 	}
-	results := run.Scenarios(ctx, jobs, options)
+	stints.Wait()
 	if errors.Is(ctx.Err(), context.Canceled) {
-		return context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
-	for i, r := range results {
-		v.add(cells[i], r)
+	return records, nil
+}
+
+// expect tells of so many more scenarios to be run.
+func (v *verification) expect(more int) {
+	if v.Progress == nil {
+		return
 	}
-	v.result.Ran += len(cells)
-	return nil
+	v.mu.Lock()
+	done := v.done
+	v.mu.Unlock()
+	v.Progress.Running(more, done, len(v.result.Solutions))
 }
 
 // undecided are the scenarios that can still change something: those of rows of
@@ -242,17 +268,15 @@ func (v *verification) count() {
 // cells are the scenarios that have to be run on s, those it names first. The
 // others get their record from elsewhere.
 func (v *verification) cells(s *Solution) (cells []cell) {
-	records := v.records[s]
 	s.Cells = map[string]Cell{}
-	differs := v.differs(s)
 	for _, sc := range v.scenarios {
 		c := Cell{Named: s.Mutant != nil && slices.Contains(s.Mutant.Kills, sc.ID)}
-		if !differs(sc) {
-			records[sc.ID], c.Inferred = v.records[s.base][sc.ID], true
+		if !s.differsIn(sc) {
+			s.records[sc.ID], c.Inferred = s.base.records[sc.ID], true
 		} else if rec := grader.Unavailable(sc.spec, v.Opener.Host(), v.Seed); rec != nil {
-			records[sc.ID] = rec
+			s.records[sc.ID] = rec
 		} else if s.acquitted[sc.ID] {
-			records[sc.ID], c.Company = v.records[s.base][sc.ID], true
+			s.records[sc.ID], c.Company = s.base.records[sc.ID], true
 		} else if c.Reused = v.known(s, sc); !c.Reused {
 			cells = append(cells, cell{s, sc})
 		}
@@ -275,7 +299,7 @@ func (v *verification) known(s *Solution, sc *shared) bool {
 		return false
 	}
 	rec.Given = sc.given
-	v.records[s][sc.ID] = rec
+	s.records[sc.ID] = rec
 	return true
 }
 
@@ -292,36 +316,56 @@ func (s *Solution) made() []mutate.Edit {
 	return s.Alternative.Edits
 }
 
-// differs tells of each scenario whether it could show s to be other than the
-// reference. It could not if it comes to nothing that was changed.
-func (v *verification) differs(s *Solution) func(*shared) bool {
-	always := func(*shared) bool { return true }
+// change is what tells a solution from its reference.
+type change struct {
+	names  map[string]bool   // of declarations that differ
+	known  bool              // nothing else does
+	before mutate.Difference // as it stands in the reference
+	after  mutate.Difference // and in the solution
+}
+
+func (s *Solution) compare() *change {
+	c := &change{before: s.base.graph.Difference(s.graph), after: s.graph.Difference(s.base.graph)}
+	c.names, c.known = s.base.graph.Changed(s.graph)
+	return c
+}
+
+// difference notes in which scenarios s could be seen to be other than its
+// reference: not in those that come to nothing that was changed.
+func (v *verification) difference(s *Solution) {
 	if v.Matrix == All || !s.edits() {
-		return always
+		return
 	}
-	base := s.base.graph
-	changed, known := base.Changed(s.graph)
-	if !known {
-		return always
+	base, c := s.base.graph, s.change()
+	if !c.known {
+		return
 	}
 	calls := func(sc *shared, names map[string]bool) bool {
 		return base.Reaches(sc.calls, names) || s.graph.Reaches(sc.calls, names)
 	}
-	d := base.Difference(s.graph)
-	return func(sc *shared) bool {
-		return calls(sc, changed) && (calls(sc, d.Names) || v.sights[s.base].comesTo(sc, base, d.Pieces))
+	s.differs = map[*shared]bool{}
+	for _, sc := range v.scenarios {
+		s.differs[sc] = calls(sc, c.names) && (calls(sc, c.before.Names) || v.sights[s.base].comesTo(sc, base, c.before.Pieces))
 	}
 }
 
-// add notes what came of a run.
-func (v *verification) add(c cell, r run.Result) {
+// differsIn tells whether a scenario could show s to be other than its reference.
+func (s *Solution) differsIn(sc *shared) bool { return s.differs == nil || s.differs[sc] }
+
+// seen notes what came of a run.
+func (v *verification) seen(c cell, r run.Result) *evidence.Record {
+	v.mu.Lock()
+	v.result.Ran++
 	if r.Err != nil {
 		v.result.Faults = append(v.result.Faults, fmt.Sprintf("%s: %s: %v", c.solution.ID, c.scenario.ID, strings.TrimPrefix(r.Err.Error(), "run ")))
-		return
+	}
+	v.mu.Unlock()
+	if r.Err != nil {
+		return nil
 	}
 	v.kept.keep(c.solution.key, c.scenario.text, r.Record)
 	r.Record.Given = c.scenario.given
-	v.records[c.solution][c.scenario.ID] = r.Record
+	return r.Record
 }
 
 // judge has a solution's records judged by each exercise.
@@ -329,7 +373,7 @@ func (v *verification) judge(s *Solution) {
 	verdicts := v.verdicts(s)
 	for _, ex := range v.Exercises {
 		sheet := judge.Exercise(ex, judge.Grading{
-			Submission: s.File, Language: string(s.submitted.Language), Seed: v.Seed, Records: v.records[s],
+			Submission: s.File, Language: string(s.submitted.Language), Seed: v.Seed, Records: s.records,
 			Findings: grader.Findings(s.submitted, ex.Norm), Judged: verdicts,
 		})
 		s.Sheets = append(s.Sheets, &sheet)
@@ -340,7 +384,7 @@ func (v *verification) judge(s *Solution) {
 func (v *verification) verdicts(s *Solution) map[string]judge.Scenario {
 	all := map[string]judge.Scenario{}
 	for _, sc := range v.scenarios {
-		c, rec := s.Cells[sc.ID], v.records[s][sc.ID]
+		c, rec := s.Cells[sc.ID], s.records[sc.ID]
 		verdict := judge.Scenario{ID: sc.ID, Title: sc.spec.Title, Verdict: judge.NotJudged}
 		if !c.Skipped {
 			verdict = v.verdict(sc, rec)

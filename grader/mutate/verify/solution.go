@@ -8,8 +8,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"moulinette/grader/build"
+	"moulinette/grader/evidence"
 	"moulinette/grader/judge"
 	"moulinette/grader/mutate"
 	"moulinette/grader/spec"
@@ -47,8 +49,13 @@ type Solution struct {
 	driver    string
 	variant   string          // chooses it in the driver
 	acquitted map[string]bool // scenarios that it passes in company
+	company   sync.WaitGroup  // those that are still to be tried
 	key       string
 	graph     *mutate.Graph
+	change    func() *change
+	differs   map[*shared]bool // [verification.difference]; nil: any may
+	planned   int              // scenarios that are thought to be run on it alone
+	records   map[string]*evidence.Record
 }
 
 // Cell is what one scenario showed of one solution.
@@ -190,7 +197,7 @@ func (v *verification) build(ctx context.Context, all []*Solution) error {
 		if s.key, err = v.Builder.Key(ctx, s.submitted); err != nil {
 			return err
 		}
-		s.graph = mutate.NewGraph(s.files)
+		s.graph, s.change = mutate.NewGraph(s.files), sync.OnceValue(s.compare)
 		if s.submitted.Language == submission.C17 {
 			apart = append(apart, s)
 			continue

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"moulinette/grader/build"
-	"moulinette/grader/evidence"
 	"moulinette/grader/mutate"
 	"moulinette/grader/run"
 	"moulinette/grader/sandbox"
@@ -36,7 +35,7 @@ type Options struct {
 	Builder               *build.Builder
 	Opener                sandbox.Opener
 	Seed                  uint64
-	Jobs                  int    // sandboxes that work side by side; 0 means one for each CPU
+	Jobs                  int    // sandboxes that work side by side; 0 means as many as keep the machine busy
 	Records               string // folder where what was seen is kept for the next time; empty: nowhere
 	Agent                 string // names the agent's content: what was seen by another does not count
 	Fresh                 bool   // take nothing from Records
@@ -63,12 +62,13 @@ const (
 // Matrices are the names of all.
 func Matrices() []string { return []string{string(Rows), string(Full), string(All)} }
 
-// Progress is told how far the verification is.
+// Progress is told how far the verification is, by several goroutines.
 type Progress interface {
 	run.Progress
-	// Running is called before scenarios are run, with their number; done of
-	// all solutions have been judged by then.
-	Running(scenarios, done, all int)
+	// Running is called when more is known of what there is to run: so many more
+	// scenarios, or fewer, than was thought before. Done of all solutions have
+	// been judged by then.
+	Running(more, done, all int)
 }
 
 // Result is what a verification found.
@@ -108,17 +108,19 @@ type verification struct {
 	blended   *blend // nil: there is none
 	choirs    []*company
 	sights    map[*Solution]*sight // by reference
-	records   map[*Solution]map[string]*evidence.Record
-	judged    sync.Map // *evidence.Record: judge.Scenario
-	done      int      // solutions judged
-	result    *Result
+	judged    sync.Map             // *evidence.Record: judge.Scenario
+	crew      *run.Crew
+
+	mu     sync.Mutex // of what follows, and of who is acquitted, while scenarios are run
+	done   int        // solutions judged
+	result *Result
 }
 
 // Verify verifies. The error is the host's, ours, or that ctx was cancelled.
 func Verify(ctx context.Context, o Options) (*Result, error) {
 	o.Matrix = cmp.Or(o.Matrix, Rows)
 	v := &verification{
-		Options: o, records: map[*Solution]map[string]*evidence.Record{}, sights: map[*Solution]*sight{},
+		Options: o, sights: map[*Solution]*sight{},
 		result: &Result{Exercises: o.Exercises, Catalog: o.Catalog, Partial: len(o.Only) > 0},
 	}
 	if err := v.union(); err != nil {
@@ -133,6 +135,8 @@ func Verify(ctx context.Context, o Options) (*Result, error) {
 	}
 	v.result.Solutions, v.result.Building = all, time.Since(began)
 	began = time.Now()
+	v.crew = run.NewCrew(run.Options{Opener: o.Opener, Jobs: o.Jobs, Progress: o.Progress})
+	defer v.crew.Close()
 	if err := v.try(ctx, all); err != nil {
 		return nil, err
 	}
@@ -144,15 +148,75 @@ func Verify(ctx context.Context, o Options) (*Result, error) {
 	v.count()
 	v.origins()
 	v.needed()
+	slices.Sort(v.result.Faults)
 	slices.SortStableFunc(v.result.Errors, func(a, b Error) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	return v.result, nil
 }
 
-// atOnce bounds the solutions whose records are held at a time: a record of each
-// scenario is some hundred KiB in all, and there are hundreds of mutants.
-const atOnce = 64
+// atOnce bounds the solutions and the companies that are under way at a time: the
+// records of a solution, one of each scenario, are some hundred KiB.
+const atOnce = 48
+
+// try runs and judges: the references first, for if one does not hold nothing
+// that is made of it tells anything. All others go their own ways side by side,
+// so that those that wait hold up nobody.
+func (v *verification) try(ctx context.Context, all []*Solution) error {
+	built := those(all, func(s *Solution) bool { return s.driver != "" })
+	v.done = len(all) - len(built)
+	var first, rest []func() error
+	var others []*Solution
+	for _, s := range built {
+		if s.Kind == Reference {
+			first = append(first, func() error { return v.grade(ctx, s) })
+		} else {
+			others = append(others, s)
+		}
+	}
+	for _, s := range v.sights {
+		first = append(first, func() error { return v.explore(ctx, s) })
+	}
+	if err := together(first); err != nil || !v.holds() {
+		return err
+	}
+	for _, stint := range v.accompany(others) {
+		rest = append(rest, func() error { return v.take(ctx, stint) })
+	}
+	// Those with most to be run begin, so that none is left alone at the end.
+	slices.SortStableFunc(others, func(a, b *Solution) int { return cmp.Compare(b.planned, a.planned) })
+	for _, s := range others {
+		rest = append(rest, func() error { return v.grade(ctx, s) })
+	}
+	return together(rest)
+}
+
+// together does many things side by side, begun in their order, and answers the
+// first error.
+func together(all []func() error) error {
+	errs := make([]error, len(all))
+	abreast(atOnce, all, func(i int, do func() error) { errs[i] = do() })
+	return cmp.Or(errs...)
+}
+
+// grade runs a solution's scenarios, and holds what they show against what is
+// expected of it. After a fault it does nothing.
+func (v *verification) grade(ctx context.Context, s *Solution) error {
+	s.company.Wait()
+	if v.faulty() {
+		return nil
+	}
+	if err := v.runAll(ctx, s); err != nil {
+		return err
+	}
+	v.judge(s)
+	v.mu.Lock()
+	v.compare(s)
+	v.done++
+	v.mu.Unlock()
+	v.forget(s)
+	return nil
+}
 
 // forget lets go of the records of a solution that is judged, unless others
 // share them.
@@ -160,50 +224,25 @@ func (v *verification) forget(s *Solution) {
 	if s.Kind == Reference {
 		return
 	}
-	for id, rec := range v.records[s] {
+	for id, rec := range s.records {
 		if c := s.Cells[id]; !c.Inferred && !c.Company {
 			v.judged.Delete(rec)
 		}
 	}
-	delete(v.records, s)
+	s.records = nil
 }
 
-func isReference(id string) bool { return id == mutate.Reference || id == mutate.ReferenceC }
+func (v *verification) faulty() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return len(v.result.Faults) > 0
+}
 
-// try runs and judges: the references first, for if one does not hold nothing
-// that is made of it tells anything.
-func (v *verification) try(ctx context.Context, all []*Solution) error {
-	n := slices.IndexFunc(all, func(s *Solution) bool { return s.Kind != Reference })
-	if n < 0 {
-		n = len(all)
+// holds tells whether the references do.
+func (v *verification) holds() bool {
+	if slices.ContainsFunc(v.result.Errors, func(e Error) bool { return e.Subject == mutate.Reference || e.Subject == mutate.ReferenceC }) {
+		v.result.Partial = true
+		return false
 	}
-	groups := append([][]*Solution{all[:n]}, slices.Collect(slices.Chunk(all[n:], atOnce))...)
-	for i, group := range groups {
-		built := slices.DeleteFunc(slices.Clone(group), func(s *Solution) bool { return s.driver == "" })
-		if err := v.runAll(ctx, built); err != nil {
-			return err
-		}
-		side(built, func(_ int, s *Solution) { v.judge(s) })
-		for _, s := range built {
-			v.compare(s)
-			v.forget(s)
-		}
-		v.done += len(group)
-		if len(v.result.Faults) > 0 {
-			return nil
-		}
-		if slices.ContainsFunc(v.result.Errors, func(e Error) bool { return isReference(e.Subject) }) {
-			v.result.Partial = true
-			return nil
-		}
-		if i == 0 {
-			if err := v.explore(ctx); err != nil {
-				return err
-			}
-			if err := v.accompany(ctx, all); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return len(v.result.Faults) == 0
 }

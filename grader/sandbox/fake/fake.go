@@ -30,6 +30,9 @@ type Opener struct {
 	misuse []string
 }
 
+// Width is that of a small machine.
+func (o *Opener) Width() int { return 2 }
+
 // Host describes a host without any feature.
 func (o *Opener) Host() evidence.Host {
 	return evidence.Host{Tier: "fake", Kernel: "0.0"}
