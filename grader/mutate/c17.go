@@ -79,18 +79,21 @@ func commentBefore(text string, at int) int {
 // system are taken to add names and to change none.
 func (g *Graph) readC(files submission.Files) {
 	r := readingC{g: g, public: map[string]bool{}}
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		for _, d := range c17.Declarations(files[name]) {
+	texts := map[string][]c17.Declaration{}
+	for name, text := range files {
+		if !isC(name) {
+			continue
+		}
+		texts[name] = c17.Declarations(text)
+		for _, d := range texts[name] {
 			for _, own := range d.Names {
 				r.public[own] = r.public[own] || path.Ext(name) == ".h"
 			}
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if isC(name) {
-			g.c = true
-			r.file(name, files[name])
-		}
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		g.c = true
+		r.file(name, files[name], texts[name])
 	}
 }
 
@@ -100,11 +103,11 @@ type readingC struct {
 	public map[string]bool // names that a header declares
 }
 
-func (r *readingC) file(name string, text []byte) {
+func (r *readingC) file(name string, text []byte, declarations []c17.Declaration) {
 	for _, word := range []string{"self/exe", "__attribute__", "asm", "_Pragma"} {
 		r.g.whole = r.g.whole || bytes.Contains(text, []byte(word))
 	}
-	for _, d := range c17.Declarations(text) {
+	for _, d := range declarations {
 		if words := string(text[d.Start:d.End]); len(d.Names) == 0 && !strings.HasPrefix(words, "#include <") {
 			r.g.heads[name] += words + "\n"
 		}

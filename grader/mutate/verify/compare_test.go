@@ -84,6 +84,7 @@ func tried(t *testing.T, s *Solution, how ...string) *verification {
 		t.Fatal(err)
 	}
 	v.result.Solutions = []*Solution{s}
+	v.look(s)
 	v.judge(s)
 	v.compare(s)
 	return v

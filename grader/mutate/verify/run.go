@@ -371,10 +371,10 @@ func (v *verification) seen(c cell, r run.Result) *evidence.Record {
 // judge has a solution's records judged by each exercise.
 func (v *verification) judge(s *Solution) {
 	verdicts := v.verdicts(s)
-	for _, ex := range v.Exercises {
+	for i, ex := range v.Exercises {
 		sheet := judge.Exercise(ex, judge.Grading{
-			Submission: s.File, Language: string(s.submitted.Language), Seed: v.Seed, Records: s.records,
-			Findings: grader.Findings(s.submitted, ex.Norm), Judged: verdicts,
+			Submission: s.File, Language: string(s.language), Seed: v.Seed, Records: s.records,
+			Findings: s.findings[i], Judged: verdicts,
 		})
 		s.Sheets = append(s.Sheets, &sheet)
 	}

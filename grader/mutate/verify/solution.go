@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"moulinette/grader"
 	"moulinette/grader/build"
 	"moulinette/grader/evidence"
 	"moulinette/grader/judge"
@@ -45,7 +46,9 @@ type Solution struct {
 	files     submission.Files
 	base      *Solution // the reference of its language; nil of a reference
 	of        string    // import path that its files are written for
-	submitted *submission.Submission
+	submitted *submission.Submission // nil once it is built
+	language  submission.Language
+	findings  [][]judge.Finding // of the norm, by exercise
 	driver    string
 	variant   string          // chooses it in the driver
 	acquitted map[string]bool // scenarios that it passes in company
@@ -183,21 +186,16 @@ func (v *verification) edited(id string, language submission.Language, apply fun
 func (v *verification) build(ctx context.Context, all []*Solution) error {
 	var together []*submission.Submission
 	var apart []*Solution
-	for _, s := range all {
-		if s.files == nil {
-			continue
-		}
-		err := s.open()
-		if s.breaks(err) {
+	made := those(all, func(s *Solution) bool { return s.files != nil })
+	errs := make([]error, len(made))
+	side(made, func(i int, s *Solution) { errs[i] = v.read(ctx, s) })
+	for i, s := range made {
+		if s.breaks(errs[i]) {
 			v.report(s.notBuilt())
 			continue
-		} else if err != nil {
-			return fmt.Errorf("%s: %w", s.File, err)
+		} else if errs[i] != nil {
+			return fmt.Errorf("%s: %w", s.File, errs[i])
 		}
-		if s.key, err = v.Builder.Key(ctx, s.submitted); err != nil {
-			return err
-		}
-		s.graph, s.change = mutate.NewGraph(s.files), sync.OnceValue(s.compare)
 		if s.submitted.Language == submission.C17 {
 			apart = append(apart, s)
 			continue
@@ -217,7 +215,31 @@ func (v *verification) build(ctx context.Context, all []*Solution) error {
 		return err
 	}
 	v.noteC(ctx, apart)
-	return v.linkBlend(ctx, all, together)
+	if err := v.linkBlend(ctx, all, together); err != nil {
+		return err
+	}
+	for _, s := range made { // syntax trees by the hundred
+		s.submitted = nil
+	}
+	return nil
+}
+
+// read makes a submission of a solution, and what its text tells.
+func (v *verification) read(ctx context.Context, s *Solution) (err error) {
+	if err = s.open(); err == nil {
+		s.key, err = v.Builder.Key(ctx, s.submitted)
+		v.look(s)
+	}
+	s.graph, s.change = mutate.NewGraph(s.files), sync.OnceValue(s.compare)
+	return err
+}
+
+// look notes what a submission's text breaks of each exercise's norm.
+func (v *verification) look(s *Solution) {
+	s.language = s.submitted.Language
+	for _, ex := range v.Exercises {
+		s.findings = append(s.findings, grader.Findings(s.submitted, ex.Norm))
+	}
 }
 
 // compile makes a driver of each, some side by side. An alternative that wants
