@@ -98,7 +98,7 @@ func (m *monitor) runWith(ctx context.Context, f *os.File, command string, argum
 		rights = unix.UnixRights(int(f.Fd()))
 	}
 	if _, _, err := m.conn.WriteMsgUnix(append(line, '\n'), rights, nil); err != nil {
-		return fmt.Errorf("%s: %w", command, err)
+		return fmt.Errorf("%s: %w", command, cmpErr(ctx, err))
 	}
 	for {
 		msg, err := m.next()
@@ -115,16 +115,13 @@ func (m *monitor) runWith(ctx context.Context, f *os.File, command string, argum
 	}
 }
 
-// bound sets the deadline of one exchange.
+// bound sets the deadline of one exchange. That of ctx is left to ctx: a connection
+// that came to it first would tell of a time-out of ours.
 func (m *monitor) bound(ctx context.Context) (stop func() bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	deadline := time.Now().Add(patience)
-	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
-		deadline = d
-	}
-	err = m.conn.SetDeadline(deadline)
+	err = m.conn.SetDeadline(time.Now().Add(patience))
 	return context.AfterFunc(ctx, func() { _ = m.conn.SetDeadline(time.Unix(1, 0)) }), err
 }
 
