@@ -83,7 +83,7 @@ var house = map[string]place{
 	"grader/sandbox/vm/guest":    {kernel, nil},
 	"grader/sandbox/vm/qemu":     {host, nil},
 	"grader/sandbox/vm": {host, []string{
-		"grader/scenario", "grader/evidence", "grader/sandbox", "grader/agent", "grader/box",
+		"grader/scenario", "grader/evidence", "grader/sandbox", "grader/agent", "grader/box", "grader/observe",
 		"grader/sandbox/vm/image", "grader/sandbox/vm/guest", "grader/sandbox/vm/qemu",
 	}},
 	"grader/run": {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox", "grader/submission"}},

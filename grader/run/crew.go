@@ -40,15 +40,18 @@ func NewCrew(o Options) *Crew {
 // what it answers, and what it does when ctx ends, is the same.
 func (c *Crew) Do(ctx context.Context, jobs []Job) []Result {
 	results := make([]Result, len(jobs))
+	c.all <- struct{}{} // before the turn, for whoever has that must not wait for others
+	defer func() { <-c.all }()
+	mine := turn{crew: c}
+	defer mine.give()
 	var w *worker
 	for i, job := range jobs {
+		mine.take()
 		if ctx.Err() == nil && w == nil {
-			c.all <- struct{}{}
-			defer func() { <-c.all }()
 			w = c.hire(job.Driver)
 			defer c.release(w)
 		}
-		results[i] = c.one(ctx, w, job)
+		results[i] = mine.one(ctx, w, job)
 		if c.options.Progress != nil {
 			c.options.Progress.Done(i, results[i])
 		}
@@ -56,16 +59,40 @@ func (c *Crew) Do(ctx context.Context, jobs []Job) []Result {
 	return results
 }
 
-// one runs a job when it is its turn. When it has taken long enough to count as
-// waiting, another may work.
-func (c *Crew) one(ctx context.Context, w *worker, job Job) Result {
-	c.work <- struct{}{}
-	stop := sync.OnceFunc(func() { <-c.work })
-	defer stop()
+// turn is the right of one caller to work.
+type turn struct {
+	crew *Crew
+	mu   sync.Mutex
+	has  bool
+}
+
+// take waits until it is the caller's turn.
+func (t *turn) take() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.has {
+		t.crew.work <- struct{}{}
+		t.has = true
+	}
+}
+
+// give lets another work.
+func (t *turn) give() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.has {
+		<-t.crew.work
+		t.has = false
+	}
+}
+
+// one runs a job. When it has taken long enough to count as waiting, another
+// caller may work.
+func (t *turn) one(ctx context.Context, w *worker, job Job) Result {
 	if ctx.Err() != nil {
 		return Result{Err: fmt.Errorf("run %s: %w", job.Scenario.ID, context.Cause(ctx))}
 	}
-	defer time.AfterFunc(Waiting, stop).Stop()
+	defer time.AfterFunc(Waiting, t.give).Stop()
 	return w.do(ctx, job)
 }
 

@@ -44,8 +44,8 @@ type Solution struct {
 	Broken      *submission.BuildError
 
 	files     submission.Files
-	base      *Solution // the reference of its language; nil of a reference
-	of        string    // import path that its files are written for
+	base      *Solution              // the reference of its language; nil of a reference
+	of        string                 // import path that its files are written for
 	submitted *submission.Submission // nil once it is built
 	language  submission.Language
 	findings  [][]judge.Finding // of the norm, by exercise

@@ -67,8 +67,14 @@ func (s *Sandbox) Run(ctx context.Context, sc scenario.Scenario) (*evidence.Reco
 		return nil, s.fault(ctx, fmt.Errorf("%w%s", err, m.lastWords()))
 	}
 	s.prepare()
+	w := m.watched()
 	if answer.Begun {
 		answer, err = m.finish(ctx, sc.Limits.WithDefaults())
+	}
+	if errors.Is(err, errSilent) || hung(answer.Record) {
+		if busy := w.starved(); busy != nil {
+			return nil, busy
+		}
 	}
 	if err != nil {
 		if ctx.Err() != nil {
