@@ -1,6 +1,7 @@
 package mutate
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -148,4 +149,51 @@ func executed(t *testing.T, files submission.Files, cover *Cover, statement, wan
 		read[path] = string(text)
 	}
 	return read
+}
+
+const originalC = `#include <stdio.h>
+#define SIZE 4
+#define TWICE (2 * DEPTH)
+#define DEPTH 3
+struct room { char name[SIZE]; };
+enum kind { PLAIN = 1 };
+static const int table[] = {1, 2};
+static int unused(void) { return 0; }
+static int deep(void) { return TWICE; }
+int first(int i) { return table[i]; }
+int second(struct room *r) { return r->name[0] + (int)PLAIN; }
+`
+
+// A value that differs is a difference of those who use it, however far; what a
+// type is made of is one of everybody.
+func TestDifferenceInC(t *testing.T) {
+	for _, test := range []struct{ name, from, to, pieces, names string }{
+		{"a table", "{1, 2}", "{1, 3}", "first", ""},
+		{"a macro in a macro", "DEPTH 3", "DEPTH 4", "deep", ""},
+		{"a macro in a type", "SIZE 4", "SIZE 8", "", "SIZE"},
+		{"a type", "char name", "int name", "", "room"},
+		{"an enumeration", "PLAIN = 1", "PLAIN = 2", "second", ""},
+		{"what a table is", "int table", "long table", "", "table"},
+		{"a body", "return 0", "return 1", "unused", ""},
+		{"a line break before a body", "int first(int i) {", "int first(int i)\n{ i++;", "first", ""},
+		{"a signature", "int first(int i)", "int first(long i)", "", "first"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			changed := strings.Replace(originalC, test.from, test.to, 1)
+			g, h := NewGraph(submission.Files{"a.c": []byte(originalC)}), NewGraph(submission.Files{"a.c": []byte(changed)})
+			for _, pair := range [][2]*Graph{{g, h}, {h, g}} {
+				d, pieces := pair[0].Difference(pair[1]), []string{}
+				for _, p := range d.Pieces {
+					pieces = append(pieces, p.Name)
+				}
+				slices.Sort(pieces)
+				if got := strings.Join(slices.Compact(pieces), " "); got != test.pieces {
+					t.Errorf("pieces in %q; want %q", got, test.pieces)
+				}
+				if got := strings.Join(slices.Sorted(maps.Keys(d.Names)), " "); got != test.names {
+					t.Errorf("names %q; want %q", got, test.names)
+				}
+			}
+		})
+	}
 }

@@ -4,12 +4,15 @@ import (
 	"go/scanner"
 	"go/token"
 	"slices"
+	"strings"
+	"unicode"
 )
 
 // Difference is what tells two packages apart.
 type Difference struct {
 	// Pieces are texts of the first package that stand otherwise in the second,
-	// each within one function of both; in C they are the bodies of functions.
+	// each within one function of both; in C they are the bodies of functions,
+	// which differ or use a value that does.
 	Pieces []Piece
 	// Names are declarations that differ in another way.
 	Names map[string]bool
@@ -29,6 +32,9 @@ func (g *Graph) Difference(other *Graph) (d Difference) {
 	d.Names = map[string]bool{}
 	for name := range changed {
 		pieces, ok := g.pieces(other, name)
+		if !ok {
+			pieces, ok = g.uses(other, name)
+		}
 		if !ok {
 			d.Names[name] = true
 			continue
@@ -55,7 +61,7 @@ func (g *Graph) pieces(other *Graph, name string) (pieces []Piece, ok bool) {
 	}
 	for receiver, f := range mine.functions {
 		h := theirs.functions[receiver]
-		if h == nil || f.head != h.head {
+		if h == nil || strings.TrimSpace(f.head) != strings.TrimSpace(h.head) {
 			return nil, false
 		}
 		if f.body == h.body {
@@ -75,6 +81,52 @@ func (g *Graph) pieces(other *Graph, name string) (pieces []Piece, ok bool) {
 		pieces = append(pieces, Piece{name, f.file, f.at + from, f.at + to})
 	}
 	return pieces, true
+}
+
+// uses lists, for a name in C that stands for a value in both texts, the bodies of
+// the functions that use it, for it shows nowhere else. It fails for what a type
+// depends on: that shows also where nobody mentions it.
+func (g *Graph) uses(other *Graph, name string) (pieces []Piece, ok bool) {
+	mine, theirs := g.nodes[name].value(), other.nodes[name].value()
+	if !g.c || mine == "" || mine != theirs {
+		return nil, false
+	}
+	g.index.Do(g.indexed)
+	seen, queue := map[string]bool{name: true}, []string{name}
+	for len(queue) > 0 {
+		users := g.users[queue[0]]
+		queue = queue[1:]
+		for _, user := range users {
+			body, isFunction := g.Body(user)
+			switch {
+			case seen[user]:
+			case isFunction:
+				pieces = append(pieces, body)
+			case g.nodes[user].value() != "":
+				queue = append(queue, user)
+			default:
+				return nil, false
+			}
+			seen[user] = true
+		}
+	}
+	return pieces, true
+}
+
+// value is what a variable in C or a macro is declared as, without its value; ""
+// for anything else.
+func (n *node) value() string {
+	if n == nil || len(n.text) != 1 || len(n.functions) > 0 {
+		return ""
+	}
+	if rest, isMacro := strings.CutPrefix(n.text[0], "#define "); isMacro {
+		return "#define " + rest[:strings.IndexFunc(rest+" ", unicode.IsSpace)]
+	}
+	declared, _, isVariable := strings.Cut(n.text[0], "=")
+	if !isVariable {
+		return ""
+	}
+	return declared
 }
 
 // Same tells whether both have the same declarations of a name.
