@@ -30,7 +30,11 @@ const (
 func main() {
 	debug.SetTraceback("crash") // the exit code of a crash is 2 otherwise, which means something else here
 	syscall.Umask(0o022)        // what boxes and drivers are made of must be there for the ids of a box
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	context.AfterFunc(ctx, stop) // a second signal ends at once
 	a := &app{stdout: os.Stdout, stderr: os.Stderr, env: os.Getenv}
 	os.Exit(a.run(ctx, os.Args[1:]))
