@@ -123,9 +123,11 @@ func (r *readingC) add(name, file string, text []byte, d c17.Declaration) {
 		n = &node{mentions: map[string]bool{}, functions: map[string]*function{}}
 		r.g.nodes[name] = n
 	}
-	n.text = append(n.text, string(text[d.Start:d.End]))
+	words := string(text[d.Start:d.End])
+	n.text = append(n.text, words)
 	if d.Function {
-		n.functions[""] = &function{file: file, at: d.Body, head: string(text[d.Start:d.Body]), body: string(text[d.Body:d.End])}
+		head := d.Body - d.Start
+		n.functions[""] = &function{file: file, at: d.Body, head: words[:head], body: words[head:]}
 	}
 	for _, word := range d.Mentions {
 		if word != name {

@@ -100,6 +100,26 @@ func sortedFiles(files submission.Files) (names []string) {
 	return names
 }
 
+// Share takes the texts of another graph where they are the same: mutants by the
+// hundred are their reference but for a line.
+func (g *Graph) Share(other *Graph) {
+	for name, n := range g.nodes {
+		m := other.nodes[name]
+		if m == nil || !slices.Equal(n.text, m.text) {
+			continue
+		}
+		n.text = m.text
+		if maps.Equal(n.mentions, m.mentions) {
+			n.mentions = m.mentions
+		}
+		for receiver, f := range n.functions {
+			if h := m.functions[receiver]; h != nil && f.head == h.head && f.body == h.body {
+				f.head, f.body = h.head, h.body
+			}
+		}
+	}
+}
+
 // Changed lists the names whose declarations differ between two packages, and
 // tells whether that is all that differs.
 func (g *Graph) Changed(other *Graph) (names map[string]bool, known bool) {
@@ -224,8 +244,9 @@ func (r *reading) function(d *ast.FuncDecl, n *node) {
 	if d.Recv != nil && len(d.Recv.List) == 1 {
 		of = receiver(d.Recv.List[0].Type)
 	}
-	from, at, to := r.offset(d.Pos()), r.offset(d.Body.Pos()), r.offset(d.End())
-	n.functions[of] = &function{file: r.name, at: at, head: string(r.text[from:at]), body: string(r.text[at:to])}
+	at, text := r.offset(d.Body.Pos()), n.text[len(n.text)-1]
+	head := at - r.offset(d.Pos())
+	n.functions[of] = &function{file: r.name, at: at, head: text[:head], body: text[head:]}
 }
 
 func (r *reading) spec(d *ast.GenDecl, spec ast.Spec) {

@@ -68,12 +68,12 @@ func (v *verification) linkBlend(ctx context.Context, all []*Solution, alone []*
 			break
 		}
 		for _, s := range dropped {
-			alone = append(alone, s.submitted)
+			alone = append(alone, s.reopened())
 		}
 	}
 	if v.blended != nil {
 		for _, s := range v.blended.members {
-			alone = append(alone, s.submitted)
+			alone = append(alone, s.reopened())
 		}
 		v.blended = nil
 	}

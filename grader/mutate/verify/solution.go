@@ -190,13 +190,16 @@ func (v *verification) build(ctx context.Context, all []*Solution) error {
 	errs := make([]error, len(made))
 	side(made, func(i int, s *Solution) { errs[i] = v.read(ctx, s) })
 	for i, s := range made {
+		if s.base != nil && s.base.graph != nil {
+			s.graph.Share(s.base.graph)
+		}
 		if s.breaks(errs[i]) {
 			v.report(s.notBuilt())
 			continue
 		} else if errs[i] != nil {
 			return fmt.Errorf("%s: %w", s.File, errs[i])
 		}
-		if s.submitted.Language == submission.C17 {
+		if s.language == submission.C17 {
 			apart = append(apart, s)
 			continue
 		}
@@ -204,12 +207,12 @@ func (v *verification) build(ctx context.Context, all []*Solution) error {
 			continue
 		}
 		if runsEarly(s.files) { // it would do so in every other variant, too
-			if err := v.link(ctx, all, []*submission.Submission{s.submitted}); err != nil {
+			if err := v.link(ctx, all, []*submission.Submission{s.reopened()}); err != nil {
 				return err
 			}
 			continue
 		}
-		together = append(together, s.submitted)
+		together = append(together, s.reopened())
 	}
 	if err := v.compile(ctx, apart); err != nil {
 		return err
@@ -230,8 +233,19 @@ func (v *verification) read(ctx context.Context, s *Solution) (err error) {
 		s.key, err = v.Builder.Key(ctx, s.submitted)
 		v.look(s)
 	}
+	if s.language == submission.Go && s.edits() {
+		s.submitted = nil // most are built as parts of the blend
+	}
 	s.graph, s.change = mutate.NewGraph(s.files), sync.OnceValue(s.compare)
 	return err
+}
+
+// reopened is the submission of a solution that has been read.
+func (s *Solution) reopened() *submission.Submission {
+	if s.submitted == nil {
+		_ = s.open() // as it could be before
+	}
+	return s.submitted
 }
 
 // look notes what a submission's text breaks of each exercise's norm.

@@ -180,8 +180,8 @@ func (v *verification) try(ctx context.Context, all []*Solution) error {
 	if err := together(first); err != nil || !v.holds() {
 		return err
 	}
-	for _, stint := range v.accompany(others) {
-		rest = append(rest, func() error { return v.take(ctx, stint) })
+	for _, part := range v.accompany(others) {
+		rest = append(rest, func() error { return v.take(ctx, part) })
 	}
 	// Those with most to be run begin, so that none is left alone at the end.
 	slices.SortStableFunc(others, func(a, b *Solution) int { return cmp.Compare(b.planned, a.planned) })
