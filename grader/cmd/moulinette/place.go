@@ -20,6 +20,9 @@ type place struct {
 
 // place prepares a builder and a sandbox of the given isolation.
 func (a *app) place(ctx context.Context, i isolation) (*place, error) {
+	if home := a.env("HOME"); home != "" && !filepath.IsAbs(home) { // its caches would lie wherever one happens to be
+		return nil, fault("HOME is %q, which is no absolute path: set it to your home folder", home)
+	}
 	agent, err := a.agentPath()
 	if err != nil {
 		return nil, err
