@@ -1,10 +1,11 @@
 // Command summary reads what `go test -json` prints and shows of it what matters:
 // packages, what failed tests said, and in the end how many tests were skipped, and
-// why. It fails if any test did.
+// why, and which took longest. It fails if any test did.
 package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -27,6 +28,7 @@ func main() {
 // event is a line of test2json; see `go doc test2json`.
 type event struct {
 	Action, Package, Test, Output string
+	Elapsed                       float64 // seconds
 }
 
 // summary is what was read so far.
@@ -34,6 +36,7 @@ type summary struct {
 	out     io.Writer
 	said    map[[2]string][]string // by package and test; the package's own under ""
 	skipped map[string]int         // by reason
+	long    []event                // tests that took some time, but for parts of others
 	passed  int
 	failed  bool
 	whole   bool // some package came to its end
@@ -76,6 +79,9 @@ func (s *summary) take(e event) {
 		if e.Test != "" && e.Action == "pass" {
 			s.passed++
 		}
+		if e.Test != "" && !strings.Contains(e.Test, "/") && e.Elapsed >= noticeable {
+			s.long = append(s.long, e)
+		}
 		if e.Test == "" {
 			s.show(key, func(line string) bool { return strings.HasPrefix(line, "ok ") })
 		}
@@ -84,6 +90,10 @@ func (s *summary) take(e event) {
 	}
 	delete(s.said, key)
 }
+
+// noticeable is how many seconds make a test one of the long ones, and mostLong how
+// many of these are named.
+const noticeable, mostLong = 5, 8
 
 func always(string) bool { return true }
 
@@ -120,5 +130,9 @@ func (s *summary) end() {
 	fmt.Fprintf(s.out, "%d tests passed, %d skipped\n", s.passed, total)
 	for _, why := range slices.Sorted(maps.Keys(s.skipped)) {
 		fmt.Fprintf(s.out, "%8d  %s\n", s.skipped[why], why)
+	}
+	slices.SortFunc(s.long, func(a, b event) int { return cmp.Compare(b.Elapsed, a.Elapsed) })
+	for _, e := range s.long[:min(len(s.long), mostLong)] {
+		fmt.Fprintf(s.out, "%7.0fs  %s of %s\n", e.Elapsed, e.Test, e.Package)
 	}
 }

@@ -62,3 +62,20 @@ func TestNothingSaid(t *testing.T) {
 		t.Error("nothing was run, and that passed")
 	}
 }
+
+// Where the time goes is told, the longest first, and parts of a test with it.
+func TestLongest(t *testing.T) {
+	const said = `{"Action":"pass","Package":"p","Test":"TestShort","Elapsed":0.1}
+{"Action":"pass","Package":"p","Test":"TestLong","Elapsed":7.2}
+{"Action":"pass","Package":"p","Test":"TestLonger/part","Elapsed":60}
+{"Action":"pass","Package":"p","Test":"TestLonger","Elapsed":61}
+{"Action":"pass","Package":"p"}
+`
+	var out strings.Builder
+	if failed, err := summarise(strings.NewReader(said), &out); failed || err != nil {
+		t.Errorf("failed: %v, %v", failed, err)
+	}
+	if want := "     61s  TestLonger of p\n      7s  TestLong of p\n"; !strings.HasSuffix(out.String(), "0 skipped\n"+want) {
+		t.Errorf("got\n%s\nwant in the end\n%s", out.String(), want)
+	}
+}
