@@ -202,17 +202,6 @@ func (v *verification) chorus(ctx context.Context, cells []cell) (left []cell, e
 	return left, nil
 }
 
-func (s *sight) knows(sc *shared) bool { return s != nil && s.seen[sc.ID] != nil }
-
-func those[T any](all []T, ok func(T) bool) (left []T) {
-	for _, s := range all {
-		if ok(s) {
-			left = append(left, s)
-		}
-	}
-	return left
-}
-
 // companies puts members of the blend together.
 func (b *blend) companies(all []*Solution) (companies []*company) {
 	for _, members := range gathered(all, func(s, other *Solution) bool { return b.schemata.Apart(s.ID, other.ID) }) {

@@ -126,3 +126,5 @@ func (s *sight) comesTo(sc *shared, reference *mutate.Graph, pieces []mutate.Pie
 		return !took.whole && reference.Entered(sc.calls, p.Name) || s.executed(took, "", p)
 	})
 }
+
+func (s *sight) knows(sc *shared) bool { return s != nil && s.seen[sc.ID] != nil }

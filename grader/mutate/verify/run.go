@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -146,27 +145,6 @@ func (v *verification) decides(c cell) bool {
 	}
 }
 
-// side does something to each of many, as many side by side as there are CPUs.
-func side[T any](all []T, do func(i int, of T)) { abreast(runtime.NumCPU(), all, do) }
-
-// abreast does something to each of many, so many side by side.
-func abreast[T any](width int, all []T, do func(i int, of T)) {
-	next := make(chan int)
-	var workers sync.WaitGroup
-	for range min(width, len(all)) {
-		workers.Go(func() {
-			for i := range next {
-				do(i, all[i])
-			}
-		})
-	}
-	for i := range all {
-		next <- i
-	}
-	close(next)
-	workers.Wait()
-}
-
 // stint is how many scenarios are run in one sandbox at most, where others could
 // run them as well.
 const stint = 12
@@ -302,55 +280,6 @@ func (v *verification) known(s *Solution, sc *shared) bool {
 	s.records[sc.ID] = rec
 	return true
 }
-
-// edits tells whether s is its reference but for some edits.
-func (s *Solution) edits() bool {
-	return s.Kind == Mutant || s.Kind == Alternative && !s.Alternative.Dir
-}
-
-// made are those edits.
-func (s *Solution) made() []mutate.Edit {
-	if s.Mutant != nil {
-		return s.Mutant.Edits
-	}
-	return s.Alternative.Edits
-}
-
-// change is what tells a solution from its reference.
-type change struct {
-	names  map[string]bool   // of declarations that differ
-	known  bool              // nothing else does
-	before mutate.Difference // as it stands in the reference
-	after  mutate.Difference // and in the solution
-}
-
-func (s *Solution) compare() *change {
-	c := &change{before: s.base.graph.Difference(s.graph), after: s.graph.Difference(s.base.graph)}
-	c.names, c.known = s.base.graph.Changed(s.graph)
-	return c
-}
-
-// difference notes in which scenarios s could be seen to be other than its
-// reference: not in those that come to nothing that was changed.
-func (v *verification) difference(s *Solution) {
-	if v.Matrix == All || !s.edits() {
-		return
-	}
-	base, c := s.base.graph, s.change()
-	if !c.known {
-		return
-	}
-	calls := func(sc *shared, names map[string]bool) bool {
-		return base.Reaches(sc.calls, names) || s.graph.Reaches(sc.calls, names)
-	}
-	s.differs = map[*shared]bool{}
-	for _, sc := range v.scenarios {
-		s.differs[sc] = calls(sc, c.names) && (calls(sc, c.before.Names) || v.sights[s.base].comesTo(sc, base, c.before.Pieces))
-	}
-}
-
-// differsIn tells whether a scenario could show s to be other than its reference.
-func (s *Solution) differsIn(sc *shared) bool { return s.differs == nil || s.differs[sc] }
 
 // seen notes what came of a run.
 func (v *verification) seen(c cell, r run.Result) *evidence.Record {

@@ -155,10 +155,6 @@ func Verify(ctx context.Context, o Options) (*Result, error) {
 	return v.result, nil
 }
 
-// atOnce bounds the solutions and the companies that are under way at a time: the
-// records of a solution, one of each scenario, are some hundred KiB.
-const atOnce = 48
-
 // try runs and judges: the references first, for if one does not hold nothing
 // that is made of it tells anything. All others go their own ways side by side,
 // so that those that wait hold up nobody.
@@ -189,14 +185,6 @@ func (v *verification) try(ctx context.Context, all []*Solution) error {
 		rest = append(rest, func() error { return v.grade(ctx, s) })
 	}
 	return together(rest)
-}
-
-// together does many things side by side, begun in their order, and answers the
-// first error.
-func together(all []func() error) error {
-	errs := make([]error, len(all))
-	abreast(atOnce, all, func(i int, do func() error) { errs[i] = do() })
-	return cmp.Or(errs...)
 }
 
 // grade runs a solution's scenarios, and holds what they show against what is
