@@ -155,6 +155,10 @@ const originalC = `#include <stdio.h>
 #define SIZE 4
 #define TWICE (2 * DEPTH)
 #define DEPTH 3
+#define LEVEL 1
+#if LEVEL > 1
+#error too high
+#endif
 struct room { char name[SIZE]; };
 enum kind { PLAIN = 1 };
 static const int table[] = {1, 2};
@@ -171,6 +175,7 @@ func TestDifferenceInC(t *testing.T) {
 		{"a table", "{1, 2}", "{1, 3}", "first", ""},
 		{"a macro in a macro", "DEPTH 3", "DEPTH 4", "deep", ""},
 		{"a macro in a type", "SIZE 4", "SIZE 8", "", "SIZE"},
+		{"a macro in a condition", "LEVEL 1", "LEVEL 0", "", "LEVEL"},
 		{"a type", "char name", "int name", "", "room"},
 		{"an enumeration", "PLAIN = 1", "PLAIN = 2", "second", ""},
 		{"what a table is", "int table", "long table", "", "table"},

@@ -84,12 +84,17 @@ func (g *Graph) pieces(other *Graph, name string) (pieces []Piece, ok bool) {
 }
 
 // uses lists, for a name in C that stands for a value in both texts, the bodies of
-// the functions that use it, for it shows nowhere else. It fails for what a type
-// depends on: that shows also where nobody mentions it.
+// the functions that use it, for it shows nowhere else. It fails for what a type or
+// a condition of the preprocessor depends on: that shows also where nobody mentions it.
 func (g *Graph) uses(other *Graph, name string) (pieces []Piece, ok bool) {
 	mine, theirs := g.nodes[name].value(), other.nodes[name].value()
 	if !g.c || mine == "" || mine != theirs {
 		return nil, false
+	}
+	for _, head := range g.heads {
+		if strings.Contains(head, name) {
+			return nil, false
+		}
 	}
 	g.index.Do(g.indexed)
 	seen, queue := map[string]bool{name: true}, []string{name}
