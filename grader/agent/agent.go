@@ -25,9 +25,10 @@ type Setup struct {
 	// Slow is how many times longer everything takes here than on the host for
 	// which limits are written; 0 means as long.
 	Slow float64 `json:"slow,omitempty"`
-	// Once says that one scenario will come: its box is made before the Setup
-	// is answered, and none after it.
-	Once bool `json:"once,omitempty"`
+	// Alone says that the agent has a machine of its own, where nobody takes its
+	// time away: the first box is made before the Setup is answered, and none
+	// ahead after it.
+	Alone bool `json:"alone,omitempty"`
 }
 
 // Job asks for one scenario.

@@ -38,7 +38,7 @@ func open(s Setup) (*agent, error) {
 		a.host.Features = append(a.host.Features, box.FeatureOtherABI)
 	}
 	slices.Sort(a.host.Features)
-	if s.Once {
+	if s.Alone {
 		t.Prepare()
 		t.Prepared()
 	}
@@ -75,7 +75,7 @@ func (a *agent) limits(sc scenario.Scenario) scenario.Limits {
 // patience is how much longer than its limits a scenario may take that gets no
 // processor. In a machine of its own nobody takes it away.
 func (a *agent) patience() float64 {
-	if a.setup.Once {
+	if a.setup.Alone {
 		return 1
 	}
 	return scenario.Patience

@@ -162,7 +162,7 @@ func (s *session) open() error {
 	if err := b.Launch(s.arm); err != nil {
 		return err
 	}
-	if !s.agent.setup.Once {
+	if !s.agent.setup.Alone {
 		s.agent.template.Prepare()
 	}
 	return nil

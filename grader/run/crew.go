@@ -13,10 +13,6 @@ import (
 // beside it; without that, a few that hang would hold up all the others.
 const Waiting = 700 * time.Millisecond
 
-// mostWaiting bounds the sandboxes that wait beyond the asked width: each holds a
-// process or two.
-const mostWaiting = 12
-
 // Crew runs the jobs of several callers at a time: as many work as were asked
 // for, and some more wait. Its sandboxes stay open from one call to the next.
 type Crew struct {
@@ -32,8 +28,8 @@ type Crew struct {
 // NewCrew makes a crew, which has no sandbox open yet; of the options Hopeless
 // does not count.
 func NewCrew(o Options) *Crew {
-	wide := o.width()
-	return &Crew{options: o, work: make(chan struct{}, wide), all: make(chan struct{}, wide+mostWaiting)}
+	work, wait := o.width()
+	return &Crew{options: o, work: make(chan struct{}, work), all: make(chan struct{}, work+wait)}
 }
 
 // Do runs jobs one after another in one sandbox, as [Scenarios] runs each of them:

@@ -75,7 +75,8 @@ func Scenarios(ctx context.Context, jobs []Job, o Options) []Result {
 func inStep(ctx context.Context, o Options, n int, do func(w *worker, i int)) {
 	next := make(chan int)
 	var workers sync.WaitGroup
-	for slot := range min(o.width(), n) {
+	width, _ := o.width()
+	for slot := range min(width, n) {
 		workers.Go(func() {
 			w := &worker{opener: o.Opener, slot: slot}
 			defer w.close()
@@ -103,9 +104,10 @@ func feed(ctx context.Context, next chan<- int, n int) {
 	}
 }
 
-func (o Options) width() int {
+func (o Options) width() (work, wait int) {
+	work, wait = o.Opener.Width()
 	if o.Jobs > 0 {
-		return o.Jobs
+		work = o.Jobs
 	}
-	return o.Opener.Width()
+	return work, wait
 }

@@ -146,8 +146,8 @@ func TestLostSandboxIsGivenUp(t *testing.T) {
 // deaf ignores everything it is told until it is released.
 type deaf struct{ released chan struct{} }
 
-func (d deaf) Host() evidence.Host { return evidence.Host{} }
-func (d deaf) Width() int          { return 1 }
+func (d deaf) Host() evidence.Host     { return evidence.Host{} }
+func (d deaf) Width() (work, wait int) { return 1, 0 }
 func (d deaf) Open(context.Context, string, int) (sandbox.Sandbox, error) {
 	return d, nil
 }

@@ -28,6 +28,7 @@ type Opener interface {
 	Open(ctx context.Context, driver string, slot int) (Sandbox, error)
 	// Host tells what this kind of sandbox can do here.
 	Host() evidence.Host
-	// Width is how many sandboxes of this kind keep this machine busy.
-	Width() int
+	// Width is how many sandboxes of this kind keep this machine busy, and how
+	// many more it can take whose scenarios seem to wait for a limit.
+	Width() (work, wait int)
 }

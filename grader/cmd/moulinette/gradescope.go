@@ -24,6 +24,7 @@ type gradescopeFlags struct {
 
 func (a *app) gradescopeCommand() *cobra.Command {
 	f := gradescopeFlags{grade: gradeFlags{output: outputs{format: "text"}}}
+	f.grade.isolation.reuse = true // the container around them is thrown away
 	cmd := &cobra.Command{
 		Use:   "gradescope",
 		Short: "Grade as a Gradescope autograder does: what run_autograder calls",

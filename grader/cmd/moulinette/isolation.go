@@ -14,12 +14,14 @@ import (
 
 // isolation is the flags that say what kind of sandbox scenarios run in.
 type isolation struct {
-	kind string
+	kind  string
+	reuse bool // of virtual machines
 	machines
 }
 
 func (i *isolation) flags(flags *pflag.FlagSet) {
 	flags.StringVar(&i.kind, "isolation", "auto", "sandbox: auto, ns, privileged or vm")
+	flags.BoolVar(&i.reuse, "reuse-machines", i.reuse, "let a virtual machine serve several scenarios of a submission, each in a box of its own: several times faster")
 	i.machines.flags(flags)
 }
 
@@ -54,7 +56,9 @@ func (i *isolation) opener(ctx context.Context, agent, cache string) (sandbox.Op
 }
 
 func (i *isolation) newMachines(ctx context.Context, agent, cache string) (sandbox.Opener, error) {
-	op, err := vm.New(ctx, i.options(agent, cache))
+	o := i.options(agent, cache)
+	o.Reuse = i.reuse
+	op, err := vm.New(ctx, o)
 	if err != nil {
 		return nil, machineError(fmt.Errorf("sandbox: %w", err))
 	}

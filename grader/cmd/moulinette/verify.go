@@ -38,7 +38,7 @@ type verifyFlags struct {
 }
 
 func (a *app) verifyCommand() *cobra.Command {
-	f := verifyFlags{seed: 1}
+	f := verifyFlags{seed: 1, isolation: isolation{reuse: true}} // nothing that is verified is hostile
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Verify the grading itself: the reference earns everything, each mutant loses its rows",

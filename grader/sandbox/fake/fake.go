@@ -31,7 +31,7 @@ type Opener struct {
 }
 
 // Width is that of a small machine.
-func (o *Opener) Width() int { return 2 }
+func (o *Opener) Width() (work, wait int) { return 2, 12 }
 
 // Host describes a host without any feature.
 func (o *Opener) Host() evidence.Host {

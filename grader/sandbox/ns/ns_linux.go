@@ -73,12 +73,10 @@ func (o *Opener) Mode() box.Mode { return o.mode }
 // Host tells what the boxes offer.
 func (o *Opener) Host() evidence.Host { return o.host }
 
-// beside is how many boxes wait while the others work: for a child, for the
-// kernel to clear a network, for a limit.
-const beside = 6
-
-// Width is some more than there are processors.
-func (o *Opener) Width() int { return runtime.NumCPU() + beside }
+// Width is some more than there are processors, for a scenario waits more than it
+// works: for a child, for the kernel to clear a network, for a limit. One that hangs
+// takes a process or two.
+func (o *Opener) Width() (work, wait int) { return runtime.NumCPU() + 6, 12 }
 
 // Open starts an agent for the driver. The slot does not matter here: agents
 // take id ranges by their pid.

@@ -13,6 +13,17 @@ import (
 	"moulinette/grader/scenario"
 )
 
+// Wear makes the machine that a sandbox keeps one that may serve once more.
+func Wear(s sandbox.Sandbox) { s.(*Sandbox).kept.served = mostServed - 1 }
+
+// Kept is the pid of the machine that a sandbox keeps for its next scenario, or 0.
+func Kept(s sandbox.Sandbox) int {
+	if m := s.(*Sandbox).kept; m != nil {
+		return m.PID()
+	}
+	return 0
+}
+
 func blocks(f *os.File, failed *error) int64 {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {

@@ -28,6 +28,7 @@ type machine struct {
 	why            error            // of that, set before
 	answers        *bufio.Reader
 	word           string // that the agent's answers carry; see agent.Job
+	served         int    // scenarios
 	readers        sync.WaitGroup
 }
 

@@ -48,7 +48,7 @@ func (l *layer) prepare(ctx context.Context, h *host, m *machine, driver string)
 			return err
 		}
 	}
-	err = m.say(ctx, agent.Setup{Tier: Tier, Slow: slow, Once: true, Box: box.Config{
+	err = m.say(ctx, agent.Setup{Tier: Tier, Slow: slow, Alone: true, Box: box.Config{
 		Mode: box.Root, Driver: inside, Self: guest.AgentPath, Shared: true, Real: true,
 	}})
 	if err != nil {

@@ -41,6 +41,7 @@ type Opener struct {
 	*host
 	image  *image.Image
 	base   *base
+	reuse  bool
 	layers layers
 }
 
@@ -57,7 +58,7 @@ func New(ctx context.Context, o Options) (*Opener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vm: %w", err)
 	}
-	op := &Opener{host: h, image: img}
+	op := &Opener{host: h, image: img, reuse: o.Reuse}
 	if err := h.choose(ctx, o, img); err != nil {
 		return nil, fmt.Errorf("vm: %w", err)
 	}
@@ -156,8 +157,9 @@ func processor() string {
 	return ""
 }
 
-// Width is one for each processor: a machine translates all the time.
-func (o *Opener) Width() int { return runtime.NumCPU() }
+// Width is one for each processor: a machine translates all the time, and one that
+// only seems to wait slows the others down.
+func (o *Opener) Width() (work, wait int) { return runtime.NumCPU(), 2 }
 
 // Host tells what the machines' boxes offer.
 func (o *Opener) Host() evidence.Host { return o.base.facts.Host }
@@ -176,5 +178,5 @@ func (o *Opener) Open(ctx context.Context, driver string, _ int) (sandbox.Sandbo
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
-	return newSandbox(o.host, l, release), nil
+	return newSandbox(o.host, l, o.reuse, release), nil
 }

@@ -15,15 +15,18 @@ import (
 	"moulinette/grader/scenario"
 )
 
-// Sandbox runs scenarios of one driver, each in a machine of its own.
+// Sandbox runs scenarios of one driver, each in a machine of its own unless
+// machines are reused.
 type Sandbox struct {
 	host    *host
 	layer   *layer
+	reuse   bool
 	release func()
 	run     sync.Mutex // one Run at a time
 	life    context.Context
 	end     context.CancelFunc
 	spare   chan spareMachine // the next machine, nil if none is under way
+	kept    *machine          // one that serves the next scenario, too; nil if none does
 }
 
 // spareMachine is a machine made ahead of its scenario, or why it was not.
@@ -32,8 +35,8 @@ type spareMachine struct {
 	err     error
 }
 
-func newSandbox(h *host, l *layer, release func()) *Sandbox {
-	s := &Sandbox{host: h, layer: l, release: release}
+func newSandbox(h *host, l *layer, reuse bool, release func()) *Sandbox {
+	s := &Sandbox{host: h, layer: l, reuse: reuse, release: release}
 	s.life, s.end = context.WithCancel(context.Background())
 	return s
 }
@@ -44,7 +47,8 @@ var errClosed = errors.New("sandbox: closed")
 // submission begins.
 const startTimeout = 60 * time.Second
 
-// Run runs one scenario in a fresh machine.
+// Run runs one scenario in a fresh machine, or in a fresh box of one that serves
+// several.
 func (s *Sandbox) Run(ctx context.Context, sc scenario.Scenario) (*evidence.Record, error) {
 	s.run.Lock()
 	defer s.run.Unlock()
@@ -57,11 +61,12 @@ func (s *Sandbox) Run(ctx context.Context, sc scenario.Scenario) (*evidence.Reco
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
-	m, err := s.machine(ctx)
+	m, err := s.machine(ctx, sc)
 	if err != nil {
 		return nil, s.fault(ctx, err)
 	}
-	defer m.kill()
+	well := false
+	defer func() { s.leave(m, well && sc.Root != scenario.RealRoot) }()
 	answer, err := m.begin(ctx, sc)
 	if err != nil {
 		return nil, s.fault(ctx, fmt.Errorf("%w%s", err, m.lastWords()))
@@ -85,6 +90,8 @@ func (s *Sandbox) Run(ctx context.Context, sc scenario.Scenario) (*evidence.Reco
 	if answer.Error != "" {
 		return nil, fmt.Errorf("sandbox: %s", answer.Error)
 	}
+	end := answer.Record.End.Outcome
+	well = end == evidence.Completed || end == evidence.Exited
 	return answer.Record, nil
 }
 
@@ -99,8 +106,13 @@ func (s *Sandbox) fault(ctx context.Context, err error) error {
 	return fmt.Errorf("sandbox: %w", err)
 }
 
-// machine gives a fresh machine: the one made ahead, if there is one.
-func (s *Sandbox) machine(ctx context.Context) (*machine, error) {
+// machine gives a machine for a scenario: the one kept for it, or a fresh one,
+// which may have been made ahead.
+func (s *Sandbox) machine(ctx context.Context, sc scenario.Scenario) (*machine, error) {
+	if m := s.kept; m != nil && sc.Root != scenario.RealRoot {
+		s.kept = nil
+		return m, nil
+	}
 	if s.spare == nil {
 		return s.host.clone(ctx, &s.layer.snapshot)
 	}
@@ -112,9 +124,26 @@ func (s *Sandbox) machine(ctx context.Context) (*machine, error) {
 	return ahead.machine, nil
 }
 
+// mostServed is how many scenarios a machine serves that is reused: making another
+// costs little then, and whatever adds up in one ends with it.
+const mostServed = 64
+
+// leave keeps a machine for the next scenario, where machines are reused and
+// nothing went wrong in this one, or ends it.
+func (s *Sandbox) leave(m *machine, well bool) {
+	if s.reuse && well && s.kept == nil && m.served < mostServed {
+		s.kept = m
+	} else {
+		m.kill()
+	}
+}
+
 // prepare makes the next scenario's machine while this one runs: it is restored,
 // and stands still until it is woken.
 func (s *Sandbox) prepare() {
+	if s.reuse {
+		return
+	}
 	s.spare = make(chan spareMachine, 1)
 	go func(done chan<- spareMachine) {
 		m, err := s.host.clone(s.life, &s.layer.snapshot)
@@ -122,15 +151,18 @@ func (s *Sandbox) prepare() {
 	}(s.spare)
 }
 
-// begin wakes a fresh machine and lets a scenario begin there: when it answers
+// begin wakes a machine that is fresh and lets a scenario begin there: when it answers
 // so, the submission is about to run. It may also answer that this guest lacks
 // what the scenario needs.
 func (m *machine) begin(ctx context.Context, sc scenario.Scenario) (answer agent.Answer, err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	if err := m.wake(ctx); err != nil {
-		return answer, err
+	if m.served == 0 {
+		if err := m.wake(ctx); err != nil {
+			return answer, err
+		}
 	}
+	m.served++
 	m.word = rand.Text()
 	if err := m.say(ctx, agent.Job{Scenario: sc, Tell: true, Word: m.word}); err != nil {
 		return answer, err
@@ -236,6 +268,10 @@ func (s *Sandbox) Close() error {
 	s.end()
 	s.run.Lock()
 	defer s.run.Unlock()
+	if s.kept != nil {
+		s.kept.kill()
+		s.kept = nil
+	}
 	if s.spare != nil {
 		if ahead := <-s.spare; ahead.err == nil {
 			ahead.machine.kill()

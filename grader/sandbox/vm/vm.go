@@ -1,13 +1,14 @@
 // Package vm is the sandbox made of virtual machines: each scenario runs in a
 // machine of its own, restored from a snapshot in less time than a boot takes,
-// and thrown away. It needs QEMU, and neither root nor KVM.
+// and thrown away, unless machines are reused. It needs QEMU, and neither root nor KVM.
 //
 // Three layers make a machine. The base is a guest that has booted and whose
 // agent waits; it is made once and kept on disk. On it a layer is made for each
 // driver, in memory: the driver is put in and the agent set up for it, but
 // nothing of the submission runs. Each scenario then gets a clone of the layer,
-// whose memory is a private copy on write. In the guest the agent works as it
-// does on a host, so scenarios and records are the same.
+// whose memory is a private copy on write; with [Options.Reuse], several do. In
+// the guest the agent works as it does on a host, so scenarios and records are
+// the same.
 package vm
 
 import (
@@ -31,6 +32,11 @@ type Options struct {
 	// Streamed keeps a machine's memory in its state instead of apart: what is
 	// done in any case where QEMU cannot keep it apart. It is slower.
 	Streamed bool
+	// Reuse lets a machine serve one scenario after another of its driver, each
+	// in a box of its own, until something goes wrong in one. Code that is
+	// translated stays so: it is several times faster. Scenarios of real root get
+	// a machine of their own in any case.
+	Reuse bool
 }
 
 // Image says what machines boot.

@@ -138,7 +138,57 @@ func call(name string) scenario.Scenario {
 
 func TestConformance(t *testing.T) {
 	drivers := conformance.Drivers{Good: built.reference, Exits: built.exits, Status: exitStatus, Hangs: built.hangs}
-	conformance.Test(t, func(t *testing.T) sandbox.Opener { return opener(t, vm.Options{}) }, drivers)
+	for name, reuse := range map[string]bool{"fresh": false, "reused": true} {
+		t.Run(name, func(t *testing.T) {
+			conformance.Test(t, func(t *testing.T) sandbox.Opener { return opener(t, vm.Options{Reuse: reuse}) }, drivers)
+		})
+	}
+}
+
+// A machine that is reused serves what comes until something goes wrong, and
+// never real root.
+func TestReuse(t *testing.T) {
+	op := opener(t, vm.Options{Reuse: true})
+	open := func(driver string) sandbox.Sandbox {
+		s, err := op.Open(t.Context(), driver, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	good := open(built.reference)
+	plain, root := call("print_namespace_info"), call("print_namespace_info")
+	root.Root = scenario.RealRoot
+	run(t, good, plain)
+	first := vm.Kept(good)
+	if first == 0 {
+		t.Fatal("no machine is kept")
+	}
+	for _, sc := range []scenario.Scenario{plain, root, plain} {
+		if rec := run(t, good, sc); rec.End.Outcome != evidence.Completed {
+			t.Fatalf("end %+v; want completed", rec.End)
+		}
+		if now := vm.Kept(good); now != first {
+			t.Fatalf("after root %q machine %d is kept; want %d", sc.Root, now, first)
+		}
+	}
+	driver, err := driverOf("for { fmt.Println(time.Now()) }")
+	if err != nil {
+		t.Fatal(err)
+	}
+	floods := open(driver)
+	if rec := run(t, floods, plain); rec.End.Outcome != evidence.Flooded {
+		t.Fatalf("end %+v; want flooded", rec.End)
+	}
+	if now := vm.Kept(floods); now != 0 {
+		t.Errorf("machine %d is kept after a submission that flooded it", now)
+	}
+	vm.Wear(good)
+	run(t, good, plain)
+	if now := vm.Kept(good); now != 0 {
+		t.Errorf("machine %d is kept after all that it may serve", now)
+	}
 }
 
 // A base is made once for all that use it.
