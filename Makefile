@@ -94,7 +94,7 @@ endure: ## open and close N boxes in one agent: nothing may be left in it
 verify: build ## grade the grader: reference, alternatives, mutants, skeleton [ARGS=]
 	@$(PREFIX)/moulinette verify --isolation $(ISOLATION) $(ARGS)
 
-stress: build ## verify N=20 times under load: no verdict may change
+stress: build ## verify under three kinds of load, and N=20 times in a row: no verdict may change
 	@bash tests/stress.sh $(PREFIX)/moulinette $(N)
 
 chaos: ## kill our own processes N=300 times: right verdict or exit 3, nothing left

@@ -144,6 +144,13 @@ func TestOrdinaryUserWithItsOwnIDAlone(t *testing.T) {
 	for _, spec := range []string{"truman_container", "ex02"} {
 		unjudged(t, o, spec, "none")
 	}
+	t.Run("report where it may not write", func(t *testing.T) {
+		cmd := o.command(t.Context(), "none", "grade", "./reference", "--report", "json=/report.json")
+		out, err := cmd.CombinedOutput()
+		if cmd.ProcessState.ExitCode() != 2 || !strings.Contains(string(out), "write in /: permission denied") {
+			t.Errorf("%v\n%s\nwant exit code 2, before anything is done", err, out)
+		}
+	})
 }
 
 // Subordinate ids are of no use without the programs that map them, or where these

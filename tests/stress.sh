@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Verifies N times while the machine is kept busy: hogs on every processor, then
-# the verification itself at the lowest priority, then little memory to spare.
-# Not one verdict may change from the first time, whatever the load.
+# Verifies while the machine is kept busy: hogs on every processor, then the
+# verification itself at the lowest priority, then little memory to spare, too; and
+# then N times in a row. Not one verdict may change from the first time.
 set -euo pipefail
 moulinette=$1
 n=$2
@@ -17,9 +17,9 @@ clear() {
 trap clear EXIT
 trap 'exit 130' INT TERM
 
-# Nothing outlives an hour, come what may.
+# Nothing outlives two hours, come what may.
 hog() {
-	timeout 3600 "$@" &
+	timeout 7200 "$@" &
 	hogs+=($!)
 }
 
@@ -52,7 +52,7 @@ greedy() {
 verify() {
 	local name=$1 code=0
 	shift
-	"$@" "$moulinette" verify --fresh --matrix rows --format json --report github="$dir/$name.errors" --timeout 30m >"$dir/$name.json" 2>"$dir/$name.err" &
+	"$@" "$moulinette" verify --fresh --matrix rows --format json --report github="$dir/$name.errors" --timeout 2h >"$dir/$name.json" 2>"$dir/$name.err" &
 	job=$! # waited for in the background, so that a signal is heard at once
 	wait "$job" || code=$?
 	job=
@@ -75,13 +75,19 @@ same() {
 }
 
 verify calm env
-for i in $(seq "$n"); do
-	case $((i % 3)) in
-	1) name=busy-$i; busy; verify "$name" env ;;
-	2) name=nice-$i; busy; verify "$name" nice -n 19 ;;
-	0) name=memory-$i; busy; greedy; verify "$name" nice -n 19 ;;
+for load in busy nice memory; do
+	busy
+	case $load in
+	busy) verify "$load" env ;;
+	nice) verify "$load" nice -n 19 ;;
+	memory) greedy; verify "$load" nice -n 19 ;;
 	esac
 	calm
-	same "$name"
-	echo "stress: $i of $n agree"
+	same "$load"
+	echo "stress: under load ($load): the same"
+done
+for i in $(seq "$n"); do
+	verify "$i" env
+	same "$i"
+	echo "stress: $i of $n in a row: the same"
 done

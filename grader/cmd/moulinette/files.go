@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // maxInput is the size, in bytes, of the largest file that is read at a user's word.
@@ -89,15 +91,20 @@ func checkTarget(path string) error {
 	return checkFolder(filepath.Dir(path))
 }
 
-// checkFolder tells why dir cannot be a folder: that, or one above it, is something
-// else.
+// checkFolder tells why dir cannot be a folder that we write in: that, or the first
+// one above it that there is, is something else or not for us.
 func checkFolder(dir string) error {
 	for ; ; dir = filepath.Dir(dir) {
 		info, err := os.Stat(dir)
 		switch {
 		case err == nil && !info.IsDir():
 			return &fs.PathError{Op: "write below", Path: dir, Err: syscall.ENOTDIR}
-		case err == nil || filepath.Dir(dir) == dir:
+		case err == nil:
+			if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
+				return &fs.PathError{Op: "write in", Path: dir, Err: err}
+			}
+			return nil
+		case filepath.Dir(dir) == dir:
 			return nil
 		}
 	}

@@ -30,7 +30,7 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("%d:%d: %s", e.Line, e.Column, e.Message) }
 
-// Compile checks text. Its result must be a bool.
+// Compile checks text. Its result must be a bool, and depend on a record.
 func (s *Scope) Compile(text string) (*Expr, error) {
 	if len(text) > maxLength {
 		return nil, &Error{1, 1, fmt.Sprintf("longer than %d characters", maxLength)}
@@ -38,6 +38,9 @@ func (s *Scope) Compile(text string) (*Expr, error) {
 	program, err := s.compile(text)
 	if err != nil {
 		return nil, s.explain(text, err)
+	}
+	if !s.looks(program.Node()) {
+		return nil, &Error{1, 1, "it looks at nothing that is seen of a submission, so it is the same for all"}
 	}
 	return &Expr{Text: text, scope: s, program: program}, nil
 }

@@ -39,17 +39,28 @@ func (e *Expr) Files(given map[string]any) []string {
 	return paths
 }
 
+// looks tells whether an expression speaks of something that comes from a record.
+func (s *Scope) looks(node ast.Node) (found bool) {
+	ast.Walk(&node, visitor[*ast.IdentifierNode](func(n *ast.IdentifierNode) {
+		for f := range s.env.Fields() {
+			found = found || n.Value != "given" && f.Tag.Get("expr") == n.Value
+		}
+	}))
+	return found
+}
+
 // members visits every access to a member.
 func (e *Expr) members(visit func(*ast.MemberNode)) {
 	node := e.program.Node()
-	ast.Walk(&node, memberVisitor(visit))
+	ast.Walk(&node, visitor[*ast.MemberNode](visit))
 }
 
-type memberVisitor func(*ast.MemberNode)
+// visitor is called on the nodes of one kind.
+type visitor[N ast.Node] func(N)
 
-// Visit calls the function on members.
-func (v memberVisitor) Visit(node *ast.Node) {
-	if n, ok := (*node).(*ast.MemberNode); ok {
+// Visit implements [ast.Visitor].
+func (v visitor[N]) Visit(node *ast.Node) {
+	if n, ok := (*node).(N); ok {
 		v(n)
 	}
 }
