@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -78,12 +79,13 @@ func (a *app) boot(ctx context.Context, qemu, kernel, initrd string) error {
 		"-machine", "q35", "-accel", "tcg", "-m", "512",
 		"-chardev", "stdio,id=terminal,mux=on,signal=off", "-serial", "chardev:terminal",
 		"-kernel", kernel, "-initrd", initrd, "-append", words)
-	stdin, err := typed()
+	shown := &prompted{Writer: a.stdout, prompt: image.ShellPrompt, seen: make(chan struct{})}
+	stdin, err := typed(shown.seen)
 	if err != nil {
 		return fault("shell: %w", err)
 	}
 	defer stdin.Close()
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, a.stdout, a.stderr
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, shown, a.stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	// Pdeathsig is about the thread that forked: it has to stay until the end.
 	runtime.LockOSThread()
@@ -95,9 +97,10 @@ func (a *app) boot(ctx context.Context, qemu, kernel, initrd string) error {
 }
 
 // typed is what the machine's terminal gets: ours, or what stands in stdin as if
-// it were typed. A terminal has no end, so at that of stdin Ctrl-D is typed until
-// whoever reads has ended.
-func typed() (*os.File, error) {
+// it were typed, from the first prompt on: a shell that takes a terminal over drops
+// what was typed before. A terminal has no end, so at that of stdin Ctrl-D is typed
+// until whoever reads has ended.
+func typed(prompted <-chan struct{}) (*os.File, error) {
 	if term.IsTerminal(int(os.Stdin.Fd())) {
 		return os.Stdin, nil
 	}
@@ -107,10 +110,32 @@ func typed() (*os.File, error) {
 	}
 	go func() { // ends with the machine, when nobody reads any more
 		defer w.Close()
+		<-prompted
 		_, err := io.Copy(w, os.Stdin)
 		for end := "\n\x04"; err == nil; end = "\x04" {
 			_, err = io.WriteString(w, end)
 		}
 	}()
 	return r, nil
+}
+
+// prompted tells when a prompt has been written to it.
+type prompted struct {
+	io.Writer
+	prompt string
+	last   string
+	seen   chan struct{} // closed then
+}
+
+// Write passes p on.
+func (w *prompted) Write(p []byte) (int, error) {
+	if w.prompt != "" {
+		w.last += string(p)
+		if strings.Contains(w.last, w.prompt) {
+			close(w.seen)
+			w.prompt = ""
+		}
+		w.last = w.last[max(0, len(w.last)-len(w.prompt)):]
+	}
+	return w.Writer.Write(p)
 }

@@ -13,6 +13,9 @@ import (
 // words of the form K=V are the shell's environment.
 const ShellCommand = "console=ttyS0 quiet panic=-1 rdinit=/shell"
 
+// ShellPrompt is what the shell says when it listens.
+const ShellPrompt = "/root # "
+
 //go:embed shell.sh
 var shellScript []byte
 
