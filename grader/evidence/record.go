@@ -30,9 +30,10 @@ type Record struct {
 
 // Host is where the scenario ran.
 type Host struct {
-	Tier     string   `json:"tier" expr:"tier"`         // ns, vm, privileged
-	Kernel   string   `json:"kernel" expr:"kernel"`     // uname release
-	Features []string `json:"features" expr:"features"` // see package box: id_range, devices, proc_remount, faults, memory_limit, ...
+	Tier     string   `json:"tier" expr:"tier"`             // ns, vm, privileged
+	Kernel   string   `json:"kernel" expr:"kernel"`         // uname release
+	Features []string `json:"features" expr:"features"`     // see package box: id_range, devices, proc_remount, faults, memory_limit, ...
+	Image    string   `json:"image,omitempty" expr:"image"` // what a virtual machine has booted, and how; empty elsewhere
 }
 
 // Outcome says how a scenario ended.

@@ -114,8 +114,10 @@ func box(args []string) (status int) {
 	return 1
 }
 
-// actor makes each road named by an argument, once it is told to.
+// actor makes each road named by an argument, once it is told to. Capabilities and
+// ids of files are a thread's.
 func actor(args []string) (status int) {
+	runtime.LockOSThread()
 	fmt.Println("ready")
 	pause()
 	for _, name := range args[1:] {

@@ -35,7 +35,7 @@ func (s *Supervisor) mountProc(c *call) outcome {
 		}
 		return refused
 	}
-	mnt, err := s.build(c, c.newProc)
+	mnt, err := s.build(c, c.newProc, func(fs int) error { _, err := c.options(fs); return err })
 	if err != nil {
 		return refused
 	}
@@ -55,7 +55,7 @@ func (s *Supervisor) mountTmpfs(c *call) outcome {
 		return outcome{}
 	}
 	defer unix.Close(target)
-	mnt, err := s.build(c, func(fs int) error { return c.newTmpfs(fs, st) })
+	mnt, err := s.build(c, c.newFS, func(fs int) error { return c.ofCaller(fs, st) })
 	if err != nil || !s.waiting(c) {
 		return outcome{}
 	}
@@ -144,8 +144,8 @@ func seesProc(c caller.Thread) bool {
 }
 
 // build makes a file system and a mount of it that is attached nowhere.
-func (s *Supervisor) build(c *call, configure func(fs int) error) (mnt int, err error) {
-	fs, err := unix.Fsopen(c.mount.fsType, unix.FSOPEN_CLOEXEC)
+func (s *Supervisor) build(c *call, open func() (fs int, err error), configure func(fs int) error) (mnt int, err error) {
+	fs, err := open()
 	if err != nil {
 		return -1, fmt.Errorf("fsopen: %w", err)
 	}
@@ -169,21 +169,21 @@ func (s *Supervisor) build(c *call, configure func(fs int) error) (mnt int, err 
 	return unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, attributes(c.mount.flags))
 }
 
-func (c *call) newProc(fs int) error {
-	pid, err := unix.Open(c.Proc("ns/pid"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
+func (c *call) newFS() (fs int, err error) { return unix.Fsopen(c.mount.fsType, unix.FSOPEN_CLOEXEC) }
+
+// newProc opens a proc of the caller's PID namespace: it shows that of whoever opens
+// it (proc_init_fs_context in fs/proc/root.c). The option for another one, pidns, is
+// there since Linux 6.17.
+func (c *call) newProc() (fs int, err error) {
+	err = c.InPIDs(func() error {
+		fs, err = caller.OpenInChild(c.mount.fsType)
 		return err
-	}
-	defer unix.Close(pid)
-	if err := unix.FsconfigSetFd(fs, "pidns", pid); err != nil {
-		return fmt.Errorf("proc of another pid namespace: %w", err)
-	}
-	_, err = c.options(fs)
-	return err
+	})
+	return fs, err
 }
 
-// newTmpfs makes its root the caller's, which a tmpfs's maker is by default.
-func (c *call) newTmpfs(fs int, st caller.Status) error {
+// ofCaller makes its root the caller's, which a tmpfs's maker is by default.
+func (c *call) ofCaller(fs int, st caller.Status) error {
 	given, err := c.options(fs)
 	for key, id := range map[string]int{"uid": st.UID, "gid": st.GID} {
 		if err == nil && !given[key] {

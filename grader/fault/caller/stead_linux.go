@@ -7,6 +7,8 @@ import (
 	"path"
 	"runtime"
 	"strconv"
+	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -81,6 +83,78 @@ func (c Thread) InMounts(f func() error) error {
 		}
 		return f()
 	})
+}
+
+// InPIDs runs f on a thread whose children are born into the caller's PID namespace.
+func (c Thread) InPIDs(f func() error) error {
+	ns, err := unix.Open(c.Proc("ns/pid"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(ns)
+	return OnThread(func() error {
+		//nolint:forbidigo // on a throw-away thread
+		if err := unix.Setns(ns, unix.CLONE_NEWPID); err != nil {
+			return err
+		}
+		return f()
+	})
+}
+
+// OpenInChild opens a file system as fsopen(2) does, but by a child of this thread.
+func OpenInChild(fsType string) (fd int, err error) {
+	name, err := unix.BytePtrFromString(fsType)
+	if err != nil {
+		return -1, err
+	}
+	fd, err = unix.Open("/dev/null", unix.O_PATH|unix.O_CLOEXEC, 0) // in whose place it comes
+	if err != nil {
+		return -1, err
+	}
+	pid, errno := childOpens(name, uintptr(fd))
+	if errno == 0 {
+		errno = ended(pid)
+	}
+	if errno != 0 {
+		unix.Close(fd)
+		return -1, errno
+	}
+	return fd, nil
+}
+
+// ended waits for a child and answers what it ended with.
+func ended(pid int) syscall.Errno {
+	var status unix.WaitStatus
+	for {
+		if _, err := unix.Wait4(pid, &status, unix.WALL, nil); !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if !status.Exited() {
+		return unix.EINTR // killed by whoever could
+	}
+	return syscall.Errno(status.ExitStatus())
+}
+
+// childOpens clones a child that shares our descriptors, opens a file system as
+// descriptor into, and ends with an errno. It runs no Go code but raw calls: the
+// runtime does not survive a fork.
+//
+//go:norace
+//go:nosplit
+func childOpens(fsType *byte, into uintptr) (int, syscall.Errno) {
+	pid, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, unix.CLONE_FILES, 0, 0, 0, 0, 0)
+	if errno != 0 || pid != 0 {
+		return int(pid), errno
+	}
+	fd, _, errno := syscall.RawSyscall(unix.SYS_FSOPEN, uintptr(unsafe.Pointer(fsType)), unix.FSOPEN_CLOEXEC, 0)
+	if errno == 0 {
+		_, _, errno = syscall.RawSyscall(unix.SYS_DUP3, fd, into, unix.O_CLOEXEC)
+		_, _, _ = syscall.RawSyscall(unix.SYS_CLOSE, fd, 0, 0)
+	}
+	for {
+		_, _, _ = syscall.RawSyscall(unix.SYS_EXIT_GROUP, uintptr(errno), 0, 0)
+	}
 }
 
 // ActAs gives the thread the caller's ids for files, and a umask of its own,

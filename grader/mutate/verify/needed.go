@@ -86,16 +86,22 @@ func (v *verification) needed() {
 }
 
 // killsAlone tells whether some mutant fails, in a row or in a rule of the norm,
-// by this scenario alone.
+// by this scenario alone, but for those that rows do without on other hosts.
 func (v *verification) killsAlone(id string) bool {
 	for _, group := range v.groups(id) {
 		for _, s := range v.result.Mutants() {
-			if s.fails(id) && !slices.ContainsFunc(group, func(other string) bool { return other != id && (s.fails(other) || s.Cells[other].Skipped) }) {
+			if s.fails(id) && !slices.ContainsFunc(group, func(other string) bool { return (s.fails(other) || s.Cells[other].Skipped) && v.counts(other, id) }) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// counts tells whether another scenario of its row can make one unneeded.
+func (v *verification) counts(other, id string) bool {
+	i := slices.IndexFunc(v.scenarios, func(sc *shared) bool { return sc.ID == other })
+	return other != id && !v.scenarios[i].spec.Extra()
 }
 
 // witness runs, for each scenario that no mutant is known to need, what was left
@@ -141,7 +147,7 @@ func (v *verification) fewest(id string, chosen map[cell]bool) (best []cell) {
 // open are the scenarios of a group that were left out of a mutant, if of those
 // that were not it fails this one and no other.
 func (v *verification) open(s *Solution, id string, group []string) (cells []cell) {
-	if !s.fails(id) || slices.ContainsFunc(group, func(other string) bool { return other != id && s.fails(other) }) {
+	if !s.fails(id) || slices.ContainsFunc(group, func(other string) bool { return s.fails(other) && v.counts(other, id) }) {
 		return nil
 	}
 	for _, sc := range v.scenarios {

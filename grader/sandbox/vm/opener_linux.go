@@ -161,8 +161,13 @@ func processor() string {
 // only seems to wait slows the others down.
 func (o *Opener) Width() (work, wait int) { return runtime.NumCPU(), 2 }
 
-// Host tells what the machines' boxes offer.
-func (o *Opener) Host() evidence.Host { return o.base.facts.Host }
+// Host tells what the machines' boxes offer, and what the machines are.
+func (o *Opener) Host() evidence.Host {
+	host := o.base.facts.Host
+	sum := sha256.Sum256([]byte(o.image.Key + cmdline))
+	host.Image = hex.EncodeToString(sum[:8])
+	return host
+}
 
 // Image is what the machines have booted.
 func (o *Opener) Image() *image.Image { return o.image }

@@ -82,7 +82,7 @@ func withBuilt(m *testing.M) (int, error) {
 
 // driverOf builds a driver whose print_namespace_info is body.
 func driverOf(body string) (string, error) {
-	source := "package student\n\nimport (\n\t\"fmt\"\n\t\"io\"\n\t\"os\"\n\t\"time\"\n\n\t\"moulinette/grader/contract\"\n)\n\nvar (\n\t_ = os.Exit\n\t_ = fmt.Sprint\n\t_ = time.Now\n)\n\ntype s struct{ contract.Unimplemented }\n\n" +
+	source := "package student\n\nimport (\n\t\"fmt\"\n\t\"io\"\n\t\"os\"\n\t\"syscall\"\n\t\"time\"\n\n\t\"moulinette/grader/contract\"\n)\n\nvar (\n\t_ = os.Exit\n\t_ = syscall.Getpid\n\t_ = fmt.Sprint\n\t_ = time.Now\n)\n\ntype s struct{ contract.Unimplemented }\n\n" +
 		"func New() contract.Runtime { return s{} }\n\nfunc (s) PrintNamespaceInfo(io.Writer) error {\n\t" + body + "\n\treturn nil\n}\n"
 	s, err := submission.FromFiles("moulinette/student", submission.Files{"student.go": []byte(source)})
 	if err != nil {
@@ -299,6 +299,22 @@ func TestClonesDiffer(t *testing.T) {
 		if off := time.Since(time.Unix(now, 0)); off < -2*time.Second || off > time.Minute {
 			t.Errorf("the clock of the machine is %v late", off)
 		}
+	}
+}
+
+// Libraries for netlink open a socket of each of these families, asked or not.
+func TestNetlinkFamilies(t *testing.T) {
+	driver, err := driverOf(`for _, family := range []int{syscall.NETLINK_ROUTE, syscall.NETLINK_XFRM, syscall.NETLINK_NETFILTER} {
+		if _, err := syscall.Socket(syscall.AF_NETLINK, syscall.SOCK_RAW, family); err != nil {
+			return fmt.Errorf("family %d: %w", family, err)
+		}
+	}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := run(t, open(t, driver), call("print_namespace_info"))
+	if c := rec.Calls["call"]; !c.OK {
+		t.Errorf("%s; want sockets of all", c.Error)
 	}
 }
 

@@ -15,10 +15,11 @@ import (
 
 // needed are the drivers without which no guest is of use: the bus, the channel
 // to the agent, and the network device of the exercises. welcome are those
-// that scenarios may use besides; a kernel without them does.
+// that scenarios may use besides, and that libraries for netlink open a socket of,
+// asked or not; a kernel without them does.
 var (
 	needed  = []string{"virtio_pci", "virtio_console", "veth"}
-	welcome = []string{"bridge", "overlay"}
+	welcome = []string{"bridge", "overlay", "nfnetlink", "xfrm_user"}
 )
 
 const (

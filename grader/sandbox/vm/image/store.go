@@ -18,7 +18,7 @@ import (
 
 // layout is part of every key: what is made from the same files may change with
 // this package.
-const layout = "moulinette image 1"
+const layout = "moulinette image 2"
 
 // store is our cache:
 //
