@@ -203,6 +203,21 @@ func TestRealRootIsElsewhere(t *testing.T) {
 	}
 }
 
+// Where there is real root, its scenarios make none unneeded that hosts without it
+// judge a row by.
+func TestRealRootReplacesNone(t *testing.T) {
+	v := tried(t, &Solution{ID: "reference", Kind: Reference})
+	both := &Solution{Kind: Mutant, Cells: map[string]Cell{"a.x": {Verdict: "fail"}, "a.y": {Verdict: "fail"}}}
+	v.result.Solutions = []*Solution{both}
+	if v.killsAlone("a.x") {
+		t.Error("a.x is needed although a.y fails wherever it does")
+	}
+	v.scenarios[slices.IndexFunc(v.scenarios, func(s *shared) bool { return s.ID == "a.y" })].spec.Needs = []string{"real_root"}
+	if !v.killsAlone("a.x") {
+		t.Error("a.x is not needed although a.y is left out elsewhere")
+	}
+}
+
 func TestOriginsAreCovered(t *testing.T) {
 	ex := small(t)
 	v := &verification{Options: Options{
