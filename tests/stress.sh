@@ -42,7 +42,7 @@ greedy() {
 	local mib
 	mib=$(awk '/^MemAvailable/ {print int($2 / 4096)}' /proc/meminfo)
 	if [ "$mib" -gt 1024 ]; then mib=1024; fi
-	hog bash -c 'text=$(head -c '"$mib"'M /dev/zero | tr "\0" x); while :; do copy=$text; done'
+	hog "$@" bash -c 'text=$(head -c '"$mib"'M /dev/zero | tr "\0" x); while :; do copy=$text; done'
 }
 
 # One verification; its verdicts go to NAME.verdicts: what became of every solution,
@@ -78,8 +78,8 @@ verify calm env
 for load in busy nice memory; do
 	case $load in
 	busy) busy; verify "$load" env ;;
-	nice) busy nice -n 10; verify "$load" nice -n 19 ;; # of normal priority, they would leave it a twentieth
-	memory) busy nice -n 10; greedy; verify "$load" nice -n 19 ;;
+	nice) busy nice -n 10; verify "$load" nice -n 19 ;; # those of normal priority would leave it next to nothing
+	memory) busy nice -n 10; greedy nice -n 10; verify "$load" nice -n 19 ;;
 	esac
 	calm
 	same "$load"

@@ -175,7 +175,7 @@ func (c *call) newFS() (fs int, err error) { return unix.Fsopen(c.mount.fsType, 
 // it (proc_init_fs_context in fs/proc/root.c). The option for another one, pidns, is
 // there since Linux 6.17.
 func (c *call) newProc() (fs int, err error) {
-	err = c.InPIDs(func() error {
+	err = c.InPIDs(func() (err error) {
 		fs, err = caller.OpenInChild(c.mount.fsType)
 		return err
 	})

@@ -66,35 +66,25 @@ func OnThread(f func() error) error {
 }
 
 // InMounts runs f in the caller's mount namespace.
-func (c Thread) InMounts(f func() error) error {
-	ns, err := unix.Open(c.Proc("ns/mnt"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+func (c Thread) InMounts(f func() error) error { return c.in("ns/mnt", unix.CLONE_NEWNS, f) }
+
+// InPIDs runs f on a thread whose children are born into the caller's PID namespace.
+func (c Thread) InPIDs(f func() error) error { return c.in("ns/pid", unix.CLONE_NEWPID, f) }
+
+// in runs f on a throw-away thread that has joined one of the caller's namespaces.
+func (c Thread) in(name string, flag int, f func() error) error {
+	ns, err := unix.Open(c.Proc(name), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(ns)
 	return OnThread(func() error {
 		//nolint:forbidigo // on a throw-away thread; a child process would cost a hundred times as much
-		if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		if err := unix.Unshare(unix.CLONE_FS); err != nil { // setns(2) wants it for mounts
 			return err
 		}
 		//nolint:forbidigo // as above
-		if err := unix.Setns(ns, unix.CLONE_NEWNS); err != nil {
-			return err
-		}
-		return f()
-	})
-}
-
-// InPIDs runs f on a thread whose children are born into the caller's PID namespace.
-func (c Thread) InPIDs(f func() error) error {
-	ns, err := unix.Open(c.Proc("ns/pid"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(ns)
-	return OnThread(func() error {
-		//nolint:forbidigo // on a throw-away thread
-		if err := unix.Setns(ns, unix.CLONE_NEWPID); err != nil {
+		if err := unix.Setns(ns, flag); err != nil {
 			return err
 		}
 		return f()
@@ -102,6 +92,8 @@ func (c Thread) InPIDs(f func() error) error {
 }
 
 // OpenInChild opens a file system as fsopen(2) does, but by a child of this thread.
+// Who shares a PID namespace with the child sees it for a moment, and has no power over
+// it: it is of our user namespace.
 func OpenInChild(fsType string) (fd int, err error) {
 	name, err := unix.BytePtrFromString(fsType)
 	if err != nil {
