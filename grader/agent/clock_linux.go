@@ -14,6 +14,12 @@ import (
 // submission's fault: while the box waits for a processor, or the whole host for
 // memory, the clock stands still. It never goes slower than the box makes use of
 // processors, so that who is in its own way gains nothing by it.
+//
+// Some waits for a processor are nobody's that can be seen. Who dies leaves /proc
+// before it is dead, and the group that its session had (sched(7), autogroup), so
+// that at nice 19 the rest takes seconds; a kernel lock may be with somebody who
+// was put off. While no processor is idle and the kernel owes the box such a thing,
+// the clock hardly moves.
 type clock struct {
 	patience float64 // of a limit, see [scenario.Patience]; 1: the clock is the world's
 
@@ -24,6 +30,7 @@ type clock struct {
 	shows   time.Duration         // what it showed then
 	known   map[int]thread
 	stalled time.Duration // see [observe.MemoryStall]
+	idle    time.Duration // see [observe.Idle]
 	late    time.Duration // how much later than it should a wait of ours has ended
 	starved error         // a limit was over before the box could make use of its time
 }
@@ -55,7 +62,7 @@ func (c *clock) start(box func() ([]int, error)) {
 	now := time.Now()
 	c.box, c.set, c.next, c.shows, c.known = box, now, now, 0, nil
 	if c.patience > 1 {
-		c.stalled = observe.MemoryStall()
+		c.stalled, c.idle = observe.MemoryStall(), observe.Idle()
 	}
 }
 
@@ -70,8 +77,8 @@ func (c *clock) look() time.Duration {
 	}
 	passed := now.Sub(c.set)
 	if c.patience > 1 {
-		ran, waited := c.account(passed)
-		c.shows += min(passed, max(c.productive(passed)-waited, ran))
+		ran, waited, owed := c.account(passed)
+		c.shows += min(passed, max(c.productive(passed, owed)-waited, ran))
 		c.next = now.Add(costs * time.Since(now))
 	} else {
 		c.shows += passed
@@ -81,18 +88,22 @@ func (c *clock) look() time.Duration {
 }
 
 // productive is what is left of a time without that in which the host waited for
-// memory. A box can bring that about by its own hunger, so that a part always
-// counts.
-func (c *clock) productive(passed time.Duration) time.Duration {
-	before := c.stalled
-	c.stalled = observe.MemoryStall()
-	return max(passed-max(0, c.stalled-before), time.Duration(float64(passed)/c.patience))
+// memory, or the box for the kernel while all processors were busy. A box can bring
+// that about itself, so that a part always counts.
+func (c *clock) productive(passed time.Duration, owed bool) time.Duration {
+	stalled, idle := c.stalled, c.idle
+	c.stalled, c.idle = observe.MemoryStall(), observe.Idle()
+	lost := max(0, c.stalled-stalled)
+	if owed && c.idle-idle < passed/10 {
+		lost = passed
+	}
+	return max(passed-lost, time.Duration(float64(passed)/c.patience))
 }
 
-// account tells how long the box's threads ran and how long they or our own waited
-// since the last time. Our own count from when they are first seen: they live longer
-// than a scenario.
-func (c *clock) account(passed time.Duration) (ran, waited time.Duration) {
+// account tells how long the box's threads ran, how long they or our own waited since
+// the last time, and whether one of them waits for the kernel. Our own count from when
+// they are first seen: they live longer than a scenario.
+func (c *clock) account(passed time.Duration) (ran, waited time.Duration, owed bool) {
 	known := map[int]thread{}
 	for tid, now := range observe.Scheds("self") {
 		t, seen := c.known[tid]
@@ -100,18 +111,21 @@ func (c *clock) account(passed time.Duration) (ran, waited time.Duration) {
 			t.Sched = now
 		}
 		_, w := t.update(now, passed)
-		waited, known[tid] = waited+w, t
+		waited, known[tid], owed = waited+w, t, owed || now.Held
 	}
 	pids, _ := c.box() // an error is one of whoever looks for evidence
 	for _, pid := range pids {
 		for tid, now := range observe.Scheds(strconv.Itoa(pid)) {
 			t := c.known[tid]
 			r, w := t.update(now, passed)
-			ran, waited, known[tid] = ran+r, waited+w, t
+			if r > 0 && now.Reaping() {
+				r, owed = 0, true
+			}
+			ran, waited, known[tid], owed = ran+r, waited+w, t, owed || now.Held
 		}
 	}
 	c.known = known
-	return ran, waited
+	return ran, waited, owed
 }
 
 // update tells how long the thread ran and waited since it was last looked at. The

@@ -3,7 +3,9 @@ package agent
 import (
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -12,11 +14,9 @@ import (
 	"moulinette/grader/observe"
 )
 
-// spin starts a program that wants a processor for ever: the one that all of them
-// share.
-func spin(t *testing.T) int {
+// start starts a program that is there until the test ends.
+func start(t *testing.T, cmd *exec.Cmd) int {
 	t.Helper()
-	cmd := exec.Command("sh", "-c", "while :; do :; done")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -24,19 +24,51 @@ func spin(t *testing.T) int {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	var all, one unix.CPUSet
+	return cmd.Process.Pid
+}
+
+// processors are those that we may use.
+func processors(t *testing.T) (cpus []int) {
+	t.Helper()
+	var all unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &all); err != nil {
 		t.Fatal(err)
 	}
-	for cpu := 0; one.Count() == 0; cpu++ {
+	for cpu := 0; len(cpus) < all.Count(); cpu++ {
 		if all.IsSet(cpu) {
-			one.Set(cpu)
+			cpus = append(cpus, cpu)
 		}
 	}
-	if err := unix.SchedSetaffinity(cmd.Process.Pid, &one); err != nil {
+	return cpus
+}
+
+// spin starts a program that wants one processor for ever: the first, if none is
+// named.
+func spin(t *testing.T, cpu ...int) int {
+	t.Helper()
+	pid := start(t, exec.Command("sh", "-c", "while :; do :; done"))
+	var one unix.CPUSet
+	one.Set(append(cpu, processors(t)...)[0])
+	if err := unix.SchedSetaffinity(pid, &one); err != nil {
 		t.Fatal(err)
 	}
-	return cmd.Process.Pid
+	return pid
+}
+
+const vforks = "CLOCK_VFORKS"
+
+// As a process of TestClockOfTheKernel this binary waits for a child that never
+// executes anything.
+func init() {
+	if os.Getenv(vforks) == "" {
+		return
+	}
+	pid, _, errno := syscall.RawSyscall6(syscall.SYS_CLONE, unix.CLONE_VFORK|uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+	for pid == 0 && errno == 0 {
+		_, _, _ = syscall.RawSyscall6(syscall.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0, 0)
+		_, _, _ = syscall.RawSyscall6(syscall.SYS_PPOLL, 0, 0, 0, 0, 0, 0) // forever
+	}
+	os.Exit(int(errno))
 }
 
 // waitOver waits until the limit is over, and tells how long that took.
@@ -91,6 +123,36 @@ func TestClockGoesOn(t *testing.T) {
 	}
 	if shows := c.look(); shows < (after-before)*9/10 {
 		t.Errorf("it shows %v, when %v had run", shows, after-before)
+	}
+}
+
+// While the kernel owes the box something and no processor is idle, the clock goes, but
+// hardly: in the end, somebody who brought that about himself has hung.
+func TestClockOfTheKernel(t *testing.T) {
+	cmd := exec.Command("/proc/self/exe", "-test.run=^$")
+	cmd.Env = []string{vforks + "=1"}
+	parent := start(t, cmd)
+	waits := func() bool {
+		for _, s := range observe.Scheds(strconv.Itoa(parent)) {
+			if s.Held {
+				return true
+			}
+		}
+		return false
+	}
+	for !waits() {
+		runtime.Gosched()
+	}
+	for _, cpu := range processors(t) {
+		spin(t, cpu)
+	}
+	c := newClock(4)
+	c.start(func() ([]int, error) { return []int{parent}, nil })
+	const span = 500 * time.Millisecond
+	l := c.within(span)
+	l.decides = true
+	if took := waitOver(l); took < 2*span || c.starvation() != nil {
+		t.Errorf("a limit of %v was over after %v, of a process that waited for the kernel: %v", span, took, c.starvation())
 	}
 }
 

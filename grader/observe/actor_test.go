@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -148,6 +149,16 @@ func (s *stage) perform(do string, a []string) (string, error) {
 			select {}
 		}()
 		return "", <-done
+	case "vfork": // one thread waits for a child that never executes anything
+		debug.SetGCPercent(-1) // nobody can stop that thread
+		runtime.GOMAXPROCS(2)
+		go func() {
+			pid, _, errno := syscall.RawSyscall6(syscall.SYS_CLONE, unix.CLONE_VFORK|uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+			for pid == 0 && errno == 0 {
+				_, _, _ = syscall.RawSyscall6(syscall.SYS_PPOLL, 0, 0, 0, 0, 0, 0) // forever
+			}
+		}()
+		return "", nil
 	case "idmap": // write a map, as "idmap uid_map PID TEXT"
 		return "", os.WriteFile("/proc/"+a[1]+"/"+a[0], []byte(a[2]), 0)
 	case "dropcap":

@@ -14,6 +14,24 @@ import (
 type Sched struct {
 	Ran, Waited time.Duration
 	Ready       bool // it runs, or waits for a processor (state R in /proc/PID/task/TID/stat)
+	Held        bool // what it waits for, the kernel owes it: state D, or it is dying and not dead yet
+	asleep      bool // state S
+	dir         string
+}
+
+// exiting is PF_EXITING in the flags of /proc/PID/stat.
+const exiting = 4
+
+// Reaping tells whether a thread that is said to sleep does not: wait(2) buries the
+// dead in state S. It is asked of those that ran, soon after they were looked at
+// (/proc/PID/task/TID/wchan: "0" for what has no place where it sleeps, and
+// where we may not know).
+func (s Sched) Reaping() bool {
+	if !s.asleep {
+		return false
+	}
+	place, err := os.ReadFile(filepath.Join(s.dir, "wchan"))
+	return err == nil && string(place) == "0"
 }
 
 // maxThreads are looked at of one process.
@@ -51,8 +69,18 @@ func schedOf(dir string) (Sched, bool) {
 	ran, _ := strconv.ParseInt(string(fields[0]), 10, 64)
 	waited, _ := strconv.ParseInt(string(fields[1]), 10, 64)
 	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
-	_, state, _ := bytes.Cut(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" ")) // a name may hold anything
-	return Sched{time.Duration(ran), time.Duration(waited), bytes.HasPrefix(state, []byte("R"))}, err == nil
+	after := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:]) // a name may hold anything
+	if err != nil || len(after) < 7 {
+		return Sched{}, false
+	}
+	state := string(after[0])
+	flags, _ := strconv.ParseUint(string(after[6]), 10, 64)
+	return Sched{
+		Ran: time.Duration(ran), Waited: time.Duration(waited),
+		Ready:  state == "R",
+		Held:   state == "D" || state == "S" && flags&exiting != 0,
+		asleep: state == "S", dir: dir,
+	}, true
 }
 
 // MemoryStall is how long, since the host's start, everything on it that had
@@ -64,4 +92,13 @@ func MemoryStall() time.Duration {
 	_, total, _ := bytes.Cut(full, []byte("total="))
 	micros, _ := strconv.ParseInt(string(bytes.TrimSpace(total)), 10, 64)
 	return time.Duration(micros) * time.Microsecond
+}
+
+// Idle is how long the processors had nothing to do since the host's start, all
+// together (/proc/uptime, second field). Without such a note it is 0.
+func Idle() time.Duration {
+	text, _ := os.ReadFile("/proc/uptime") // 0 where it cannot be read
+	_, idle, _ := bytes.Cut(bytes.TrimSpace(text), []byte(" "))
+	seconds, _ := strconv.ParseFloat(string(idle), 64)
+	return time.Duration(seconds * float64(time.Second))
 }
