@@ -204,6 +204,8 @@ type User interface {
 
 // Container is the small runtime built from all of it. Its life is
 // ContainerCreate, then ContainerWait or ContainerStop, then ContainerCleanup.
+// Once it was waited for or stopped it holds no descriptor any more: who never
+// cleans up loses none.
 type Container interface {
 	// ContainerInit fills the unset fields of cfg: Hostname "container",
 	// CloneFlags [DefaultCloneFlags], PID -1. What is set stays.

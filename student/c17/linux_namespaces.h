@@ -136,7 +136,8 @@ int deny_setgroups(pid_t pid);
 int drop_capabilities(uint64_t keep_mask);
 int demonstrate_user_namespace(void);
 
-/* Containers: create, then wait or stop, then clean up.
+/* Containers: create, then wait or stop, then clean up. One that was waited for or
+ * stopped holds no descriptor any more: who never cleans up loses none.
  *
  * container_init fills what is unset: hostname "container", the four flags, pid -1.
  * container_create returns with the command started, or with nothing left of it. A
