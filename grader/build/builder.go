@@ -7,7 +7,6 @@
 package build
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -199,7 +198,7 @@ func (b *Builder) build(ctx context.Context, st staged, dir string, ownText bool
 		return nil, fmt.Errorf("stage: %w", err)
 	}
 	output, err := b.goBuild(ctx, dir, ownText, args...)
-	if err != nil && bytes.Contains(output, []byte(modulesMissing)) {
+	if err != nil && lacksModules(output) {
 		if err := b.fetch(ctx, dir); err != nil {
 			return output, err
 		}

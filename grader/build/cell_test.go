@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,6 +29,32 @@ func inKind(t *testing.T, kind jail.Kind) *Builder {
 	must(t, b.toolErr)
 	b.toolchain.cell.Kind = kind
 	return b
+}
+
+// A module that the cache knows by name alone, as `go list -m` leaves it, is missing
+// as well, though the go command speaks of a file that it may not write.
+func TestHalfMissingModules(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "env", "GOMODCACHE").Output()
+	must(t, err)
+	from, names := os.DirFS(strings.TrimSpace(string(out))), t.TempDir()
+	for _, library := range submission.Libraries() {
+		mods, err := fs.Glob(from, "cache/download/"+library+"/@v/*.mod")
+		must(t, err)
+		for _, mod := range mods {
+			text, err := fs.ReadFile(from, mod)
+			must(t, err)
+			must(t, os.MkdirAll(filepath.Join(names, filepath.Dir(mod)), 0o755))
+			must(t, os.WriteFile(filepath.Join(names, mod), text, 0o600))
+		}
+	}
+	t.Setenv("GOMODCACHE", names)
+	t.Setenv("GOPROXY", "off")
+	for _, kind := range jail.Kinds() {
+		_, err := inKind(t, kind).Build(t.Context(), fromText(t, good))
+		if !errors.Is(err, errModules) {
+			t.Errorf("%s: got %v; want %v", kind, err, errModules)
+		}
+	}
 }
 
 // agentProgram is this binary: TestMain lends it the face of the jail.

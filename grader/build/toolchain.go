@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -197,10 +198,13 @@ func (b *Builder) runGo(ctx context.Context, c cell.Command) error {
 
 var errModules = errors.New("modules that submissions may import are missing, and cannot be downloaded; run `go mod download` in the moulinette's repository with a network")
 
-// modulesMissing is in the go command's words when it lacks a module. What may be
-// imported is known before (see [submission.Libraries]), so that is never the
-// submission's fault.
-const modulesMissing = "disabled by GOPROXY=off"
+// lacksModules tells from the go command's words whether it lacks a module: it may
+// not ask for it, or not lock the place of one that it knows by name alone, for it
+// sees the module cache read-only. What may be imported is known before (see
+// [submission.Libraries]), so that is never the submission's fault.
+func lacksModules(output []byte) bool { return missingModule.Match(output) }
+
+var missingModule = regexp.MustCompile(`disabled by GOPROXY=off|/@v/[^/\s]+\.lock: `)
 
 // fetch downloads what submissions may import, by the user's own proxy. What is
 // fetched, and its sums, stand in our go.mod and go.sum: a submission has no say.
