@@ -38,8 +38,9 @@ var (
 	}
 )
 
-// cTimeout bounds one run of the compiler.
-const cTimeout = 30 * time.Second
+// cTimeout bounds one run of the compiler by the clock. Where many share a processor
+// a right text takes its time; what it takes of the processor, [cLimits] bounds.
+const cTimeout = 2 * time.Minute
 
 // cTool is the C compiler of this host.
 type cTool struct {
