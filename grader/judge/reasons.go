@@ -70,7 +70,9 @@ func withheld(due []evidence.Refusal) spec.Text {
 // broke tells how a submission ended before its time.
 func broke(sc *spec.Scenario, rec *evidence.Record) spec.Text {
 	end := rec.End
-	step := stepName(cmp.Or(end.Step, "New"), callOf(sc, rec))
+	resolved, _ := sc.Resolve(rec.Seed)
+	step := stepName(cmp.Or(end.Step, "New"), callOf(resolved, end.Step))
+	limits := resolved.Limits.WithDefaults()
 	switch end.Outcome {
 	case evidence.Exited:
 		if end.Panic != "" {
@@ -86,11 +88,12 @@ func broke(sc *spec.Scenario, rec *evidence.Record) spec.Text {
 		return during(step, "Votre programme s'est terminé (statut %[2]d) pendant l'étape %[1]s, alors qu'il devait rendre la main.",
 			"Your program ended (status %[2]d) during the step %[1]s, where it should have returned.", end.Exit)
 	case evidence.Hung:
-		return during(step, "L'étape %s n'a pas rendu la main à temps : qu'attend votre programme, et qui devait le réveiller ?",
-			"The step %s did not return in time: what does your program wait for, and who was to wake it?")
+		return during(step, "L'étape %[1]s n'a pas rendu la main à temps (%[2]g s pour une étape, %[3]g s en tout) : qu'attend votre programme, et qui devait le réveiller ?",
+			"The step %[1]s did not return in time (%[2]g s for a step, %[3]g s for all): what does your program wait for, and who was to wake it?",
+			float64(limits.StepMS)/1000, float64(limits.ScenarioMS)/1000)
 	case evidence.Flooded:
-		return during(step, "Votre programme a écrit plus que permis pendant l'étape %s.",
-			"Your program printed more than it may during the step %s.")
+		return during(step, "Votre programme a écrit plus que permis (%[2]d Kio) jusqu'à l'étape %[1]s.",
+			"Your program had printed more than it may (%[2]d KiB) by the step %[1]s.", limits.OutputKiB)
 	case evidence.Exhausted:
 		return during(step, "Votre programme a dépassé sa limite de mémoire ou de processus pendant l'étape %s.",
 			"Your program went over its limit of memory or processes during the step %s.")
@@ -116,12 +119,11 @@ func stepName(step, call string) spec.Text {
 	return spec.Text{FR: step, EN: step}
 }
 
-// callOf is the call that was made in the step in which a record ends.
-func callOf(sc *spec.Scenario, rec *evidence.Record) string {
-	resolved, _ := sc.Resolve(rec.Seed)
-	for _, step := range resolved.Steps {
-		if step.As == rec.End.Step {
-			return step.Call
+// callOf is the call that is made in a step.
+func callOf(sc scenario.Scenario, step string) string {
+	for _, s := range sc.Steps {
+		if s.As == step {
+			return s.Call
 		}
 	}
 	return ""

@@ -64,8 +64,8 @@ func (f Functions) judge(symbol string) (submission.Finding, bool) {
 	}
 	return submission.Finding{
 		Rule: "other_function",
-		FR:   fmt.Sprintf("%s n'est ni dans la liste de l'exercice, ni parmi les fonctions tolérées", name),
-		EN:   fmt.Sprintf("%s is neither on the exercise's list, nor among the functions that are tolerated", name),
+		FR:   fmt.Sprintf("%s n'est ni dans la liste de l'exercice, ni parmi les fonctions tolérées ; cela ne coûte rien", name),
+		EN:   fmt.Sprintf("%s is neither on the exercise's list, nor among the functions that are tolerated; that costs nothing", name),
 	}, true
 }
 
