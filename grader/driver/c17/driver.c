@@ -479,7 +479,9 @@ static void call_setup_seccomp_filter(const struct json *args, const char *probe
 	/* The even ones first: the contract promises no order. */
 	for (int i = 0; i < 2 * syscall_count; i++) {
 		const struct syscall_name *s = &syscall_names[i % syscall_count];
-		if (s->number >= 0 && s->number % 2 == i / syscall_count && (holds(allowed, s->name) || (but != NULL && !holds(but, s->name))))
+		if (s->number < 0 || s->number % 2 != i / syscall_count)
+			continue;
+		if (holds(allowed, s->name) || (but != NULL && !holds(but, s->name)))
 			numbers[f.args.allowed_count++] = s->number;
 	}
 	f.args.allowed = numbers;
