@@ -117,15 +117,15 @@ func (t *Template) newBox(disk int, real bool) (*Box, error) {
 }
 
 func (b *Box) clone() error {
-	inside, err := b.pipes()
-	if err != nil {
-		return err
-	}
-	defer closeAll(inside)
+	var err error
 	if b.group, err = b.t.cg.make(int(b.t.made.Add(1))); err != nil {
 		return fmt.Errorf("cgroup: %w", err)
 	}
 	defer b.group.entered()
+	inside, err := b.pipes()
+	if err != nil {
+		return err
+	}
 	if err := b.spawn(inside); err != nil {
 		return fmt.Errorf("init: %w", err)
 	}

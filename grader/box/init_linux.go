@@ -108,6 +108,7 @@ func (b *Box) spawn(inside []*os.File) error {
 	p.Returns(pid)
 	var err error
 	b.Init, err = b.t.nursery.Play(p, append(inside, b.group.files()...)...)
+	closeAll(inside) // before we wait: once init has gone nobody must hold its ends
 	if err != nil {
 		return errors.Join(err, b.letGo(), b.clearUp())
 	}

@@ -69,13 +69,13 @@ func Start(more func(birth *Program)) (*Puppet, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	defer theirs.Close()
 	m := (*memory)(unsafe.Pointer(&mapped[0]))
 	birth, pid, err := clone(m, func(birth *Program) {
 		birth.Call("die with its parent", unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, int(unix.SIGKILL))
 		birth.hearOn(int(theirs.Fd()))
 		more(birth)
 	})
+	theirs.Close() // before we wait: once the puppet has gone nobody must hold it
 	if err != nil {
 		return nil, 0, errors.Join(fmt.Errorf("clone: %w", err), conn.Close())
 	}

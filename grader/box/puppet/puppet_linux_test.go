@@ -80,3 +80,17 @@ func TestChildren(t *testing.T) {
 		t.Errorf("status %d; want 7", status.ExitStatus())
 	}
 }
+
+// A puppet that ends before it was ready is missed at once, not waited for.
+func TestStillborn(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	p, pid, err := puppet.Start(func(birth *puppet.Program) { birth.Call("end", unix.SYS_EXIT_GROUP, 0) })
+	if err == nil || err.Error() != "it has ended" {
+		t.Errorf("Start: %v; want that it has ended", err)
+	}
+	p.Close()
+	if _, err := unix.Wait4(pid, nil, 0, nil); err != nil {
+		t.Error(err)
+	}
+}
