@@ -64,7 +64,9 @@ func (p *probes) welcome(name string, v *visitor, pidfd *os.File) {
 	}
 	p.mu.Unlock()
 
-	p.s.observeProbe(name, v.pid, script, first)
+	if err := p.s.observeProbe(name, v.pid, script, first); err != nil {
+		p.s.note("probe %s could not be observed: %v", name, err)
+	}
 	if p.s.supervisor != nil {
 		p.s.supervisor.Released()
 	}
@@ -79,23 +81,22 @@ func (p *probes) welcome(name string, v *visitor, pidfd *os.File) {
 	}
 }
 
-func (s *session) observeProbe(name string, pid int, script scenario.Script, first bool) {
+func (s *session) observeProbe(name string, pid int, script scenario.Script, first bool) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.rec.Probes[name]
 	e.Times++
 	if first {
-		process, err := s.observer.Process(pid)
+		var process evidence.Process
+		process, err = s.observer.Process(pid)
 		s.lack.lacks(err)
-		if err != nil {
-			s.note("probe %s could not be observed: %v", name, err)
-		}
 		e.Seen, e.Process = err == nil, process
 		e.Held = s.supervisor != nil && s.supervisor.Holding()
 		e.Acts = map[string]evidence.ActResult{}
 		e.Files = s.observer.Files(pid, script.Watch)
 	}
 	s.rec.Probes[name] = e
+	return err
 }
 
 // arrive makes the check-in known.

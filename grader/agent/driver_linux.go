@@ -279,7 +279,10 @@ func (d *driver) output() evidence.Output {
 	}
 }
 
+// note adds a note to the record. The session is not locked.
 func (s *session) note(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if len(s.rec.Notes) < 32 {
 		s.rec.Notes = append(s.rec.Notes, fmt.Sprintf(format, args...))
 	}

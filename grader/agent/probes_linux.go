@@ -329,9 +329,12 @@ func readable(pidfd *os.File, d time.Duration) bool {
 
 // note records which probes have ended.
 func (p *probes) note() {
+	p.mu.Lock()
+	pidfds := maps.Clone(p.pidfds) // the box is still there, and who comes in adds to them
+	p.mu.Unlock()
 	p.s.mu.Lock()
 	defer p.s.mu.Unlock()
-	for name, fd := range p.pidfds {
+	for name, fd := range pidfds {
 		e := p.s.rec.Probes[name]
 		e.Ended = readable(fd, 0)
 		p.s.rec.Probes[name] = e

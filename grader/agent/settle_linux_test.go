@@ -2,15 +2,18 @@ package agent
 
 import (
 	"bufio"
+	"math"
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"moulinette/grader/evidence"
+	"moulinette/grader/observe"
 	"moulinette/grader/scenario"
 )
 
@@ -106,6 +109,34 @@ func TestSettleHearsTheDead(t *testing.T) {
 	<-settled
 	if act := s.rec.Probes["p"].Acts["getpid"]; !act.OK {
 		t.Errorf("%+v; want the act that was told", s.rec.Probes["p"])
+	}
+}
+
+// Until the box is gone probes come in, also while it is written down which have ended.
+func TestNoteWhileProbesComeIn(t *testing.T) {
+	s := &session{
+		clock: newClock(1), rec: &evidence.Record{Probes: map[string]evidence.Probe{}}, observer: &observe.Observer{},
+	}
+	p := &probes{
+		s: s, counts: map[string]int{}, pids: map[int]bool{}, asked: map[*visitor]bool{}, pidfds: map[string]*os.File{}, changed: make(chan struct{}),
+	}
+	come := make(chan struct{})
+	go func() {
+		defer close(come)
+		for i := range 300 {
+			ours, theirs := connected(t)
+			p.welcome(strconv.Itoa(i), &visitor{conn: ours, r: bufio.NewReader(ours)}, os.NewFile(math.MaxInt32, "none"))
+			theirs.Close()
+		}
+	}()
+	for {
+		select {
+		case <-come:
+			return
+		default:
+			p.note()
+			s.note("one of ours")
+		}
 	}
 }
 
