@@ -110,6 +110,13 @@ func personal() map[uintptr]int {
 	}
 }
 
+// crowds are what the first argument of such a call must not be: with it number 0 is
+// everybody of the caller's user, and so the init of the box.
+func crowds() map[uintptr]uint32 {
+	const ioprioWhoUser = 3 // ioprio_set(2)
+	return map[uintptr]uint32{unix.SYS_SETPRIORITY: unix.PRIO_USER, unix.SYS_IOPRIO_SET: ioprioWhoUser}
+}
+
 // program is the filter. Plain forks are notified only if forks says so: a
 // signal that comes before the supervisor has taken the notification ends the
 // wait with EINTR, which no program expects of a fork, and a shell gets SIGCHLD
@@ -129,6 +136,10 @@ func program(forks bool) []unix.SockFilter {
 	}
 	for nr, errno := range denied() {
 		p = append(p, jump(unix.BPF_JEQ, uint32(nr), 0, 1), ret(answer(errno)))
+	}
+	for nr, whose := range crowds() {
+		p = append(p, jump(unix.BPF_JEQ, uint32(nr), 0, 4),
+			load(offArgs), jump(unix.BPF_JEQ, whose, 0, 1), ret(answer(unix.EPERM)), load(offNr))
 	}
 	for nr, arg := range personal() {
 		p = append(p, jump(unix.BPF_JEQ, uint32(nr), 0, 4),

@@ -207,7 +207,12 @@ func tryPersonal() error {
 			return fmt.Errorf("call %d about init: %w", nr, err)
 		}
 	}
-	return errors.Join(unix.Prlimit(0, unix.RLIMIT_CORE, nil, limit), unix.Prlimit(0, unix.RLIMIT_CORE, limit, nil), unix.Setpriority(unix.PRIO_PROCESS, 0, 1))
+	for nr, whose := range crowds() {
+		if err := raw(nr, uintptr(whose), 0, 0); !errors.Is(err, unix.EPERM) {
+			return fmt.Errorf("call %d about everybody of its user, and so init: %w", nr, err)
+		}
+	}
+	return errors.Join(unix.Prlimit(0, unix.RLIMIT_CORE, nil, limit), unix.Prlimit(0, unix.RLIMIT_CORE, limit, nil), unix.Setpriority(unix.PRIO_PROCESS, 0, 19))
 }
 
 // tryFamilies opens a socket of each family that there might be.
