@@ -25,8 +25,8 @@ func (p *probes) receive(conn *net.UnixConn) {
 	r := bufio.NewReaderSize(conn, 4096)
 	var hello scenario.Hello
 	done := p.s.clock.within(patience).guard(conn.SetDeadline)
+	defer done()
 	line, err := readLine(r, maxHello)
-	done()
 	if err != nil || json.Unmarshal(line, &hello) != nil || len(hello.Name) > 64 {
 		p.s.impostor(p.anyName(), "what connected did not introduce itself")
 		pidfd.Close()
@@ -39,7 +39,16 @@ func (p *probes) receive(conn *net.UnixConn) {
 		conn.Close()
 		return
 	}
-	p.welcome(hello.Name, &visitor{conn: conn, r: r, pid: pid}, pidfd)
+	v := &visitor{conn: conn, r: r, pid: pid}
+	if own, err := v.connectedItself(pidfd, hello.FD); err != nil || !own {
+		p.s.lacks(err)
+		p.s.impostor(hello.Name, "its connection is not one that it has made itself")
+		pidfd.Close()
+		conn.Close()
+		return
+	}
+	done()
+	p.welcome(hello.Name, v, pidfd)
 }
 
 // anyName is the name under which a nameless visitor is noted.

@@ -1,11 +1,13 @@
 package agent
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -58,6 +60,54 @@ func (s *session) suspect(pid int, pidfd *os.File, name string) string {
 		return "it is traced by another process"
 	}
 	return ""
+}
+
+// connectedItself tells whether the other end of the connection is descriptor fd of the
+// process, and its program's alone: whoever connects, hands the connection on and then
+// becomes the probe, is the probe to the kernel (SO_PEERCRED), and another speaks for it.
+//
+// What is closed on execve has been opened after it. That it leads to us, without anybody
+// in between, the kernel says, and that it does so by this connection, a word which
+// we put into it there (pidfd_getfd(2), Linux 5.6).
+func (v *visitor) connectedItself(pidfd *os.File, fd int) (bool, error) {
+	info, err := os.ReadFile(fmt.Sprintf("/proc/%d/fdinfo/%d", v.pid, fd))
+	if refused(err) {
+		return true, nil // nobody can tell
+	}
+	if err != nil || !closedOnExec(string(info)) {
+		return false, err
+	}
+	end, err := unix.PidfdGetfd(int(pidfd.Fd()), fd, 0)
+	if refused(err) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer unix.Close(end)
+	listener, err := unix.GetsockoptUcred(end, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	if err != nil || int(listener.Pid) != os.Getpid() {
+		return false, err
+	}
+	word := rand.Text() + "\n"
+	if err := unix.Sendto(end, []byte(word), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, nil); err != nil {
+		return false, err
+	}
+	line, err := readLine(v.r, maxHello)
+	return string(line) == word, err
+}
+
+// refused tells whether the kernel does not let us look, or does not know how.
+func refused(err error) bool {
+	return errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOSYS)
+}
+
+// closedOnExec reads the flags in /proc/PID/fdinfo/FD.
+func closedOnExec(info string) bool {
+	_, flags, _ := strings.Cut(info, "flags:")
+	flags, _, _ = strings.Cut(flags, "\n")
+	n, err := strconv.ParseInt(strings.TrimSpace(flags), 8, 64)
+	return err == nil && n&unix.O_CLOEXEC != 0
 }
 
 func (s *session) impostor(name, why string) {

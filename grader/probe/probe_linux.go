@@ -37,7 +37,7 @@ func Main(argv []string) int {
 	// The connection must not outlive the probe in a child of its own.
 	defer conn.Close()
 	enc := json.NewEncoder(conn)
-	if enc.Encode(hello(name, argv)) != nil {
+	if enc.Encode(hello(name, argv, int(conn.Fd()))) != nil {
 		return exitNoOrder
 	}
 	lines := bufio.NewReader(conn)
@@ -76,11 +76,11 @@ func dial(path string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-func hello(name string, argv []string) scenario.Hello {
+func hello(name string, argv []string, fd int) scenario.Hello {
 	host, _ := os.Hostname()
 	var uts unix.Utsname
 	if unix.Uname(&uts) == nil {
 		host = unix.ByteSliceToString(uts.Nodename[:])
 	}
-	return scenario.Hello{Name: name, Argv: argv, PID: os.Getpid(), PPID: os.Getppid(), Hostname: host}
+	return scenario.Hello{Name: name, Argv: argv, PID: os.Getpid(), PPID: os.Getppid(), Hostname: host, FD: fd}
 }

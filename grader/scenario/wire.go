@@ -52,6 +52,7 @@ type Hello struct {
 	PID      int      `json:"pid"` // getpid(2) as it sees it
 	PPID     int      `json:"ppid"`
 	Hostname string   `json:"hostname"`
+	FD       int      `json:"fd"` // by which it is connected
 }
 
 // Order tells a probe what to do next.
