@@ -189,8 +189,9 @@ func mode(f scenario.File, otherwise int) int {
 	return int(f.Mode)
 }
 
+// writeFile waits for nobody: not for a fifo's reader, nor for the end of a lease.
 func writeFile(p *puppet.Program, path, text string, how int) {
-	open := p.Call("open", unix.SYS_OPENAT, unix.AT_FDCWD, path, unix.O_WRONLY|unix.O_CREAT|unix.O_CLOEXEC|how, 0o644)
+	open := p.Call("open", unix.SYS_OPENAT, unix.AT_FDCWD, path, unix.O_WRONLY|unix.O_CREAT|unix.O_NONBLOCK|unix.O_CLOEXEC|how, 0o644)
 	write := p.Call("write", unix.SYS_WRITE, 0, text, len(text)).Least(len(text))
 	open.Feed(write, 0).Feed(p.Call("close", unix.SYS_CLOSE, 0), 0)
 }

@@ -41,6 +41,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"syscall"
 
 	"moulinette/grader/contract"
@@ -93,6 +94,25 @@ func (rude) MountDevfs(string) error {
 	}
 	return nil
 }
+
+// MakeMountPrivate leaves something where the host is to write that has who opens it wait.
+func (rude) MakeMountPrivate(path string) error { return syscall.Mkfifo(path, 0o600) }
+
+// MakeMountShared does the same with a file that is leased.
+func (rude) MakeMountShared(path string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	if _, _, errno := syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), 1024, syscall.F_WRLCK); errno != 0 { // F_SETLEASE
+		return errno
+	}
+	signal.Ignore(syscall.SIGIO)
+	leased = f
+	return nil
+}
+
+var leased *os.File
 
 // MountSysfs floods.
 func (rude) MountSysfs(string) error {
@@ -215,6 +235,19 @@ func TestPrivileged(t *testing.T) {
 	}
 	drivers := conformance.Drivers{Good: built.reference, Exits: built.exits, Status: exitStatus, Hangs: built.hangs}
 	conformance.Test(t, func(t *testing.T) sandbox.Opener { return opener(t, ns.Options{Privileged: true}) }, drivers)
+}
+
+// The host waits for nobody: who has put something in its way has spoiled the scenario.
+func TestHostDoesNotWait(t *testing.T) {
+	s := open(t, built.rude)
+	for _, name := range []string{"make_mount_private", "make_mount_shared"} {
+		sc := call(name)
+		sc.Steps[0].Args.Path = "/tmp/later"
+		sc.Steps = append(sc.Steps, scenario.Step{As: "host", Host: &scenario.Host{Write: "/tmp/later"}})
+		if rec := run(t, s, sc); !rec.Calls["call"].OK || rec.End.Outcome != evidence.Spoiled {
+			t.Errorf("%s: %+v, end %+v; want the scenario to be spoiled", name, rec.Calls["call"], rec.End)
+		}
+	}
 }
 
 func TestProbeIsObserved(t *testing.T) {
