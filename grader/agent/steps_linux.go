@@ -228,7 +228,7 @@ func (s *session) kill(step scenario.Step) error {
 		}
 	}
 	s.killed = true
-	if err := unix.Kill(s.box.Driver, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+	if err := s.box.KillDriver(); err != nil {
 		return err
 	}
 	s.driver.over()

@@ -30,6 +30,7 @@ type Box struct {
 	init      *puppet.Puppet
 	control   *net.UnixConn // init's
 	launch    *net.UnixConn
+	pidfd     *os.File // of the driver
 	group     *group
 	options   Options
 	real      bool       // it has no user namespace
@@ -235,6 +236,15 @@ func (b *Box) Host(h scenario.Host) error { return b.doHost(h) }
 // the host let it, whatever the driver says?
 func (b *Box) CanClone(flags []string) error { return b.play("clone", canClone(flags)) }
 
+// KillDriver kills the driver, and nobody else who may have its pid by now.
+func (b *Box) KillDriver() error {
+	err := unix.PidfdSendSignal(int(b.pidfd.Fd()), unix.SIGKILL, nil, 0)
+	if errors.Is(err, unix.ESRCH) { // it has ended
+		return nil
+	}
+	return os.NewSyscallError("pidfd_send_signal", err)
+}
+
 // Exit delivers how the driver ended, once.
 func (b *Box) Exit() <-chan syscall.WaitStatus { return b.init.Ended() }
 
@@ -267,7 +277,7 @@ func (b *Box) close() error {
 			c.Close()
 		}
 	}
-	for _, f := range []*os.File{b.Stdout, b.Stderr, b.work} {
+	for _, f := range []*os.File{b.Stdout, b.Stderr, b.work, b.pidfd} {
 		if f != nil {
 			f.Close()
 		}

@@ -85,6 +85,11 @@ func (b *Box) takeAncillary(messages []unix.SocketControlMessage) (*os.File, err
 	if b.Driver <= 0 {
 		return nil, errors.New("the launcher's pid is unknown")
 	}
+	pidfd, err := unix.PidfdOpen(b.Driver, 0) // it waits for our word, so it is still itself
+	if err != nil {
+		return nil, os.NewSyscallError("pidfd_open", err)
+	}
+	b.pidfd = os.NewFile(uintptr(pidfd), "pidfd")
 	return listener, nil
 }
 
