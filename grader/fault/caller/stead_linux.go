@@ -93,25 +93,49 @@ func (c Thread) in(name string, flag int, f func() error) error {
 
 // OpenInChild opens a file system as fsopen(2) does, but by a child of this thread.
 // Who shares a PID namespace with the child sees it for a moment, and has no power over
-// it: it is of our user namespace.
+// it: it is of our user namespace. Its namespace may end, and it with it, at any moment,
+// so what it opens is its own until it is sent: descriptors in common would be left.
 func OpenInChild(fsType string) (fd int, err error) {
 	name, err := unix.BytePtrFromString(fsType)
 	if err != nil {
 		return -1, err
 	}
-	fd, err = unix.Open("/dev/null", unix.O_PATH|unix.O_CLOEXEC, 0) // in whose place it comes
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, err
 	}
-	pid, errno := childOpens(name, uintptr(fd))
+	defer unix.Close(ends[0])
+	defer unix.Close(ends[1])
+	rights, word := unix.UnixRights(-1), [1]byte{}
+	parcel := unix.Msghdr{Iov: &unix.Iovec{Base: &word[0], Len: 1}, Iovlen: 1, Control: &rights[0]}
+	parcel.SetControllen(len(rights))
+	pid, errno := childOpens(name, uintptr(ends[1]), &parcel, (*int32)(unsafe.Pointer(&rights[unix.CmsgLen(0)])))
+	runtime.KeepAlive(rights)
 	if errno == 0 {
 		errno = ended(pid)
 	}
 	if errno != 0 {
-		unix.Close(fd)
 		return -1, errno
 	}
-	return fd, nil
+	return receive(ends[0])
+}
+
+// receive takes a descriptor out of a socket in which it is.
+func receive(socket int) (int, error) {
+	control := make([]byte, unix.CmsgSpace(4))
+	_, n, _, _, err := unix.Recvmsg(socket, make([]byte, 1), control, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
+	if err != nil {
+		return -1, err
+	}
+	messages, err := unix.ParseSocketControlMessage(control[:n])
+	if err != nil || len(messages) != 1 {
+		return -1, errors.Join(err, unix.EMFILE) // the kernel drops what we have no room for
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(fds) != 1 {
+		return -1, errors.Join(err, unix.EMFILE)
+	}
+	return fds[0], nil
 }
 
 // ended waits for a child and answers what it ended with.
@@ -128,21 +152,21 @@ func ended(pid int) syscall.Errno {
 	return syscall.Errno(status.ExitStatus())
 }
 
-// childOpens clones a child that shares our descriptors, opens a file system as
-// descriptor into, and ends with an errno. It runs no Go code but raw calls: the
-// runtime does not survive a fork.
+// childOpens clones a child that opens a file system, puts the descriptor into a parcel,
+// sends it, and ends with an errno. It runs no Go code but raw calls: the runtime does
+// not survive a fork.
 //
 //go:norace
 //go:nosplit
-func childOpens(fsType *byte, into uintptr) (int, syscall.Errno) {
-	pid, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, unix.CLONE_FILES, 0, 0, 0, 0, 0)
+func childOpens(fsType *byte, socket uintptr, parcel *unix.Msghdr, into *int32) (int, syscall.Errno) {
+	pid, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, 0, 0, 0, 0, 0, 0)
 	if errno != 0 || pid != 0 {
 		return int(pid), errno
 	}
 	fd, _, errno := syscall.RawSyscall(unix.SYS_FSOPEN, uintptr(unsafe.Pointer(fsType)), unix.FSOPEN_CLOEXEC, 0)
 	if errno == 0 {
-		_, _, errno = syscall.RawSyscall(unix.SYS_DUP3, fd, into, unix.O_CLOEXEC)
-		_, _, _ = syscall.RawSyscall(unix.SYS_CLOSE, fd, 0, 0)
+		*into = int32(fd)
+		_, _, errno = syscall.RawSyscall(unix.SYS_SENDMSG, socket, uintptr(unsafe.Pointer(parcel)), 0)
 	}
 	for {
 		_, _, _ = syscall.RawSyscall(unix.SYS_EXIT_GROUP, uintptr(errno), 0, 0)
