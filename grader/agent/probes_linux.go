@@ -113,20 +113,20 @@ func (p *probes) accept(l *net.UnixListener) {
 	}
 }
 
-// reserve is how many descriptors visitors leave to our looks, where there are several
-// times as many: who comes in crowds shall not blind us.
-const reserve = 128
+// fewDescriptors are so few that they are not worth dividing.
+const fewDescriptors = 512
 
-// crowded tells whether there are too many visitors for that. Each takes two
-// descriptors, the second later, and the kernel gives the lowest that is free.
+// crowded tells whether there are too many visitors to leave half of the descriptors to
+// our looks: who comes in crowds shall not blind us. Each takes two, the second later,
+// and the kernel gives the lowest that is free.
 func crowded(conn *net.UnixConn) bool {
 	var limit unix.Rlimit
 	raw, err := conn.SyscallConn()
-	if err != nil || unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil || limit.Cur < 4*reserve {
+	if err != nil || unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil || limit.Cur < fewDescriptors {
 		return false
 	}
 	crowd := false
-	_ = raw.Control(func(fd uintptr) { crowd = uint64(fd) >= (limit.Cur-reserve)/2 })
+	_ = raw.Control(func(fd uintptr) { crowd = uint64(fd) >= limit.Cur/4 })
 	return crowd
 }
 

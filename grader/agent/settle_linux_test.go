@@ -165,7 +165,7 @@ func TestCrowd(t *testing.T) {
 		t.Fatal(err)
 	}
 	limit := was
-	limit.Cur = min(4*reserve, was.Max)
+	limit.Cur = min(fewDescriptors, was.Max)
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestCrowd(t *testing.T) {
 		if crowded(ours) {
 			break
 		}
-		if n > 4*reserve {
+		if n > fewDescriptors {
 			t.Fatal("never a crowd")
 		}
 	}
@@ -186,7 +186,7 @@ func TestCrowd(t *testing.T) {
 			f.Close()
 		}
 	}()
-	for range 2 * reserve {
+	for range fewDescriptors/2 + fewDescriptors/5 { // our half, and the visitors' second ones
 		f, err := os.Open("/dev/null")
 		if err != nil {
 			t.Fatalf("after %d descriptors: %v", len(reserved), err)

@@ -10,7 +10,7 @@ import (
 )
 
 // look is one look at the box: what several processes share is read once. It
-// holds each namespace it has visited, so that no inode means two of them.
+// holds each network namespace it has visited, so that no inode means two of them.
 type look struct {
 	o       *Observer
 	members []int // nil: not listed yet
@@ -18,15 +18,9 @@ type look struct {
 	caps    capSets
 	nets    map[int]*netView // by inode
 	order   []*netView
-	hosts   map[int]hostView // by inode of the UTS namespace
 }
 
 type parent struct{ pidNS, self int }
-
-type hostView struct {
-	fd   int
-	name string
-}
 
 // detail is how much of a process is read.
 type detail bool
@@ -39,16 +33,13 @@ const (
 func (o *Observer) look(members []int) *look {
 	return &look{
 		o: o, members: members, parents: map[int]parent{}, caps: capSets{},
-		nets: map[int]*netView{}, hosts: map[int]hostView{},
+		nets: map[int]*netView{},
 	}
 }
 
 func (l *look) close() {
 	for _, v := range l.order {
-		v.close()
-	}
-	for _, h := range l.hosts {
-		unix.Close(h.fd)
+		unix.Close(v.fd)
 	}
 }
 
@@ -104,20 +95,19 @@ func (l *look) process(p *proc, much detail) (evidence.Process, error) {
 // read from the living.
 func (l *look) task(p *proc, much detail) (evidence.Process, status, error) {
 	p = p.afresh()
-	ns := namespaces(p)
 	e := evidence.Process{
 		PID:       p.pid,
-		NS:        ns,
+		NS:        namespaces(p),
 		Argv:      arguments(p.read("cmdline", maxArgBytes)),
 		Setgroups: strings.TrimSpace(string(p.read("setgroups", 64))),
 		Root:      p.link("root"),
 		Cwd:       p.link("cwd"),
-		Hostname:  l.hostname(p, ns.UTS),
+		Hostname:  l.hostname(p),
 	}
 	if much == whole {
 		e.Mounts = l.mounts(p)
 		e.FDs = descriptors(p)
-		e.Links, e.Routes = l.network(p, ns.Net)
+		e.Links, e.Routes = l.network(p, e.NS.Net)
 	}
 	uids := parseIDMap(p.read("uid_map", 64<<10))
 	gids := parseIDMap(p.read("gid_map", 64<<10))
@@ -213,18 +203,11 @@ func (l *look) mounts(p *proc) []evidence.Mount {
 }
 
 // hostname is empty if the namespace cannot be visited.
-func (l *look) hostname(p *proc, uts int) string {
-	if h, ok := l.hosts[uts]; ok || uts == 0 {
-		return h.name
-	}
+func (l *look) hostname(p *proc) string {
 	fd, err := p.open("ns/uts", unix.O_RDONLY)
 	if err != nil {
 		return ""
 	}
-	h := hostView{fd: fd, name: l.o.visitor.hostname(fd)}
-	if old, ok := l.hosts[inode(fd)]; ok {
-		unix.Close(old.fd)
-	}
-	l.hosts[inode(fd)] = h
-	return h.name
+	defer unix.Close(fd)
+	return l.o.visitor.hostname(fd)
 }

@@ -23,18 +23,11 @@ const (
 type netView struct {
 	fd     int // of the namespace
 	inode  int
-	handle *netlink.Handle // nil if it could not be visited
+	handle *netlink.Handle // while it is listed; nil if it could not be visited
 	listed bool
 	links  []evidence.Link
 	routes []evidence.Route
 	peers  map[int]int // network namespace id, as this one counts them, to inode
-}
-
-func (v *netView) close() {
-	if v.handle != nil {
-		v.handle.Close()
-	}
-	unix.Close(v.fd)
 }
 
 // network lists what is in a process's network namespace, whose inode is ns.
@@ -85,7 +78,11 @@ func (l *look) list(v *netView) {
 			_ = missed(err)
 		}
 	})
-	if v.handle == nil || v.handle.SetSocketTimeout(2*time.Second) != nil {
+	if v.handle == nil {
+		return
+	}
+	defer v.handle.Close()
+	if v.handle.SetSocketTimeout(2*time.Second) != nil {
 		return
 	}
 	names := map[int]string{}
@@ -212,10 +209,9 @@ func (l *look) holdAllNets() {
 			p.close()
 		}
 	}
-	for _, pin := range l.o.pinned() {
+	l.o.pinned(func(pin pinned) {
 		if pin.ns >= 0 {
 			l.holdNet(pin.ns)
 		}
-		unix.Close(pin.fd)
-	}
+	})
 }

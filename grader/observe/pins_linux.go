@@ -12,7 +12,7 @@ import (
 
 const (
 	netnsDir = "/run/netns"
-	maxPins  = 1024
+	maxPins  = 128 // each may be of a namespace of its own, which a look holds
 )
 
 // pinned is an entry of /run/netns.
@@ -22,27 +22,27 @@ type pinned struct {
 	ns   int // of the network namespace, -1 if it pins none
 }
 
-// pinned opens the entries that the driver would find. The caller closes them.
-func (o *Observer) pinned() []pinned {
+// pinned opens the entries that the driver would find, one after the other. Whoever
+// gets one takes over its namespace.
+func (o *Observer) pinned(each func(pinned)) {
 	root, err := o.driver.afresh().open("root", unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
-		return nil
+		return
 	}
 	defer unix.Close(root)
 	dir, err := resolve(root, netnsDir, unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
-		return nil
+		return
 	}
 	defer unix.Close(dir)
 	names, _ := listAt(dir, ".", maxPins)
 	slices.Sort(names)
-	var all []pinned
 	for _, name := range names {
 		if fd, err := openAt(dir, name, unix.O_PATH|unix.O_NOFOLLOW); err == nil {
-			all = append(all, pinned{name: name, fd: fd, ns: openNetns(fd)})
+			each(pinned{name: name, fd: fd, ns: openNetns(fd)})
+			unix.Close(fd)
 		}
 	}
-	return all
 }
 
 // openNetns opens the namespace that an entry is, -1 if it is none. Only what
@@ -66,7 +66,7 @@ func openNetns(entry int) int {
 // pins describes them; mounts are the driver's.
 func (l *look) pins(mounts []evidence.Mount) []evidence.Pin {
 	pins := []evidence.Pin{}
-	for _, p := range l.o.pinned() {
+	l.o.pinned(func(p pinned) {
 		pin := evidence.Pin{
 			Name: p.name, Links: []evidence.Link{}, Routes: []evidence.Route{},
 			Stacked: stacked(mounts, mountID(p.fd)),
@@ -76,9 +76,8 @@ func (l *look) pins(mounts []evidence.Mount) []evidence.Pin {
 			l.list(v)
 			pin.Netns, pin.Links, pin.Routes = v.inode, v.links, v.routes
 		}
-		unix.Close(p.fd)
 		pins = append(pins, pin)
-	}
+	})
 	return pins
 }
 
