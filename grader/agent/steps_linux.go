@@ -34,6 +34,13 @@ func (s *session) step(step scenario.Step) error {
 // the submission began: what is in its way now, the submission has put there.
 func (s *session) host(step scenario.Step) error {
 	err := s.box.Host(*step.Host)
+	select {
+	case <-s.box.Gone(): // the kernel killed it, as for a limit on memory that the box has reached
+		if end := s.driver.over(); end != nil {
+			return &ended{*end}
+		}
+	default:
+	}
 	if _, told := errors.AsType[unix.Errno](err); !told || observe.Short(err) {
 		return err
 	}

@@ -250,6 +250,33 @@ func TestHostDoesNotWait(t *testing.T) {
 	}
 }
 
+// An init that the kernel kills while the host acts is the box's end, and no fault of ours.
+func TestInitKilledWhileTheHostActs(t *testing.T) {
+	if os.Geteuid() != 0 {
+		return // what a box holds is not to be seen from here
+	}
+	s := open(t, built.rude)
+	agents := children(t, os.Getpid())
+	sc := call("mount_devfs")
+	for range 100_000 {
+		sc.Steps = append(sc.Steps, scenario.Step{As: "host", Host: &scenario.Host{Write: "/tmp/acts"}})
+	}
+	go func() {
+		for t.Context().Err() == nil {
+			for _, pid := range children(t, agents[0]) {
+				if _, err := os.Stat(fmt.Sprintf("/proc/%d/root/tmp/acts", pid)); err == nil {
+					_ = unix.Kill(pid, unix.SIGKILL)
+					return
+				}
+			}
+		}
+	}()
+	rec, err := s.Run(t.Context(), sc)
+	if err != nil || rec.End.Signal != int(unix.SIGKILL) {
+		t.Errorf("%v, %+v; want a driver that was killed with its box", err, rec)
+	}
+}
+
 func TestProbeIsObserved(t *testing.T) {
 	rec := run(t, open(t, built.reference), scenario.Scenario{ID: "test.probe", Steps: []scenario.Step{
 		{As: "call", Call: "create_pid_namespace", Script: &scenario.Script{Name: "p", Exit: 42}},
