@@ -41,9 +41,9 @@ func Declarations(text []byte) (all []Declaration) {
 func definition(t Token) Declaration {
 	d := Declaration{Start: t.At, End: t.End}
 	name, rest := CutDirective(t.Text)
-	words := namesIn(Tokens([]byte(rest)))
-	if name == "define" && len(words) > 0 {
-		d.Names, d.Mentions = words[:1], words[1:]
+	all := namesIn(words(rest))
+	if name == "define" && len(all) > 0 {
+		d.Names, d.Mentions = all[:1], all[1:]
 	}
 	return d
 }
@@ -127,18 +127,18 @@ func (r *reader) names(function bool) (names []string) {
 }
 
 // namesIn are the names among tokens, each once.
-func namesIn(tokens []Token) (words []string) {
+func namesIn(tokens []Token) (all []string) {
 	for _, t := range tokens {
 		switch {
 		case t.Kind == Word && !keywords[t.Text] && !isNumber(t.Text):
-			words = append(words, t.Text)
+			all = append(all, t.Text)
 		case t.Kind == Directive:
 			_, rest := CutDirective(t.Text)
-			words = append(words, namesIn(Tokens([]byte(rest)))...)
+			all = append(all, namesIn(words(rest))...)
 		}
 	}
 	seen := map[string]bool{}
-	return slices.DeleteFunc(words, func(w string) bool {
+	return slices.DeleteFunc(all, func(w string) bool {
 		old := seen[w]
 		seen[w] = true
 		return old

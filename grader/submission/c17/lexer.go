@@ -39,8 +39,13 @@ type lexer struct {
 }
 
 // Tokens cuts a text, of whatever kind, into its words.
-func Tokens(text []byte) []Token {
-	l := &lexer{text: text, line: 1, fresh: true}
+func Tokens(text []byte) []Token { return cut(&lexer{text: text, line: 1, fresh: true}) }
+
+// words cuts what stands within a directive: no other begins there, whatever its first
+// character is.
+func words(text string) []Token { return cut(&lexer{text: []byte(text), line: 1}) }
+
+func cut(l *lexer) []Token {
 	for l.at < len(l.text) {
 		l.next()
 	}
@@ -124,24 +129,32 @@ func (l *lexer) directive() {
 	for _, hash := range []string{"#", "%:", "??="} {
 		text = strings.TrimPrefix(text, hash)
 	}
-	for {
-		open := strings.Index(text, "/*")
-		if open < 0 {
-			break
-		}
-		text = text[:open] + " " + text[open+through([]byte(text[open:]), "*/"):]
-	}
+	text = withoutComments(text)
 	if !strings.HasPrefix(strings.TrimSpace(text), "include") {
 		text, _, _ = strings.Cut(text, "//")
 	}
 	l.tokens = append(l.tokens, Token{Kind: Directive, Text: strings.TrimSpace(text), Line: l.line, At: l.at, End: l.at + n})
-	for _, inside := range Tokens([]byte(text)) {
+	for _, inside := range words(text) {
 		if inside.Kind == String {
 			inside.Line, inside.At = l.line, -1
 			l.tokens = append(l.tokens, inside)
 		}
 	}
 	l.skip(n)
+}
+
+// withoutComments puts a blank in the place of each comment.
+func withoutComments(line string) string {
+	var b strings.Builder
+	for {
+		before, rest, more := strings.Cut(line, "/*")
+		b.WriteString(before)
+		if !more {
+			return b.String()
+		}
+		b.WriteByte(' ')
+		_, line, _ = strings.Cut(rest, "*/")
+	}
 }
 
 func (l *lexer) quoted(quote byte) {
