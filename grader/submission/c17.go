@@ -62,6 +62,9 @@ func (s *Submission) loadC(files Files) error {
 // checkC refuses what would reach out of the submission.
 func checkC(name string, text []byte) (findings []Finding) {
 	refuse := func(t c17.Token, what string) {
+		if len(findings) == MaxFindings {
+			return
+		}
 		findings = append(findings, Finding{
 			Rule: "directive", File: name, Line: t.Line,
 			FR: what + " n'est pas permis dans un rendu", EN: what + " is not allowed in a submission",

@@ -307,3 +307,23 @@ func TestFromFilesStaysInItsPlace(t *testing.T) {
 		t.Errorf("got %+v, %v; want one file", s, err)
 	}
 }
+
+// Whoever breaks one rule a million times is told of it a few times.
+func TestFewFindings(t *testing.T) {
+	const n = 1000
+	for name, files := range map[string]Files{
+		"comments": {"a.go": []byte("package student\n" + strings.Repeat("//line x\n", n))},
+		"imports":  {"a.go": []byte("package student\n" + strings.Repeat("import \"C\"\n", n))},
+		"files":    {},
+		"C":        {CFile: []byte(strings.Repeat("#import x\n", n))},
+	} {
+		for i := 0; name == "files" && i < n; i++ {
+			files[fmt.Sprintf("f%d.go", i)] = []byte("package main\n//line x\n")
+		}
+		_, err := FromFiles("", files)
+		var build *BuildError
+		if !errors.As(err, &build) || len(build.Findings) != MaxFindings {
+			t.Errorf("%s: got %.200v; want %d findings", name, err, MaxFindings)
+		}
+	}
+}

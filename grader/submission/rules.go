@@ -10,7 +10,8 @@ import (
 	"strings"
 )
 
-// MaxFindings bounds what is said about one file.
+// MaxFindings bounds what is said about one file, and about why a submission does not
+// build.
 const MaxFindings = 20
 
 // Libraries are what a submission in Go may use beside the standard library and
@@ -34,13 +35,13 @@ func (s *Source) check(importPath, ownModule string) (findings []Finding) {
 				fmt.Sprintf("import de %q : le go.mod du rendu est ignoré, ce paquet s'appelle ici %q", imp.path, importPath+"/"+sub),
 				fmt.Sprintf("import of %q: the submission's go.mod is ignored, here this package is %q", imp.path, importPath+"/"+sub)
 		}
-		if rule != "" {
+		if rule != "" && len(findings) < MaxFindings {
 			findings = append(findings, s.At(imp.pos, rule, fr, en))
 		}
 	}
 	for _, group := range s.Tree.Comments {
 		for _, c := range group.List {
-			if name := forbiddenDirective(c.Text); name != "" {
+			if name := forbiddenDirective(c.Text); name != "" && len(findings) < MaxFindings {
 				findings = append(findings, s.At(c.Pos(), "directive",
 					fmt.Sprintf("%s n'est pas permis dans un rendu", name),
 					fmt.Sprintf("%s is not allowed in a submission", name)))

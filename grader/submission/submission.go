@@ -112,7 +112,7 @@ func (s *Submission) load(files Files) error {
 	findings = append(findings, checkPackages(sources, files)...)
 	if len(findings) > 0 {
 		SortFindings(findings)
-		return &BuildError{Findings: findings}
+		return &BuildError{Findings: findings[:min(len(findings), MaxFindings)]}
 	}
 	return nil
 }
