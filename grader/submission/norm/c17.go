@@ -25,7 +25,7 @@ func ofC(s *submission.Submission, forbidden []string) (findings []submission.Fi
 		for i := range n.tokens {
 			n.visit(i)
 		}
-		findings = append(findings, n.findings[:min(len(n.findings), submission.MaxFindings)]...)
+		findings = append(findings, n.few()...)
 	}
 	return findings
 }
@@ -34,7 +34,7 @@ type normOfC struct {
 	file      string
 	forbidden []string
 	tokens    []c17.Token
-	findings  []submission.Finding
+	gathered
 }
 
 func (n *normOfC) visit(i int) {
@@ -64,19 +64,19 @@ func (n *normOfC) pragma(t c17.Token, text string) {
 		return
 	}
 	if hides := words[1] == "diagnostic" && len(words) > 2 && words[2] == "ignored" || words[1] == "system_header"; hides {
-		n.add(t, "hidden_warning",
+		n.say(t, "hidden_warning",
 			fmt.Sprintf("#pragma %s cache des avertissements que l'exercice veut voir (-Wall -Wextra -Werror)", strings.Join(words, " ")),
 			fmt.Sprintf("#pragma %s hides warnings that the exercise wants to see (-Wall -Wextra -Werror)", strings.Join(words, " ")))
 	}
 }
 
-func (n *normOfC) add(t c17.Token, rule, fr, en string) {
-	n.findings = append(n.findings, submission.Finding{Rule: rule, File: n.file, Line: t.Line, FR: fr, EN: en})
+func (n *normOfC) say(t c17.Token, rule, fr, en string) {
+	n.add(submission.Finding{Rule: rule, File: n.file, Line: t.Line, FR: fr, EN: en})
 }
 
 func (n *normOfC) name(t c17.Token, word string) {
 	if slices.Contains(n.forbidden, word) {
-		n.add(t, "forbidden_program", fmt.Sprintf("%s est interdit : l'exercice est d'en écrire un", word),
+		n.say(t, "forbidden_program", fmt.Sprintf("%s est interdit : l'exercice est d'en écrire un", word),
 			fmt.Sprintf("%s is forbidden: the exercise is to write one", word))
 	}
 }
@@ -122,7 +122,7 @@ func (n *normOfC) execution(texts []c17.Token, line bool) {
 
 func (n *normOfC) command(t c17.Token, word string) {
 	if slices.Contains(waysRound, word) {
-		n.add(t, "way_round", fmt.Sprintf("exécuter %s n'est pas faire le travail : l'exercice porte sur les appels système qui sont derrière", word),
+		n.say(t, "way_round", fmt.Sprintf("exécuter %s n'est pas faire le travail : l'exercice porte sur les appels système qui sont derrière", word),
 			fmt.Sprintf("executing %s is not doing the work: the exercise is about the system calls behind it", word))
 	}
 }

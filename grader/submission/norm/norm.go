@@ -42,16 +42,50 @@ func Of(s *submission.Submission, forbidden []string) (findings []submission.Fin
 	for _, src := range s.Sources() {
 		n := normOfGo{Source: src, forbidden: forbidden}
 		ast.Inspect(src.Tree, n.visit)
-		findings = append(findings, n.findings[:min(len(n.findings), submission.MaxFindings)]...)
+		findings = append(findings, n.few()...)
 	}
 	submission.SortFindings(findings)
 	return findings
 }
 
+// gathered are findings about one file.
+type gathered struct {
+	findings []submission.Finding
+	of       map[string]int // by rule
+}
+
+// add gathers no more of a rule than may be told of all.
+func (g *gathered) add(f submission.Finding) {
+	if g.of == nil {
+		g.of = map[string]int{}
+	}
+	if g.of[f.Rule]++; g.of[f.Rule] <= submission.MaxFindings {
+		g.findings = append(g.findings, f)
+	}
+}
+
+// few are those that are told. What is forbidden may decide a grade, and never gives way
+// to what costs nothing.
+func (g *gathered) few() []submission.Finding {
+	if len(g.findings) > submission.MaxFindings {
+		slices.SortStableFunc(g.findings, func(a, b submission.Finding) int { return weight(a) - weight(b) })
+		g.findings = g.findings[:submission.MaxFindings]
+		submission.SortFindings(g.findings)
+	}
+	return g.findings
+}
+
+func weight(f submission.Finding) int {
+	if f.Rule == "forbidden_program" {
+		return 0
+	}
+	return 1
+}
+
 type normOfGo struct {
 	*submission.Source
 	forbidden []string
-	findings  []submission.Finding
+	gathered
 }
 
 func (n *normOfGo) visit(node ast.Node) bool {
@@ -81,7 +115,7 @@ func (n *normOfGo) name(pos token.Pos, word string) {
 	if !slices.Contains(n.forbidden, word) {
 		return
 	}
-	n.findings = append(n.findings, n.At(pos, "forbidden_program",
+	n.add(n.At(pos, "forbidden_program",
 		fmt.Sprintf("%s est interdit : l'exercice est d'en écrire un", word),
 		fmt.Sprintf("%s is forbidden: the exercise is to write one", word)))
 }
@@ -112,7 +146,7 @@ func (n *normOfGo) execution(program ast.Expr, whole ast.Node) {
 
 func (n *normOfGo) command(pos token.Pos, word string) {
 	if slices.Contains(waysRound, word) {
-		n.findings = append(n.findings, n.At(pos, "way_round",
+		n.add(n.At(pos, "way_round",
 			fmt.Sprintf("exécuter %s n'est pas faire le travail : l'exercice porte sur les appels système qui sont derrière", word),
 			fmt.Sprintf("executing %s is not doing the work: the exercise is about the system calls behind it", word)))
 	}

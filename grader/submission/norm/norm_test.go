@@ -86,3 +86,21 @@ void f(char **argv) {
 		t.Error(diff)
 	}
 }
+
+// However much there is to say, it hides nothing that decides a grade.
+func TestForbiddenBehindMuch(t *testing.T) {
+	for name, text := range map[string]string{
+		"student.go": "package student\n\nfunc New() int {\n" + strings.Repeat("\texec.Command(\"unshare\")\n", 30) + "\texec.Command(\"docker\")\n\treturn 0\n}\n",
+		submission.CFile: strings.Repeat("_Pragma(\"GCC diagnostic ignored \\\"-Wall\\\"\")\n", 30) + "char *p = \"docker\";\n" +
+			strings.Repeat("int podman;\n", 30),
+	} {
+		s, err := submission.FromFiles("", submission.Files{name: []byte(text)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := norm.Of(s, []string{"docker", "podman"})
+		if !slices.ContainsFunc(found, func(f submission.Finding) bool { return strings.HasPrefix(f.EN, "docker is forbidden") }) || len(found) != submission.MaxFindings {
+			t.Errorf("%s: got %d findings, %v; want docker among %d", name, len(found), found, submission.MaxFindings)
+		}
+	}
+}

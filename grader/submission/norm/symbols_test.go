@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"moulinette/grader/build"
@@ -59,5 +60,34 @@ bool is_container_init(void)
 	}
 	if _, err := norm.Imports(s, "/dev/null", norm.Functions{}); err == nil {
 		t.Error("no error of a file that is no object")
+	}
+}
+
+// A text can ask for any number of functions that are not there.
+func TestManyImports(t *testing.T) {
+	if _, err := exec.LookPath("gcc"); err != nil {
+		t.Skip("no gcc")
+	}
+	b := &build.Builder{Cache: filepath.Join(t.TempDir(), "cache"), Sources: os.DirFS("../..")}
+	var declared, called strings.Builder
+	for i := range 2000 {
+		fmt.Fprintf(&declared, "extern int f%d(void) __attribute__((weak));\n", i)
+		fmt.Fprintf(&called, "f%d() + ", i)
+	}
+	s, err := submission.FromFiles("", submission.Files{submission.CFile: []byte("#include \"linux_namespaces.h\"\nextern int podman(void) __attribute__((weak));\n" +
+		declared.String() + "bool is_container_init(void)\n{\n\treturn " + called.String() + "\npodman() == 0;\n}\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := b.Build(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := norm.Imports(s, d.Object, norm.Functions{Allowed: []string{"getpid"}, Forbidden: []string{"podman"}})
+	if err != nil || len(found) != submission.MaxFindings {
+		t.Fatalf("got %d findings, %v; want %d", len(found), err, submission.MaxFindings)
+	}
+	if got := found[0]; got.Rule != "forbidden_program" || got.Line != 2006 {
+		t.Errorf("got %+v first; want podman at line 2006", got)
 	}
 }
