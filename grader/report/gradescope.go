@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -24,13 +23,13 @@ func Gradescope(w io.Writer, sheet *judge.Sheet, o Options) error {
 	for _, row := range sheet.Bonus {
 		r.Tests = append(r.Tests, g.bonus(row, len(r.Tests)+1))
 	}
-	return encodeResults(w, r)
+	return encode(w, r)
 }
 
 // GradescopeNote writes a results.json that says in a few lines why there is no
 // grading, or none yet.
 func GradescopeNote(w io.Writer, text string) error {
-	return encodeResults(w, results{Output: Clean(text), plain: plainly, Tests: []resultsTest{}, Extra: map[string]any{}})
+	return encode(w, results{Output: Clean(text), plain: plainly, Tests: []resultsTest{}, Extra: map[string]any{}})
 }
 
 // results is results.json, as far as we use it.
@@ -63,13 +62,6 @@ type resultsTest struct {
 	Status   string   `json:"status,omitempty"` // passed, failed; none if not judged
 	Output   string   `json:"output"`
 	Tags     []string `json:"tags"`
-}
-
-func encodeResults(w io.Writer, r results) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(r)
 }
 
 // gradescope is such a report under way.

@@ -43,6 +43,7 @@ func FuzzReportsStayWhole(f *testing.F) {
 		"", "\x1b[2J\x1b]52;c;AAAA\a", "\xff\xfe\x00", "]]></failure></testcase>", "::error::owned", "##[error]owned",
 		"\u202eevil\u2066", "a\r\nb\vc\fd\u0085e\u2028f", strings.Repeat("x", 5000), strings.Repeat("y\n", 5000),
 		"\ufffe\uffff\U000e0041", "{\"score\": 100}", "=cmd|' /C calc'!A0", "<script>", "\u200b\u00ad", "::stop-commands::x\n::set-output name=a::b",
+		strings.Repeat("x ", 60) + "\u00a0::error::owned", strings.Repeat(" \u202f::error::owned", 9), strings.Repeat("##[error]", 30),
 	} {
 		f.Add(s)
 	}
@@ -56,7 +57,7 @@ func FuzzReportsStayWhole(f *testing.F) {
 }
 
 // command matches what CI servers take as orders.
-var command = regexp.MustCompile(`(?m)^\s*::|##\[`)
+var command = regexp.MustCompile(`(?m)^[\s\pZ]*::|##\[`)
 
 func checkText(t *testing.T, sheet *judge.Sheet) {
 	t.Helper()
@@ -88,6 +89,9 @@ func checkGradescope(t *testing.T, sheet *judge.Sheet) {
 	if err := report.Gradescope(&out, sheet, report.Options{}); err != nil {
 		t.Fatal(err)
 	}
+	if found := command.FindString(out.String()); found != "" {
+		t.Errorf("Gradescope report holds the command %q", found)
+	}
 	var results struct {
 		Score  *int
 		Output string
@@ -115,6 +119,9 @@ func checkJSON(t *testing.T, sheet *judge.Sheet) {
 	var out bytes.Buffer
 	if err := report.JSON(&out, sheet, "en"); err != nil {
 		t.Fatal(err)
+	}
+	if found := command.FindString(out.String()); found != "" {
+		t.Errorf("JSON report holds the command %q", found)
 	}
 	var doc report.Document
 	dec := json.NewDecoder(&out)

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"math"
@@ -110,11 +111,16 @@ func JSON(w io.Writer, sheet *judge.Sheet, lang string) error {
 	return encode(w, document(sheet, lang))
 }
 
-func encode(w io.Writer, d Document) error {
-	enc := json.NewEncoder(w)
+// encode writes a document as JSON.
+func encode(w io.Writer, document any) error {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	return enc.Encode(d)
+	if err := enc.Encode(document); err != nil {
+		return err
+	}
+	return disarmed(w, out.Bytes(), bracketJSON)
 }
 
 func document(s *judge.Sheet, lang string) Document {

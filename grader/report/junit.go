@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/xml"
 	"fmt"
@@ -17,17 +18,14 @@ import (
 // harness fault is an error, what was not judged is skipped. A suite is a row, a
 // test case is a scenario.
 func JUnit(w io.Writer, sheet *judge.Sheet, lang string) error {
-	doc := suites(sheet, lang)
-	if _, err := io.WriteString(w, xml.Header); err != nil {
-		return err
-	}
-	enc := xml.NewEncoder(w)
+	out := bytes.NewBufferString(xml.Header)
+	enc := xml.NewEncoder(out)
 	enc.Indent("", "  ")
-	if err := enc.Encode(doc); err != nil {
+	if err := enc.Encode(suites(sheet, lang)); err != nil {
 		return err
 	}
-	_, err := io.WriteString(w, "\n")
-	return err
+	out.WriteByte('\n')
+	return disarmed(w, out.Bytes(), bracketXML)
 }
 
 type junitSuites struct {

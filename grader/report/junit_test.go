@@ -59,6 +59,9 @@ func checkJUnit(t *testing.T, sheet *judge.Sheet) {
 	if err := report.JUnit(&out, sheet, "en"); err != nil {
 		t.Fatal(err)
 	}
+	if found := command.FindString(out.String()); found != "" {
+		t.Errorf("JUnit report holds the command %q", found)
+	}
 	c := junitChecker{t: t, names: map[string]bool{}}
 	dec := xml.NewDecoder(&out)
 	for {

@@ -2,9 +2,11 @@ package report
 
 import (
 	"bytes"
+	"io"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/fatih/color"
@@ -106,13 +108,27 @@ func (p *paper) fields(indent string, list []field) {
 }
 
 // disarm keeps a line from being read as a command by a CI server that watches
-// the log: "::name::" at the start of a line, "##[name]" anywhere.
+// the log: "::name::" at the start of a line, behind blanks of whatever kind, and
+// "##[name]" anywhere.
 func disarm(line string) string {
-	if strings.HasPrefix(line, "::") {
-		line = "\\" + line
+	if command := strings.TrimLeftFunc(line, unicode.IsSpace); strings.HasPrefix(command, "::") {
+		line = line[:len(line)-len(command)] + "\\" + command
 	}
 	return strings.ReplaceAll(line, "##[", "# #[")
 }
+
+// disarmed writes JSON or XML in which such a "##[" is spelled in another way, to its
+// readers the same. Texts do not begin a line there.
+func disarmed(w io.Writer, text []byte, bracket string) error {
+	_, err := w.Write(bytes.ReplaceAll(text, []byte("##["), []byte("##"+bracket)))
+	return err
+}
+
+// How JSON and XML can spell "[".
+const (
+	bracketJSON = `\u005b`
+	bracketXML  = "&#91;"
+)
 
 // pad fills s with blanks up to a width.
 func pad(s string, width int) string {
