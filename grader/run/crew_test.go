@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -74,6 +75,17 @@ func TestCrewKeepsItsSandboxes(t *testing.T) {
 	}
 	if o.Opened() != 2 {
 		t.Errorf("%d sandboxes opened for two drivers in turn; want 2", o.Opened())
+	}
+	c.Close()
+	clean(t, o)
+}
+
+// A number that somebody typed is no reason to crash.
+func TestCrewOfAnyWidth(t *testing.T) {
+	o := &fake.Opener{}
+	c := run.NewCrew(run.Options{Opener: o, Jobs: math.MaxInt})
+	if r := c.Do(t.Context(), jobs("d", 1)); r[0].Err != nil {
+		t.Error(r[0].Err)
 	}
 	c.Close()
 	clean(t, o)

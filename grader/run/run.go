@@ -104,10 +104,13 @@ func feed(ctx context.Context, next chan<- int, n int) {
 	}
 }
 
+// widest is more than any machine can take.
+const widest = 1 << 16
+
 func (o Options) width() (work, wait int) {
 	work, wait = o.Opener.Width()
 	if o.Jobs > 0 {
-		work = o.Jobs
+		work = min(o.Jobs, widest)
 	}
 	return work, wait
 }

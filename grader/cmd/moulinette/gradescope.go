@@ -81,7 +81,7 @@ func (a *app) gradescope(ctx context.Context, f gradescopeFlags) error {
 	case errors.As(err, &theirs):
 		why = noteTheirs
 	}
-	fmt.Fprintln(a.stderr, err)
+	fmt.Fprintln(a.stderr, report.Clean(err.Error()))
 	return a.note(f.results, why, err)
 }
 

@@ -16,6 +16,8 @@ import (
 	"syscall"
 
 	"golang.org/x/term"
+
+	"moulinette/grader/report"
 )
 
 // Exit codes.
@@ -107,8 +109,8 @@ func (a *app) run(ctx context.Context, args []string) int {
 		code = f.code
 	}
 	if err.Error() != "" {
-		for line := range strings.Lines(err.Error()) {
-			fmt.Fprintf(a.stderr, "%s: %s\n", cmd.CommandPath(), strings.TrimRight(line, "\n"))
+		for line := range strings.Lines(err.Error()) { // a stranger's words may be in it
+			fmt.Fprintf(a.stderr, "%s: %s\n", cmd.CommandPath(), report.Clean(line))
 		}
 	}
 	return code

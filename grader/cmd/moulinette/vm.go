@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -240,7 +241,7 @@ func (a *app) vmPrune(f pruneFlags) error {
 	if f.megabytes < 0 || f.age < 0 {
 		return usage("--size and --older: from 0 on")
 	}
-	limits := image.Limits{Bytes: f.megabytes << 20, Age: f.age, Spare: image.DefaultLimits.Spare}
+	limits := image.Limits{Bytes: min(f.megabytes, math.MaxInt64>>20) << 20, Age: f.age, Spare: image.DefaultLimits.Spare}
 	if f.all {
 		limits = image.Limits{}
 	}
