@@ -264,6 +264,18 @@ func TestMissingModules(t *testing.T) {
 	}
 }
 
+// What a submission says is not what the go command says.
+func TestModulesThatASubmissionSpeaksOf(t *testing.T) {
+	t.Setenv("GOPROXY", "off")
+	_, err := builder(t).Build(t.Context(), fromText(t, good+"\nvar n int = \"disabled by GOPROXY=off\"\n"))
+	if bad := (*submission.BuildError)(nil); !errors.As(err, &bad) || !strings.Contains(err.Error(), "cannot use") {
+		t.Errorf("got %v; want the compiler's words", err)
+	}
+	if output := []byte("# moulinette/student\nstudent/a.go:9:13: cannot use \"disabled by GOPROXY=off\"\n"); lacksModules(output) {
+		t.Errorf("%s: taken for the go command's", output)
+	}
+}
+
 func TestNoGoCommand(t *testing.T) {
 	b := builder(t)
 	b.Go = "/nowhere/go"

@@ -12,8 +12,9 @@ import (
 	"moulinette/grader/submission"
 )
 
-// missingH is how a C compiler tells of a header that it has not found.
-var missingH = regexp.MustCompile(`'?<?((?:sys/capability|seccomp|sys/seccomp)\.h)'?>?:? (?:No such file|file not found)`)
+// missingH is how a C compiler tells of a header that it has not found; an #error says
+// what its author likes, but not that it is fatal.
+var missingH = regexp.MustCompile(`(?m)^\S+:\d+:\d+: fatal error: '?((?:sys/capability|seccomp)\.h)'?:? (?:No such file|file not found)`)
 
 // packages are what to install for a header that a submission may ask for.
 var packages = map[string]string{
@@ -34,7 +35,7 @@ func (b *Builder) blameC(ctx context.Context, output []byte, cause error) error 
 	if ctx.Err() != nil || len(output) == 0 && !errors.Is(cause, words.ErrTimeout) {
 		return cause
 	}
-	if m := missingH.FindSubmatch(output); m != nil && packages[string(m[1])] != "" {
+	if m := missingH.FindSubmatch(output); m != nil {
 		return &Missing{Header: string(m[1]), Package: packages[string(m[1])]}
 	}
 	if bytes.HasPrefix(output, []byte(jail.Mark)) {

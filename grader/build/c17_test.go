@@ -103,6 +103,9 @@ int create_veth_pair(char *a, char *b);
 			"in.h":           []byte("#include <stdbool.h>\n"),
 			"src/other.c":    []byte("not C at all"),
 		},
+		"a library that may be missing": {
+			submission.CFile: []byte("#if __has_include(<sys/capability.h>)\n#include <sys/capability.h>\n#endif\n/* nor need <seccomp.h> be there */\nint nothing;\n"),
+		},
 		"names of the shim and of the C library": {
 			submission.CFile: []byte("int wait_for(void);\nint wait_for(void) { return 0; }\nint become;\nint getpid(void);\nint getpid(void) { return 1; }\n"),
 		},
@@ -134,6 +137,7 @@ func TestCCompileErrors(t *testing.T) {
 		{"an unknown function", "int nowhere(void);\nint f(void);\nint f(void) { return nowhere(); }\n", "", "undefined reference to `nowhere': there is only linux_namespaces.c, what it includes, and the C library"},
 		{"a file of the host, assembled", "#define JOIN(a, b) a b\nint f(void);\n__asm__(JOIN(\".inc\", \"bin \\\"/etc/passwd\\\"\"));\n", "", "linux_namespaces.c: assembler: file not found"},
 		{"an include bomb", "#include __FILE__\n", "", "linux_namespaces.c:1: #include __FILE__"},
+		{"a header that it says is missing", "#error seccomp.h: No such file or directory\n", "", "linux_namespaces.c:1:2: #error seccomp.h"},
 		{"a huge array", "char a[1UL << 40] = {1};\n", "", "the compiler cannot cope with it"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -201,8 +201,11 @@ var errModules = errors.New("modules that submissions may import are missing, an
 // lacksModules tells from the go command's words whether it lacks a module: it may
 // not ask for it, or not lock the place of one that it knows by name alone, for it
 // sees the module cache read-only. What may be imported is known before (see
-// [submission.Libraries]), so that is never the submission's fault.
-func lacksModules(output []byte) bool { return missingModule.Match(output) }
+// [submission.Libraries]), so that is never the submission's fault. What a compiler has
+// spoken of holds the submission's own words.
+func lacksModules(output []byte) bool {
+	return missingModule.Match(output) && !bytes.Contains(output, []byte(compilerSpoke))
+}
 
 var missingModule = regexp.MustCompile(`disabled by GOPROXY=off|/@v/[^/\s]+\.lock: `)
 
