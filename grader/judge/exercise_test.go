@@ -112,6 +112,10 @@ func TestExercise(t *testing.T) {
 		{"tolerated ip netns exec", change{"a1": runs("/sbin/ip", "ip", "netns", "exec", "x", "true")}, nil, "pass pass pass | pass | 100/100 unjudged 0 passed true xp 2000 findings 0"},
 		{"only a row", change{"a1": fails}, []string{"b"}, "pass |  | 30/30 unjudged 0 passed true xp 500 findings 0"},
 		{"only a scenario", change{"a1": fails}, []string{"a2"}, "pass |  | 50/50 unjudged 0 passed true xp 500 findings 0"},
+		{"only a check of the norm", nil, []string{"n"}, " |  | 0/0 unjudged 0 passed true xp 0 findings 0"},
+		{"only one, broken", change{"n": fails}, []string{"n"}, " |  | 0/0 unjudged 0 passed false xp 0 findings 1"},
+		{"only one, not made", change{"n": unavailable}, []string{"n"}, " |  | 0/0 unjudged 0 passed undecided xp 0 findings 0"},
+		{"only one, by our fault", change{"n": broken}, []string{"n"}, " |  | 0/0 unjudged 0 passed undecided xp 0 findings 0"},
 		{"only the bonus", change{"x1": fails}, []string{"x"}, " | fail | 0/0 unjudged 0 passed false xp 0 findings 0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
