@@ -239,16 +239,20 @@ func TestOriginsAreCovered(t *testing.T) {
 func TestTouched(t *testing.T) {
 	o := &Options{
 		Exercises: []*spec.Exercise{small(t)}, Folders: map[string]string{"small": "specs"}, Reference: Folder{Name: "./reference"},
+		ReferenceC: Folder{Name: "reference/c17", Submission: &submission.Submission{}},
+		Skeleton:   Folder{Name: "student", Submission: &submission.Submission{}}, SkeletonC: Folder{Name: "student/c17"},
 		Catalog: &mutate.Catalog{
 			Mutants: []*mutate.Mutant{
 				{ID: "m1", File: "mutants/m1.yaml", Edits: []mutate.Edit{{File: "pid.go"}}, Kills: []string{"a.x"}},
 				{ID: "m2", File: "mutants/m2.yaml", Edits: []mutate.Edit{{File: "net.go"}}},
 			},
-			Alternatives: []*mutate.Alternative{{ID: "alt", File: "reference/alternatives/alt", Dir: true}, {ID: "edited", File: "reference/alternatives/edited.yaml"}},
+			Alternatives: []*mutate.Alternative{{ID: "alt", File: "reference/alternatives/alt", Dir: true}, {ID: "edited", File: "reference/alternatives/edited.yaml"},
+				{ID: "edited_c", File: "reference/alternatives/edited_c.yaml", Edits: []mutate.Edit{{File: "c17/linux_namespaces.c"}}}},
 		},
 	}
 	for changed, want := range map[string]string{
 		"mutants/m1.yaml": "m1", "reference/net.go": "m2 edited", "reference/alternatives/alt/pid.go": "alt", "README.md": "",
+		"reference/c17/linux_namespaces.h": "edited_c reference_c17", "student/pid.go": "skeleton", "student/c17/linux_namespaces.c": "skeleton",
 		"specs/small.yaml": "all", "grader/box/box_linux.go": "all", "grader/box/box_test.go": "", "grader/mutate/matrix/text.go": "", "go.mod": "all",
 	} {
 		ids, all := Touched(o, []string{changed})

@@ -1,14 +1,16 @@
 package verify
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"strings"
 
 	"moulinette/grader/mutate"
+	"moulinette/grader/submission"
 )
 
-// Touched lists the mutants and alternatives that a change of files can matter
+// Touched lists the solutions, but for the reference, that a change of files can matter
 // to; all is true if it can matter to any. Files are named as in the options:
 // from the same folder on, with slashes.
 func Touched(o *Options, changed []string) (ids []string, all bool) {
@@ -38,6 +40,14 @@ func Touched(o *Options, changed []string) (ids []string, all bool) {
 			ids = append(ids, a.ID)
 		}
 	}
+	for _, f := range []struct {
+		Folder
+		id string
+	}{{o.ReferenceC, mutate.ReferenceC}, {o.Skeleton, mutate.Skeleton}, {o.SkeletonC, mutate.SkeletonC}} {
+		if f.Submission != nil && (t.below(f.Name) || t.scenario()) {
+			ids = append(ids, f.id)
+		}
+	}
 	return ids, false
 }
 
@@ -64,16 +74,27 @@ func (t touch) mutant(m *mutate.Mutant) bool {
 
 // alternative: it has to pass every scenario.
 func (t touch) alternative(a *mutate.Alternative) bool {
+	of := t.o.Reference.Name
+	if a.Language() == submission.C17 {
+		of = t.o.ReferenceC.Name
+	}
 	for file := range t.changed {
-		if file == path.Clean(a.File) || strings.HasPrefix(file, path.Clean(a.File)+"/") ||
-			!a.Dir && path.Dir(file) == path.Clean(t.o.Reference.Name) {
+		if !a.Dir && path.Dir(file) == path.Clean(of) {
 			return true
 		}
 	}
-	for _, file := range t.scenarios {
-		if t.changed[file] {
-			return true
-		}
-	}
-	return false
+	return t.below(a.File) || t.scenario()
+}
+
+// below tells whether a file, or one in that folder, was changed.
+func (t touch) below(name string) bool {
+	name = path.Clean(name)
+	return slices.ContainsFunc(slices.Collect(maps.Keys(t.changed)), func(file string) bool {
+		return file == name || strings.HasPrefix(file, name+"/")
+	})
+}
+
+// scenario tells whether one that is looked at was changed.
+func (t touch) scenario() bool {
+	return slices.ContainsFunc(slices.Collect(maps.Values(t.scenarios)), func(file string) bool { return t.changed[file] })
 }
