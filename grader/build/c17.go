@@ -48,12 +48,18 @@ type cTool struct {
 	cell          cell.Cell
 }
 
+// Compilers are the programs of which the first that is there compiles C: the one that is
+// asked for, if one is.
+func Compilers(asked string) []string {
+	if asked != "" {
+		return []string{asked}
+	}
+	return []string{"gcc", "cc", "clang"}
+}
+
 // findC looks for the C compiler.
 func (b *Builder) findC(ctx context.Context) (t cTool, err error) {
-	names := []string{"gcc", "cc", "clang"}
-	if b.CC != "" {
-		names = []string{b.CC}
-	}
+	names := Compilers(b.CC)
 	for _, name := range names {
 		if t.path, err = exec.LookPath(name); err == nil {
 			break

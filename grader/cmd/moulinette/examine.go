@@ -29,7 +29,7 @@ func (a *app) examine(ctx context.Context) []symptom {
 		inMachines(spaces)
 	}
 	symptoms := append([]symptom{kernelVersion()}, spaces...)
-	return append(append(symptoms, machines), goTool(ctx), gccTool(), a.compilers(ctx))
+	return append(append(symptoms, machines), goTool(ctx), a.ccTool(), a.compilers(ctx))
 }
 
 // inMachines makes what is fatal for namespaces no more than that: there are
@@ -93,17 +93,26 @@ func userNamespaces(ctx context.Context) symptom {
 
 // whyNoUserNamespace reads the switches that distributions have for it.
 func whyNoUserNamespace() spec.Text {
-	for _, lock := range []struct{ file, locked, cure string }{
-		{"/proc/sys/user/max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=15000"},
-		{"/proc/sys/kernel/unprivileged_userns_clone", "0", "sysctl -w kernel.unprivileged_userns_clone=1"},
-		{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1", "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"},
+	for _, lock := range []struct {
+		file, locked, cure string
+		root               bool // it binds root, too
+	}{
+		{"/proc/sys/user/max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=15000", true},
+		{"/proc/sys/kernel/unprivileged_userns_clone", "0", "sysctl -w kernel.unprivileged_userns_clone=1", false},
+		{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1", "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0", false},
 	} {
-		if sysctl(lock.file) == lock.locked {
-			return spec.Text{
-				FR: lock.file + " vaut " + lock.locked + " : en root, " + lock.cure + " ; ou lancez la moulinette en root",
-				EN: lock.file + " is " + lock.locked + ": as root, " + lock.cure + "; or run the moulinette as root",
-			}
+		if sysctl(lock.file) != lock.locked {
+			continue
 		}
+		cure := spec.Text{
+			FR: lock.file + " vaut " + lock.locked + " : en root, " + lock.cure,
+			EN: lock.file + " is " + lock.locked + ": as root, " + lock.cure,
+		}
+		if !lock.root {
+			cure.FR += " ; ou lancez la moulinette en root"
+			cure.EN += "; or run the moulinette as root"
+		}
+		return cure
 	}
 	return spec.Text{
 		FR: "dans un conteneur, lancez celui-ci avec --security-opt seccomp=unconfined --security-opt apparmor=unconfined, ou --privileged",
@@ -229,10 +238,16 @@ func goTool(ctx context.Context) symptom {
 	return s
 }
 
-func gccTool() symptom {
+// ccTool looks for the compiler of C that a grading takes.
+func (a *app) ccTool() symptom {
 	s := symptom{name: spec.Text{FR: "gcc", EN: "gcc"}, level: good}
-	path, err := exec.LookPath("gcc")
-	if s.saw = path; err != nil {
+	var err error
+	for _, name := range build.Compilers(a.env("CC")) {
+		if s.saw, err = exec.LookPath(name); err == nil {
+			break
+		}
+	}
+	if err != nil {
 		s.level, s.saw = lacking, "-"
 		s.follows = spec.Text{FR: "pas de rendus en C17", EN: "no C17 submissions"}
 		s.cure = spec.Text{FR: "apt install gcc libc6-dev", EN: "apt install gcc libc6-dev"}
