@@ -223,6 +223,10 @@ func TestWhoseFault(t *testing.T) {
 			}
 			return killed
 		}, "compile"},
+		{"a host without room for what is compiled", func(_ context.Context, c cell.Command) error {
+			c.Output.WriteString("moulinette/student: write /tmp/go-build1/b001/importcfg: no space left on device\n")
+			return errors.New("exit status 1")
+		}, ""},
 		{"a broken toolchain", func(context.Context, cell.Command) error { return killed }, ""},
 	}
 	for _, test := range tests {

@@ -23,6 +23,11 @@ var position = regexp.MustCompile(`^(?:\./)?([^\s:][^:]*\.go):(\d+)(?::(\d+))?: 
 // killed is how the go command tells of a tool that came to a violent end.
 var killed = regexp.MustCompile(`/(compile|link|asm): signal: `)
 
+// starved is how a tool tells of what the host lacks. The go command names the package
+// that it was about, which has no part in it.
+var starved = regexp.MustCompile(`: (?:no space left on device|disk quota exceeded|read-only file system|input/output error|` +
+	`too many open files(?: in system)?|resource temporarily unavailable|cannot allocate memory)$`)
+
 // ErrTimeout is why a compiler was stopped that did not come to an end.
 var ErrTimeout = errors.New("not finished after")
 
@@ -37,8 +42,8 @@ func Explain(s *submission.Submission, output []byte) error {
 		if strings.HasPrefix(line, "# ") || strings.TrimSpace(line) == "" {
 			continue
 		}
-		if killed.MatchString(line) {
-			return nil // whoever killed it, it has not said what it thinks
+		if killed.MatchString(line) || starved.MatchString(line) && !position.MatchString(line) {
+			return nil // whoever stopped it, it has not said what it thinks
 		}
 		f := finding(rel, line)
 		about = about || f.File != "" || f.Rule == "new" || strings.Contains(line, s.ImportPath)
