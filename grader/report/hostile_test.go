@@ -14,10 +14,10 @@ import (
 	"moulinette/grader/spec"
 )
 
-// hostile puts s wherever a submission can put a string.
+// hostile puts s wherever a submission, or a kept grading of anybody's, can put a string.
 func hostile(s string) *judge.Sheet {
 	sheet := failing()
-	sheet.Submission = s
+	sheet.Submission, sheet.Content, sheet.Language, sheet.Isolation = s, s, s, s
 	said := spec.Text{FR: s, EN: s}
 	for i := range sheet.Rows {
 		sheet.Rows[i].Reason = said
@@ -29,7 +29,7 @@ func hostile(s string) *judge.Sheet {
 			}
 		}
 	}
-	sheet.Norm.Findings[0].Where, sheet.Norm.Findings[0].Message = s, said
+	sheet.Norm.Findings[0].Rule, sheet.Norm.Findings[0].Where, sheet.Norm.Findings[0].Message = s, s, said
 	sheet.Environment["x"] = s
 	sheet.Faults = []string{s}
 	if len(s)%2 == 1 {
@@ -122,6 +122,11 @@ func checkJSON(t *testing.T, sheet *judge.Sheet) {
 	}
 	if found := command.FindString(out.String()); found != "" {
 		t.Errorf("JSON report holds the command %q", found)
+	}
+	for _, r := range out.String() {
+		if r != '\n' && r != '\u00a0' && r != '\u202f' && !unicode.IsPrint(r) {
+			t.Fatalf("JSON report holds %U", r)
+		}
 	}
 	var doc report.Document
 	dec := json.NewDecoder(&out)

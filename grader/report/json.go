@@ -126,9 +126,9 @@ func encode(w io.Writer, document any) error {
 func document(s *judge.Sheet, lang string) Document {
 	d := Document{
 		Version: Version, Exercise: clean(s.Exercise), Submission: clean(s.Submission),
-		Language: s.Language, Seed: s.Seed, Isolation: s.Isolation,
+		Language: clean(s.Language), Seed: s.Seed, Isolation: clean(s.Isolation),
 		Passed: s.Passed, Score: s.Score, MaxScore: s.MaxScore, PassingScore: s.PassingScore,
-		Unjudged: s.Unjudged, XP: s.XP, Content: s.Content,
+		Unjudged: s.Unjudged, XP: s.XP, Content: clean(s.Content),
 		Bonus:         Bonus{Earned: s.BonusEarned, Max: s.BonusMax, Rows: rows(s.Bonus, lang)},
 		Rows:          rows(s.Rows, lang),
 		Norm:          Norm{OK: s.Norm.OK, Findings: []Finding{}},
@@ -137,7 +137,7 @@ func document(s *judge.Sheet, lang string) Document {
 		HarnessFaults: cleanAll(s.Faults),
 	}
 	for _, f := range s.Norm.Findings {
-		d.Norm.Findings = append(d.Norm.Findings, Finding{f.Rule, clean(f.Where), in(f.Message, lang), f.Blocking})
+		d.Norm.Findings = append(d.Norm.Findings, Finding{clean(f.Rule), clean(f.Where), in(f.Message, lang), f.Blocking})
 	}
 	for _, c := range s.Concepts {
 		d.Concepts = append(d.Concepts, Concept{c.ID, in(c.Title, lang), c.Mastered, c.Judged})
