@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -69,6 +70,7 @@ func (a *app) gradescope(ctx context.Context, f gradescopeFlags) error {
 		return err
 	}
 	f.grade.output.reports = []string{"gradescope=" + f.results}
+	a.stdout = unheard{a.stdout}
 	err := a.grade(ctx, f.submission, f.grade)
 	why := noteOurs
 	var said *failure
@@ -83,6 +85,16 @@ func (a *app) gradescope(ctx context.Context, f gradescopeFlags) error {
 	}
 	fmt.Fprintln(a.stderr, report.Clean(err.Error()))
 	return a.note(f.results, why, err)
+}
+
+// unheard is stdout, where it is results.json that counts: what cannot be written there
+// is told by the exit code alone, and costs no grading.
+type unheard struct{ io.Writer }
+
+// Write writes what it can.
+func (u unheard) Write(data []byte) (int, error) {
+	_, _ = u.Writer.Write(data)
+	return len(data), nil
 }
 
 // note writes a results.json without a grading.
