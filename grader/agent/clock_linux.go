@@ -78,7 +78,11 @@ func (c *clock) look() time.Duration {
 	passed := now.Sub(c.set)
 	if c.patience > 1 {
 		ran, waited, owed := c.account(passed)
-		c.shows += min(passed, max(c.productive(passed, owed)-waited, ran))
+		useful := c.productive(passed) - waited
+		if c.busy(passed) && owed {
+			useful = c.least(passed)
+		}
+		c.shows += min(passed, max(useful, ran))
 		c.next = now.Add(costs * time.Since(now))
 	} else {
 		c.shows += passed
@@ -88,16 +92,24 @@ func (c *clock) look() time.Duration {
 }
 
 // productive is what is left of a time without that in which the host waited for
-// memory, or the box for the kernel while all processors were busy. A box can bring
-// that about itself, so that a part always counts.
-func (c *clock) productive(passed time.Duration, owed bool) time.Duration {
-	stalled, idle := c.stalled, c.idle
-	c.stalled, c.idle = observe.MemoryStall(), observe.Idle()
-	lost := max(0, c.stalled-stalled)
-	if owed && c.idle-idle < passed/10 {
-		lost = passed
-	}
-	return max(passed-lost, time.Duration(float64(passed)/c.patience))
+// memory.
+func (c *clock) productive(passed time.Duration) time.Duration {
+	before := c.stalled
+	c.stalled = observe.MemoryStall()
+	return max(passed-max(0, c.stalled-before), c.least(passed))
+}
+
+// busy tells whether no processor was idle.
+func (c *clock) busy(passed time.Duration) bool {
+	before := c.idle
+	c.idle = observe.Idle()
+	return c.idle-before < passed/10
+}
+
+// least is what counts of a time whatever the host does, where a box can bring that
+// about itself: who does has hung in the end.
+func (c *clock) least(passed time.Duration) time.Duration {
+	return time.Duration(float64(passed) / c.patience)
 }
 
 // account tells how long the box's threads ran, how long they or our own waited since
