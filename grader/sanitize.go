@@ -1,6 +1,7 @@
 package grader
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,7 @@ func Sanitize(ctx context.Context, o Options) ([]spec.Text, error) {
 	if broken := (*submission.BuildError)(nil); errors.As(err, &broken) {
 		return []spec.Text{{
 			FR: "--sanitize : le compilateur n'en est pas capable ici : " + broken.Findings[0].FR,
-			EN: "--sanitize: the compiler is not able to here: " + broken.Findings[0].EN,
+			EN: "--sanitize: the compiler cannot do that here: " + broken.Findings[0].EN,
 		}}, nil
 	} else if err != nil {
 		return nil, err
@@ -43,12 +44,17 @@ func Sanitize(ctx context.Context, o Options) ([]spec.Text, error) {
 	for i := range jobs {
 		jobs[i].Scenario.Limits.Reserve = true
 	}
-	return sanitized(run.Scenarios(ctx, jobs, run.Options{Opener: o.Opener, Jobs: o.Jobs})), nil
+	results := run.Scenarios(ctx, jobs, run.Options{Opener: o.Opener, Jobs: o.Jobs})
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return nil, context.Cause(ctx)
+	}
+	return sanitized(results), nil
 }
 
-// sanitized gathers what was said, one thing for each line of the submission.
+// sanitized gathers what was said, one thing for each line of the submission, and what
+// kept it from being said.
 func sanitized(results []run.Result) (told []spec.Text) {
-	known := map[string]bool{}
+	known, missed, why := map[string]bool{}, 0, error(nil)
 	tell := func(where, what, scenario string) {
 		if !known[where] {
 			told = append(told, spec.Text{
@@ -60,6 +66,7 @@ func sanitized(results []run.Result) (told []spec.Text) {
 	}
 	for _, r := range results {
 		if r.Record == nil {
+			missed, why = missed+1, cmp.Or(why, r.Err)
 			continue
 		}
 		for _, m := range undefined.FindAllStringSubmatch(r.Record.Output.Stderr, -1) {
@@ -68,6 +75,12 @@ func sanitized(results []run.Result) (told []spec.Text) {
 		for _, m := range badAccess.FindAllStringSubmatch(r.Record.Output.Stderr, -1) {
 			tell(m[2], m[1], r.Record.Scenario)
 		}
+	}
+	if missed > 0 {
+		told = append(told, spec.Text{
+			FR: fmt.Sprintf("--sanitize : scénarios qui n'ont pas pu être joués : %d (%v)", missed, why),
+			EN: fmt.Sprintf("--sanitize: scenarios that could not be played: %d (%v)", missed, why),
+		})
 	}
 	if len(told) == 0 {
 		told = []spec.Text{{FR: "--sanitize : rien trouvé", EN: "--sanitize: nothing found"}}
