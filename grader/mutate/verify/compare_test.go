@@ -246,8 +246,11 @@ func TestTouched(t *testing.T) {
 				{ID: "m1", File: "mutants/m1.yaml", Edits: []mutate.Edit{{File: "pid.go"}}, Kills: []string{"a.x"}},
 				{ID: "m2", File: "mutants/m2.yaml", Edits: []mutate.Edit{{File: "net.go"}}},
 			},
-			Alternatives: []*mutate.Alternative{{ID: "alt", File: "reference/alternatives/alt", Dir: true}, {ID: "edited", File: "reference/alternatives/edited.yaml"},
-				{ID: "edited_c", File: "reference/alternatives/edited_c.yaml", Edits: []mutate.Edit{{File: "c17/linux_namespaces.c"}}}},
+			Alternatives: []*mutate.Alternative{
+				{ID: "alt", File: "reference/alternatives/alt", Dir: true},
+				{ID: "edited", File: "reference/alternatives/edited.yaml"},
+				{ID: "edited_c", File: "reference/alternatives/edited_c.yaml", Edits: []mutate.Edit{{File: "c17/linux_namespaces.c"}}},
+			},
 		},
 	}
 	for changed, want := range map[string]string{
