@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -14,6 +15,10 @@ import (
 // A grading whose terminal is closed ends as one that is interrupted: nothing of it
 // is left. One that was told to outlive its terminal (nohup) does so.
 func TestHangup(t *testing.T) {
+	// Whoever started us may have had us ignore it, and so our children.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	for name, test := range map[string]struct {
 		args []string
 		code int
