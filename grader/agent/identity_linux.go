@@ -93,8 +93,23 @@ func (v *visitor) connectedItself(pidfd *os.File, fd int) (bool, error) {
 	if err := unix.Sendto(end, []byte(word), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, nil); err != nil {
 		return false, err
 	}
-	line, err := readLine(v.r, maxHello)
-	return string(line) == word, err
+	return v.holds(word)
+}
+
+// holds tells whether a word, and nothing before it, is what there is to be read: what
+// was put in at the other end is there at once.
+func (v *visitor) holds(word string) (bool, error) {
+	raw, err := v.conn.SyscallConn()
+	if err != nil || v.r.Buffered() > 0 {
+		return false, err
+	}
+	text := make([]byte, len(word))
+	n := 0
+	control := raw.Control(func(fd uintptr) { n, _, err = unix.Recvfrom(int(fd), text, unix.MSG_DONTWAIT) })
+	if errors.Is(err, unix.EAGAIN) {
+		return false, control
+	}
+	return err == nil && string(text[:n]) == word, errors.Join(err, control)
 }
 
 // refused tells whether the kernel does not let us look, or does not know how.

@@ -142,15 +142,16 @@ func readAll(fd, limit int) ([]byte, error) {
 	return data, nil
 }
 
-// countLines reads a file to its end, or to limit, without keeping it.
-func (p *proc) countLines(name string, limit int) int {
+// countLines reads a file to its end, or until there are too many lines, without
+// keeping it: each mount costs the kernel the more, the more there are below it.
+func (p *proc) countLines(name string, most int) int {
 	fd, err := p.open(name, unix.O_RDONLY)
 	if err != nil {
 		return 0
 	}
 	defer unix.Close(fd)
 	lines, buf := 0, make([]byte, 16<<10)
-	for limit > 0 {
+	for lines < most {
 		n, err := unix.Read(fd, buf)
 		if errors.Is(err, unix.EINTR) {
 			continue
@@ -159,7 +160,6 @@ func (p *proc) countLines(name string, limit int) int {
 			break
 		}
 		lines += bytes.Count(buf[:n], []byte{'\n'})
-		limit -= n
 	}
 	return lines
 }

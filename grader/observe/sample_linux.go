@@ -17,7 +17,7 @@ type Sample struct {
 // Sample counts what the driver holds. It is an error if the driver has ended.
 func (o *Observer) Sample() (Sample, error) {
 	driver := o.driver.afresh()
-	s := Sample{FDs: driver.countFDs(), Mounts: driver.countLines("mountinfo", 64<<20)}
+	s := Sample{FDs: driver.countFDs(), Mounts: driver.countLines("mountinfo", maxMounts)}
 	s.Zombies, _ = o.unreaped()
 	st, err := driver.status()
 	if err = cmp.Or(o.blind(driver, err == nil && st.memory), err); err != nil {
