@@ -33,9 +33,9 @@ __attribute__((constructor)) static void share_executed_functions(void)
 `
 
 // InstrumentC makes a copy of a submission in C that notes each function when it
-// is entered, in the one file of [Cover.Files]. It fails if there are more than
-// that holds.
-func InstrumentC(files submission.Files) (submission.Files, *Cover, bool) {
+// is entered, in the one file of [Cover.Files]. It fails if there are none, or more
+// than that holds.
+func InstrumentC(files submission.Files) (submission.Files, *Cover, error) {
 	c, copied := &Cover{}, maps.Clone(files)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if path.Ext(name) != ".c" {
@@ -55,5 +55,8 @@ func InstrumentC(files submission.Files) (submission.Files, *Cover, bool) {
 		}
 		copied[name] = patched(files[name], patches)
 	}
-	return copied, c, c.n > 0 && c.parts() == 1
+	if c.parts() != 1 {
+		return nil, nil, fmt.Errorf("%d functions in C: their notes fill %d files, and there is one", c.n, c.parts())
+	}
+	return copied, c, nil
 }

@@ -3,7 +3,6 @@ package mutate
 import (
 	"go/scanner"
 	"go/token"
-	"slices"
 	"strings"
 	"unicode"
 )
@@ -102,7 +101,7 @@ func (g *Graph) uses(other *Graph, name string) (pieces []Piece, ok bool) {
 		users := g.users[queue[0]]
 		queue = queue[1:]
 		for _, user := range users {
-			body, isFunction := g.Body(user)
+			body, isFunction := g.body(user)
 			switch {
 			case seen[user]:
 			case isFunction:
@@ -134,14 +133,8 @@ func (n *node) value() string {
 	return declared
 }
 
-// Same tells whether both have the same declarations of a name.
-func (g *Graph) Same(other *Graph, name string) bool {
-	a, b := g.nodes[name], other.nodes[name]
-	return a == nil && b == nil || a != nil && b != nil && slices.Equal(a.text, b.text)
-}
-
-// Body is where the body of a plain function stands.
-func (g *Graph) Body(name string) (p Piece, ok bool) {
+// body is where the body of a plain function stands.
+func (g *Graph) body(name string) (p Piece, ok bool) {
 	n := g.nodes[name]
 	if n == nil || n.functions[""] == nil {
 		return Piece{}, false

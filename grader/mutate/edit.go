@@ -32,14 +32,6 @@ func (a *Alternative) Apply(reference submission.Files) (submission.Files, error
 	return apply(a.File, a.Edits, reference)
 }
 
-// Together makes the files of several solutions as one. It fails if the edits of
-// one do not apply after those of the others; whether each has what it alone would
-// have is for the caller to see.
-func Together(all [][]Edit, reference submission.Files) (submission.Files, bool) {
-	files, err := apply("", slices.Concat(all...), reference)
-	return files, err == nil
-}
-
 // Spans tells where in the reference the edits are made. One that is made on
 // what another has left is where that one is.
 func (m *Mutant) Spans(reference submission.Files) (spans []Span) {

@@ -2,6 +2,8 @@ package verify
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"path"
 	"slices"
 
@@ -9,23 +11,33 @@ import (
 	"moulinette/grader/submission"
 )
 
-// blendID is the name of the package that is the reference in Go and all that
-// can stand in it with it.
-const blendID = "reference_blended"
-
-// blend is that package as a solution.
+// blend is, as one solution, a reference and all that can stand in it with it.
 type blend struct {
 	noted
-	schemata *mutate.Schemata
+	base     *Solution // the reference
+	schemata schemata
 	members  []*Solution
 }
 
-func (v *verification) blend() *blend {
-	if !slices.ContainsFunc(v.families(), func(f family) bool { return f.language == submission.Go }) {
-		return nil
+// schemata make the text of a blend: [mutate.Schemata] and [mutate.SchemataC17].
+type schemata interface {
+	Add(id string, files submission.Files) bool
+	Drop(id string)
+	Apart(ids ...string) bool
+	Owner(file string) string
+	Place(id string, p mutate.Piece) (mutate.Piece, bool)
+	Files() submission.Files
+}
+
+// newBlend begins with the reference alone.
+func newBlend(reference *Solution) *blend {
+	b := &blend{base: reference}
+	if reference.language == submission.C17 {
+		b.schemata = mutate.NewSchemataC17(reference.files)
+	} else {
+		b.schemata = mutate.NewSchemata(reference.files)
 	}
-	b := &blend{schemata: mutate.NewSchemata(v.Reference.Submission.Files)}
-	b.copy = &Solution{ID: blendID, Kind: Reference, File: v.Reference.Name, of: v.Reference.Submission.ImportPath}
+	b.copy = &Solution{ID: reference.ID + "_blended", Kind: Reference, File: reference.File, of: reference.of}
 	b.place = b.schemata.Place
 	return b
 }
@@ -40,57 +52,80 @@ func (b *blend) add(s *Solution) bool {
 	return true
 }
 
-// linkBlend compiles the blend together with what stands alone. A member that
-// does not compile stands alone then, where the compiler's words are about its
-// own text; if there is no telling which it is, all do.
-func (v *verification) linkBlend(ctx context.Context, all []*Solution, alone []*submission.Submission) error {
-	for b := v.blended; b != nil && len(b.members) > 0; {
-		if b.open() != nil { // of a reference that does not parse
-			break
-		}
-		group := append(slices.Clone(alone), b.copy.submitted)
-		variants, err := v.Builder.BuildVariants(ctx, group)
+// linkBlend compiles a blend, together with what stands alone in its language. A
+// member that does not compile stands alone then, where the compiler's words are
+// about its own text; if there is no telling which it is, all do.
+func (v *verification) linkBlend(ctx context.Context, b *blend, all, alone []*Solution) error {
+	for b != nil && len(b.members) > 0 && b.open() == nil { // else of a reference that does not parse
+		broken, err := v.compileBlend(ctx, b, all, alone)
 		if err != nil {
 			return err
 		}
-		broken := variants.Broken[blendID]
 		if broken == nil {
-			if b.copy.key, err = v.Builder.Key(ctx, b.copy.submitted); err != nil {
-				return err
-			}
-			v.linked(all, group, variants)
-			b.linked(variants.Driver.Path)
-			v.sights[all[0]] = &sight{&b.noted, map[string]*notes{}}
 			return nil
 		}
 		dropped := b.drop(broken)
 		if len(dropped) == 0 {
 			break
 		}
-		for _, s := range dropped {
-			alone = append(alone, s.reopened())
-		}
+		alone = append(alone, dropped...)
 	}
-	if v.blended != nil {
-		for _, s := range v.blended.members {
-			alone = append(alone, s.reopened())
-		}
-		v.blended = nil
+	if b != nil {
+		alone = append(alone, b.members...)
+		delete(v.blends, b.base.language)
 	}
-	return v.link(ctx, all, alone)
+	return v.compile(ctx, all, alone)
 }
 
-// linked gives the members their driver.
-func (b *blend) linked(driver string) {
+// compileBlend makes one try. It answers what the compiler has against the blend,
+// or gives all of it, and who stands alone, their drivers.
+func (v *verification) compileBlend(ctx context.Context, b *blend, all, alone []*Solution) (broken *submission.BuildError, err error) {
+	if b.base.language == submission.C17 {
+		driver, err := v.Builder.Build(ctx, b.copy.submitted)
+		if errors.As(err, &broken) {
+			return broken, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("%s: %w", b.copy.ID, err)
+		}
+		if err := v.compile(ctx, all, alone); err != nil {
+			return nil, err
+		}
+		return nil, v.blendLinked(ctx, b, driver.Path)
+	}
+	group := append(reopened(alone), b.copy.submitted)
+	variants, err := v.Builder.BuildVariants(ctx, group)
+	if err != nil {
+		return nil, err
+	}
+	if broken := variants.Broken[b.copy.ID]; broken != nil {
+		return broken, nil
+	}
+	v.linked(all, group, variants)
+	return nil, v.blendLinked(ctx, b, variants.Driver.Path)
+}
+
+// blendLinked gives the members their driver.
+func (v *verification) blendLinked(ctx context.Context, b *blend, driver string) (err error) {
+	if b.copy.key, err = v.Builder.Key(ctx, b.copy.submitted); err != nil {
+		return err
+	}
 	for _, s := range b.members {
-		s.driver, s.variant = driver, blendID+mutate.Choice(s.ID)
+		s.driver, s.variant = driver, b.copy.ID+mutate.Choice(s.ID)
 	}
-	b.copy.driver, b.copy.variant = driver, blendID+mutate.Choice()
+	b.copy.driver, b.copy.variant = driver, b.copy.ID+mutate.Choice()
+	if v.Matrix != All {
+		v.sights[b.base] = &sight{&b.noted, map[string]*notes{}}
+	}
+	return nil
 }
 
-// open makes the package and its submission.
+// open makes the text, which notes what is executed, and its submission.
 func (b *blend) open() (err error) {
-	if b.copy.files, b.cover, err = mutate.Instrument(b.schemata.Files()); err != nil {
+	note := mutate.Instrument
+	if b.base.language == submission.C17 {
+		note = mutate.InstrumentC
+	}
+	if b.copy.files, b.cover, err = note(b.schemata.Files()); err != nil {
 		return err
 	}
 	return b.copy.open()
@@ -110,6 +145,3 @@ func (b *blend) drop(broken *submission.BuildError) (dropped []*Solution) {
 	}
 	return dropped
 }
-
-// has tells whether a solution stands in the blend.
-func (b *blend) has(s *Solution) bool { return b != nil && slices.Contains(b.members, s) }

@@ -7,14 +7,6 @@ func (s *Solution) edits() bool {
 	return s.Kind == Mutant || s.Kind == Alternative && !s.Alternative.Dir
 }
 
-// made are those edits.
-func (s *Solution) made() []mutate.Edit {
-	if s.Mutant != nil {
-		return s.Mutant.Edits
-	}
-	return s.Alternative.Edits
-}
-
 // change is what tells a solution from its reference.
 type change struct {
 	names  map[string]bool   // of declarations that differ

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -138,14 +137,9 @@ func (v *verification) tookPart(t turn, s *Solution, took *notes) bool {
 // turns puts solutions together, for each scenario those that should pass it.
 func (v *verification) turns(all []*Solution) (turns []turn) {
 	should := map[*Solution]map[string]bool{}
-	var blended []*Solution
 	for _, s := range all {
-		if !s.edits() {
-			continue
-		}
-		s.acquitted, should[s] = map[string]bool{}, v.passes(s)
-		if v.blended.has(s) {
-			blended = append(blended, s)
+		if s.edits() {
+			s.acquitted, should[s] = map[string]bool{}, v.passes(s)
 		}
 	}
 	for _, sc := range v.scenarios {
@@ -155,12 +149,7 @@ func (v *verification) turns(all []*Solution) (turns []turn) {
 		shows := func(s *Solution) bool {
 			return should[s][sc.ID] && v.sights[s.base].knows(sc) && s.differsIn(sc)
 		}
-		for _, c := range slices.Concat(v.blended.companies(those(blended, shows)), v.choirs) {
-			about := those(c.members, shows)
-			if len(about) > 1 && !slices.ContainsFunc(c.members, func(s *Solution) bool { return !should[s][sc.ID] }) {
-				turns = append(turns, turn{&company{c.noted, about}, sc})
-			}
-		}
+		turns = append(turns, v.companies(sc, those(all, shows))...)
 	}
 	return turns
 }
@@ -172,15 +161,11 @@ func (v *verification) chorus(ctx context.Context, cells []cell) (left []cell, e
 	for _, sc := range v.scenarios {
 		var members []*Solution
 		for _, c := range cells {
-			if c.scenario == sc && v.blended.has(c.solution) && v.sights[c.solution.base].knows(sc) {
+			if c.scenario == sc && v.sights[c.solution.base].knows(sc) {
 				members = append(members, c.solution)
 			}
 		}
-		for _, c := range v.blended.companies(members) {
-			if len(c.members) > 1 {
-				turns = append(turns, turn{c, sc})
-			}
-		}
+		turns = append(turns, v.companies(sc, members)...)
 	}
 	v.expect(len(turns))
 	var all []func() error
@@ -202,20 +187,33 @@ func (v *verification) chorus(ctx context.Context, cells []cell) (left []cell, e
 	return left, nil
 }
 
-// companies puts members of the blend together.
-func (b *blend) companies(all []*Solution) (companies []*company) {
-	for _, members := range gathered(all, func(s, other *Solution) bool { return b.schemata.Apart(s.ID, other.ID) }) {
-		chosen := mutate.Choice(ids(members)...)
-		key := sha256.Sum256([]byte(b.copy.key + " " + chosen))
-		companies = append(companies, &company{&noted{
-			copy: &Solution{
-				ID: strings.TrimPrefix(chosen, ":"), Kind: Mutant, submitted: b.copy.submitted,
-				driver: b.copy.driver, variant: blendID + chosen, key: hex.EncodeToString(key[:]),
-			},
-			cover: b.cover, place: b.place,
-		}, members})
+// companies puts those together that stand in a blend.
+func (v *verification) companies(sc *shared, all []*Solution) (turns []turn) {
+	for _, language := range []submission.Language{submission.Go, submission.C17} {
+		b := v.blends[language]
+		if b == nil {
+			continue
+		}
+		blended := those(b.members, func(s *Solution) bool { return slices.Contains(all, s) })
+		for _, members := range gathered(blended, func(s, other *Solution) bool { return b.schemata.Apart(s.ID, other.ID) }) {
+			if len(members) > 1 {
+				turns = append(turns, turn{b.company(members), sc})
+			}
+		}
 	}
-	return companies
+	return turns
+}
+
+func (b *blend) company(members []*Solution) *company {
+	chosen := mutate.Choice(ids(members)...)
+	key := sha256.Sum256([]byte(b.copy.key + " " + chosen))
+	return &company{&noted{
+		copy: &Solution{
+			ID: strings.TrimPrefix(chosen, ":"), Kind: Mutant, submitted: b.copy.submitted,
+			driver: b.copy.driver, variant: b.copy.ID + chosen, key: hex.EncodeToString(key[:]),
+		},
+		cover: b.cover, place: b.place,
+	}, members}
 }
 
 // gathered puts each into the first group that has room and of which it may
@@ -231,131 +229,6 @@ func gathered(all []*Solution, beside func(s, other *Solution) bool) (groups [][
 		groups[at] = append(groups[at], s)
 	}
 	return groups
-}
-
-// choir makes companies of solutions in C, if it can of such that lose the same
-// rows. Each is a text of its own.
-func (v *verification) choir(all []*Solution) (choirs []*company) {
-	groups := gathered(those(all, (*Solution).edits), func(s, other *Solution) bool {
-		return s.loses() == other.loses() && s.apartFrom(other)
-	})
-	// Who is left alone finds others for what all of them should pass.
-	var alone []*Solution
-	groups = slices.DeleteFunc(groups, func(g []*Solution) bool {
-		if len(g) == 1 {
-			alone = append(alone, g...)
-		}
-		return len(g) == 1
-	})
-	for _, members := range append(groups, gathered(alone, (*Solution).apartFrom)...) {
-		if c := v.sing(members); len(members) > 1 && c != nil {
-			choirs = append(choirs, c)
-		}
-	}
-	return choirs
-}
-
-// loses tells which rows and rules of the norm it should lose; who loses the same
-// should pass the same scenarios.
-func (s *Solution) loses() string {
-	if s.Mutant == nil {
-		return ""
-	}
-	text, _ := json.Marshal([]any{s.Mutant.Fails, s.Mutant.Norm})
-	return string(text)
-}
-
-// apartFrom tells whether two solutions change functions alone, and not the same.
-func (s *Solution) apartFrom(other *Solution) bool {
-	c := s.change()
-	if !c.known || len(c.before.Names) > 0 || len(other.change().before.Names) > 0 {
-		return false
-	}
-	for name := range c.names {
-		if !s.base.graph.Same(other.graph, name) {
-			return false
-		}
-	}
-	return true
-}
-
-// sing is one company in C; nil if there can be none.
-func (v *verification) sing(members []*Solution) *company {
-	var edits [][]mutate.Edit
-	for _, s := range members {
-		edits = append(edits, s.made())
-	}
-	files, ok := mutate.Together(edits, v.Catalog.Reference)
-	if !ok {
-		return nil
-	}
-	files = mutate.In(submission.C17, files)
-	graph := mutate.NewGraph(files)
-	for _, s := range members {
-		for name := range s.change().names {
-			if !graph.Same(s.graph, name) {
-				return nil
-			}
-		}
-	}
-	n := notedC(members[0].base, members[0].ID+"_and_others", files, graph)
-	if n == nil {
-		return nil
-	}
-	return &company{n, members}
-}
-
-// noteC makes the copies in C that take notes: of the reference, and where only
-// the rows are asked for of companies. What does not build is done without: more
-// is run alone then.
-func (v *verification) noteC(ctx context.Context, all []*Solution) {
-	at := slices.IndexFunc(all, func(s *Solution) bool { return s.Kind == Reference && s.driver != "" })
-	if at < 0 || v.Matrix == All {
-		return
-	}
-	reference := all[at]
-	if n := notedC(reference, reference.ID+"_executed", reference.files, reference.graph); n != nil && v.buildNoted(ctx, n) {
-		v.sights[reference] = &sight{n, map[string]*notes{}}
-	}
-	if v.Matrix != Rows {
-		return
-	}
-	choirs := v.choir(those(all, func(s *Solution) bool { return s.driver != "" }))
-	built := make([]bool, len(choirs))
-	side(choirs, func(i int, c *company) { built[i] = v.buildNoted(ctx, c.noted) })
-	for i, c := range choirs {
-		if built[i] {
-			v.choirs = append(v.choirs, c)
-		}
-	}
-}
-
-func (v *verification) buildNoted(ctx context.Context, n *noted) bool {
-	if n.copy.open() != nil {
-		return false
-	}
-	key, err := v.Builder.Key(ctx, n.copy.submitted)
-	if err != nil {
-		return false
-	}
-	driver, err := v.Builder.Build(ctx, n.copy.submitted)
-	if err != nil {
-		return false
-	}
-	n.copy.key, n.copy.driver = key, driver.Path
-	return true
-}
-
-// notedC is a text in C with the notes.
-func notedC(reference *Solution, id string, files submission.Files, graph *mutate.Graph) *noted {
-	files, cover, ok := mutate.InstrumentC(files)
-	if !ok {
-		return nil
-	}
-	return &noted{
-		copy: &Solution{ID: id, Kind: Mutant, File: reference.File, of: reference.of, files: files}, cover: cover,
-		place: func(_ string, p mutate.Piece) (mutate.Piece, bool) { return graph.Body(p.Name) },
-	}
 }
 
 func ids(all []*Solution) (ids []string) {

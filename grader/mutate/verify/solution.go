@@ -181,11 +181,10 @@ func (v *verification) edited(id string, language submission.Language, apply fun
 	return mutate.In(language, files)
 }
 
-// build compiles the solutions: those in Go into as few drivers as possible, each
-// in C into its own, which takes no more than a tenth of a second.
+// build compiles the solutions into as few drivers as possible; in C, each that
+// cannot stand with others into its own.
 func (v *verification) build(ctx context.Context, all []*Solution) error {
-	var together []*submission.Submission
-	var apart []*Solution
+	alone := map[submission.Language][]*Solution{}
 	made := those(all, func(s *Solution) bool { return s.files != nil })
 	errs := make([]error, len(made))
 	side(made, func(i int, s *Solution) { errs[i] = v.read(ctx, s) })
@@ -199,27 +198,23 @@ func (v *verification) build(ctx context.Context, all []*Solution) error {
 		} else if errs[i] != nil {
 			return fmt.Errorf("%s: %w", s.File, errs[i])
 		}
-		if s.language == submission.C17 {
-			apart = append(apart, s)
-			continue
+		if s.Kind == Reference {
+			v.blends[s.language] = newBlend(s)
 		}
-		if v.blended.add(s) {
-			continue
-		}
-		if runsEarly(s.files) { // it would do so in every other variant, too
-			if err := v.link(ctx, all, []*submission.Submission{s.reopened()}); err != nil {
+		switch {
+		case v.blends[s.language].add(s):
+		case s.language == submission.Go && runsEarly(s.files): // it would do so in every other variant, too
+			if err := v.compile(ctx, all, []*Solution{s}); err != nil {
 				return err
 			}
-			continue
+		default:
+			alone[s.language] = append(alone[s.language], s)
 		}
-		together = append(together, s.reopened())
 	}
-	if err := v.compile(ctx, apart); err != nil {
-		return err
-	}
-	v.noteC(ctx, apart)
-	if err := v.linkBlend(ctx, all, together); err != nil {
-		return err
+	for _, language := range []submission.Language{submission.C17, submission.Go} {
+		if err := v.linkBlend(ctx, v.blends[language], all, alone[language]); err != nil {
+			return err
+		}
 	}
 	for _, s := range made { // syntax trees by the hundred
 		s.submitted = nil
@@ -233,19 +228,22 @@ func (v *verification) read(ctx context.Context, s *Solution) (err error) {
 		s.key, err = v.Builder.Key(ctx, s.submitted)
 		v.look(s)
 	}
-	if s.language == submission.Go && s.edits() {
-		s.submitted = nil // most are built as parts of the blend
+	if s.edits() {
+		s.submitted = nil // most are built as parts of a blend
 	}
 	s.graph, s.change = mutate.NewGraph(s.files), sync.OnceValue(s.compare)
 	return err
 }
 
-// reopened is the submission of a solution that has been read.
-func (s *Solution) reopened() *submission.Submission {
-	if s.submitted == nil {
-		_ = s.open() // as it could be before
+// reopened are the submissions of solutions that have been read.
+func reopened(all []*Solution) (submissions []*submission.Submission) {
+	for _, s := range all {
+		if s.submitted == nil {
+			_ = s.open() // as it could be before
+		}
+		submissions = append(submissions, s.submitted)
 	}
-	return s.submitted
+	return submissions
 }
 
 // look notes what a submission's text breaks of each exercise's norm.
@@ -256,12 +254,29 @@ func (v *verification) look(s *Solution) {
 	}
 }
 
-// compile makes a driver of each, some side by side. An alternative that wants
+// compile makes the drivers of solutions of one language: in Go one of all.
+func (v *verification) compile(ctx context.Context, all, alone []*Solution) error {
+	switch {
+	case len(alone) == 0:
+		return nil
+	case alone[0].language == submission.C17:
+		return v.compileC17(ctx, alone)
+	}
+	group := reopened(alone)
+	variants, err := v.Builder.BuildVariants(ctx, group)
+	if err != nil {
+		return err
+	}
+	v.linked(all, group, variants)
+	return nil
+}
+
+// compileC17 makes a driver of each, some side by side. An alternative that wants
 // what this host lacks is left out, and told of.
-func (v *verification) compile(ctx context.Context, all []*Solution) error {
-	drivers, errs := make([]*build.Driver, len(all)), make([]error, len(all))
-	side(all, func(i int, s *Solution) { drivers[i], errs[i] = v.Builder.Build(ctx, s.submitted) })
-	for i, s := range all {
+func (v *verification) compileC17(ctx context.Context, alone []*Solution) error {
+	drivers, errs := make([]*build.Driver, len(alone)), make([]error, len(alone))
+	side(reopened(alone), func(i int, s *submission.Submission) { drivers[i], errs[i] = v.Builder.Build(ctx, s) })
+	for i, s := range alone {
 		var missing *build.Missing
 		switch err := errs[i]; {
 		case err == nil:
@@ -274,18 +289,6 @@ func (v *verification) compile(ctx context.Context, all []*Solution) error {
 			return fmt.Errorf("%s: %w", s.File, err)
 		}
 	}
-	return nil
-}
-
-func (v *verification) link(ctx context.Context, all []*Solution, group []*submission.Submission) error {
-	if len(group) == 0 {
-		return nil
-	}
-	variants, err := v.Builder.BuildVariants(ctx, group)
-	if err != nil {
-		return err
-	}
-	v.linked(all, group, variants)
 	return nil
 }
 

@@ -105,8 +105,7 @@ type verification struct {
 	Options
 	scenarios []*shared
 	kept      *records
-	blended   *blend // nil: there is none
-	choirs    []*company
+	blends    map[submission.Language]*blend
 	sights    map[*Solution]*sight // by reference
 	judged    sync.Map             // *evidence.Record: judge.Scenario
 	crew      *run.Crew
@@ -120,7 +119,7 @@ type verification struct {
 func Verify(ctx context.Context, o Options) (*Result, error) {
 	o.Matrix = cmp.Or(o.Matrix, Rows)
 	v := &verification{
-		Options: o, sights: map[*Solution]*sight{},
+		Options: o, blends: map[submission.Language]*blend{}, sights: map[*Solution]*sight{},
 		result: &Result{Exercises: o.Exercises, Catalog: o.Catalog, Partial: len(o.Only) > 0},
 	}
 	if err := v.union(); err != nil {
@@ -129,7 +128,6 @@ func Verify(ctx context.Context, o Options) (*Result, error) {
 	v.kept = openRecords(o, o.Opener.Host())
 	began := time.Now()
 	all := v.gather()
-	v.blended = v.blend()
 	if err := v.build(ctx, all); err != nil {
 		return nil, err
 	}
