@@ -16,7 +16,7 @@ LIBRARIES := golang.org/x/net golang.org/x/sys github.com/vishvananda/netlink gi
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # In kernel rooms goroutines are bound to threads that change namespaces, and
 # the sandbox's own tests fork: there the race detector gets in the way.
-RACE_PACKAGES := ./grader/report/... ./grader/run/... ./grader/sandbox/fake/...
+RACE_PACKAGES := ./grader/report/... ./grader/run/... ./grader/sandbox/fake/... ./grader/agent/...
 
 .DEFAULT_GOAL := help
 .PHONY: help grade demo build test check format lint vet race tidy tree bench soak fuzz chaos clean verify stress vm tiers clones gradescope endure soak-hostile

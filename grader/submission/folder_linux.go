@@ -19,7 +19,8 @@ import (
 // not looked into.
 const (
 	maxEntries = 2000
-	maxBytes   = 16 << 20
+	maxBytes   = 16 << 20 // of sources
+	maxBytesC  = 2 << 20  // in C, of which each byte can be a word, and a word takes 56
 	maxDepth   = 32
 )
 
@@ -157,12 +158,16 @@ func (f *folder) regular(dir *os.File, rel, name string) error {
 		return f.unreadable(rel, err)
 	}
 	defer func() { _ = file.Close() }()
-	text, err := io.ReadAll(io.LimitReader(file, maxBytes-f.bytes+1))
+	most := int64(maxBytes)
+	if f.c {
+		most = maxBytesC
+	}
+	text, err := io.ReadAll(io.LimitReader(file, most-f.bytes+1))
 	if err != nil {
 		return f.unreadable(rel, err)
 	}
-	if f.bytes += int64(len(text)); f.bytes > maxBytes {
-		return f.unusable(rel, fmt.Sprintf("plus de %d Mio de sources", maxBytes>>20), fmt.Sprintf("more than %d MiB of sources", maxBytes>>20))
+	if f.bytes += int64(len(text)); f.bytes > most {
+		return f.unusable(rel, fmt.Sprintf("plus de %d Mio de sources", most>>20), fmt.Sprintf("more than %d MiB of sources", most>>20))
 	}
 	f.files[rel] = text
 	return nil

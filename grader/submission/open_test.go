@@ -1,6 +1,7 @@
 package submission
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -116,6 +117,11 @@ func TestUnusable(t *testing.T) {
 			must(t, os.WriteFile(filepath.Join(dir, "big.go"), nil, 0o644))
 			must(t, os.Truncate(filepath.Join(dir, "big.go"), 1<<40))
 		}, "more than 16 MiB of sources"},
+		{"huge in C", func(t *testing.T, dir string) {
+			must(t, os.Remove(filepath.Join(dir, "student.go")))
+			must(t, os.WriteFile(filepath.Join(dir, CFile), bytes.Repeat([]byte("a;"), 1<<20), 0o644))
+			must(t, os.WriteFile(filepath.Join(dir, "more.h"), []byte(";"), 0o644))
+		}, `"more.h": more than 2 MiB of sources`},
 		{"too many", func(t *testing.T, dir string) {
 			for i := range maxEntries {
 				must(t, os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), nil, 0o644))
