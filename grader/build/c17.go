@@ -120,13 +120,25 @@ func (b *Builder) readyC(ctx context.Context, s *submission.Submission) (staged,
 }
 
 func (b *Builder) keyOfC(st staged) string {
-	return st.key(fmt.Sprintf("%s %q %q %q %q", b.cTool.version, cFlags, cTellFlags, cSanitizeFlags, cShimFlags), runtime.GOARCH)
+	return st.key(fmt.Sprintf("%s %q %q %q %q %q", b.cTool.version, cFlags, cTellFlags, cSanitizeFlags, cShimFlags, optionalHeaders()), runtime.GOARCH)
 }
 
-// cLibraries are those that a submission may use besides the C library, if it
-// asks for their headers.
+// optional are the libraries that a submission may use besides the C library.
+var optional = []struct{ header, flag string }{{"sys/capability.h", "-lcap"}, {"seccomp.h", "-lseccomp"}}
+
+// optionalHeaders are those that this host has: a text may ask (__has_include).
+func optionalHeaders() (there []string) {
+	for _, lib := range optional {
+		if _, err := os.Stat("/usr/include/" + lib.header); err == nil {
+			there = append(there, lib.header)
+		}
+	}
+	return there
+}
+
+// cLibraries are those of the [optional] ones whose headers a submission asks for.
 func cLibraries(s *submission.Submission) (flags []string) {
-	for _, lib := range []struct{ header, flag string }{{"sys/capability.h", "-lcap"}, {"seccomp.h", "-lseccomp"}} {
+	for _, lib := range optional {
 		for _, text := range s.Files {
 			if bytes.Contains(text, []byte("<"+lib.header+">")) && !slices.Contains(flags, lib.flag) {
 				flags = append(flags, lib.flag)

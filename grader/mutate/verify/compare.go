@@ -52,12 +52,23 @@ func (e Error) Where() string {
 
 func (v *verification) report(e Error) { v.result.Errors = append(v.result.Errors, e) }
 
-// say reports an error about a solution.
+// say reports an error about a solution; a value that is a [spec.Text] is said in
+// either language.
 func (v *verification) say(s *Solution, kind ErrorKind, fr, en string, values ...any) {
 	v.report(Error{
 		Kind: kind, Subject: s.ID, File: s.File, Line: s.Line, Column: s.Column,
-		Text: spec.Text{FR: fmt.Sprintf(fr, values...), EN: fmt.Sprintf(en, values...)},
+		Text: spec.Text{FR: fmt.Sprintf(fr, in("fr", values)...), EN: fmt.Sprintf(en, in("en", values)...)},
 	})
+}
+
+func in(language string, values []any) (said []any) {
+	for _, value := range values {
+		if text, ok := value.(spec.Text); ok {
+			value = text.In(language)
+		}
+		said = append(said, value)
+	}
+	return said
 }
 
 // compare holds the sheets of a solution to what is expected of it.
@@ -98,7 +109,7 @@ func (v *verification) row(s *Solution, exercise string, row judge.Row, bonus bo
 	case row.Verdict == judge.HarnessFault:
 	case row.Open:
 		v.say(s, NotJudged, "%s : la ligne %s de %s n'est pas jugée ici : %s", "%s: the row %s of %s is not judged here: %s",
-			s.ID, row.ID, exercise, row.Reason.EN)
+			s.ID, row.ID, exercise, row.Reason)
 	case s.Kind == Skeleton && row.Earned > 0:
 		v.say(s, Earned, "le squelette gagne la ligne %s de %s", "the skeleton earns the row %s of %s", row.ID, exercise)
 	case s.Kind == Mutant && expected && !failed:
@@ -159,23 +170,23 @@ func (s *Solution) alive() bool {
 }
 
 // why tells how a row was lost: by which scenario, and by what it saw.
-func why(row judge.Row) string {
+func why(row judge.Row) spec.Text {
 	for _, sc := range row.Scenarios {
 		if sc.Verdict != judge.Fail {
 			continue
 		}
-		text := sc.ID
 		if !sc.Reason.IsZero() {
-			return text + ": " + sc.Reason.EN
+			return spec.Text{FR: sc.ID + " : " + sc.Reason.FR, EN: sc.ID + ": " + sc.Reason.EN}
 		}
 		for _, e := range sc.Expectations {
 			if e.Judged && !e.OK {
-				return fmt.Sprintf("%s: %s (%s)", text, e.That, e.Got)
+				saw := fmt.Sprintf("%s (%s)", e.That, e.Got)
+				return spec.Text{FR: sc.ID + " : " + saw, EN: sc.ID + ": " + saw}
 			}
 		}
-		return text
+		return spec.Text{FR: sc.ID, EN: sc.ID}
 	}
-	return row.Reason.EN
+	return row.Reason
 }
 
 // norm compares the rules that are broken in any exercise.
@@ -197,17 +208,22 @@ func (v *verification) norm(s *Solution) {
 		s.ID, strings.Join(broken, " "), strings.Join(named, " "), s.evidence())
 }
 
-// evidence quotes the findings of the norm.
-func (s *Solution) evidence() string {
-	var said []string
+// evidence quotes the findings of the norm, each once.
+func (s *Solution) evidence() (said spec.Text) {
+	quoted := map[spec.Text]bool{}
 	for _, sheet := range s.Sheets {
 		for _, f := range sheet.Norm.Findings {
-			if line := fmt.Sprintf("; %s (%s): %s", f.Rule, f.Where, f.Message.EN); !slices.Contains(said, line) {
-				said = append(said, line)
+			line := spec.Text{
+				FR: fmt.Sprintf(" ; %s (%s) : %s", f.Rule, f.Where, f.Message.FR),
+				EN: fmt.Sprintf("; %s (%s): %s", f.Rule, f.Where, f.Message.EN),
+			}
+			if !quoted[line] {
+				quoted[line] = true
+				said.FR, said.EN = said.FR+line.FR, said.EN+line.EN
 			}
 		}
 	}
-	return strings.Join(said, "")
+	return said
 }
 
 // breaches are the rules of the norm that a sheet finds broken. For a right

@@ -267,3 +267,25 @@ func TestTouched(t *testing.T) {
 		}
 	}
 }
+
+// TestInBothLanguages: what the judge says is quoted in the language of the error.
+func TestInBothLanguages(t *testing.T) {
+	reference := func() *Solution { return &Solution{ID: "reference", Kind: Reference} }
+	for how, want := range map[string][2]string{
+		"b.x hangs": {"b.x : ", "b.x: "},
+		"b.x fails": {"b.x : call.ok (", "b.x: call.ok ("},
+	} {
+		v := tried(t, reference(), how)
+		if len(v.result.Errors) != 1 {
+			t.Fatalf("%s: errors %v; want one", how, v.result.Errors)
+		}
+		said := v.result.Errors[0].Text
+		if !strings.Contains(said.FR, want[0]) || !strings.Contains(said.EN, want[1]) || strings.Contains(said.FR, want[1]) {
+			t.Errorf("%s: %+v; want %q in French and %q in English", how, said, want[0], want[1])
+		}
+		_, fr, _ := strings.Cut(said.FR, want[0])
+		if _, en, _ := strings.Cut(said.EN, want[1]); how == "b.x hangs" && fr == en {
+			t.Errorf("%s: the reason is %q in both languages", how, fr)
+		}
+	}
+}
