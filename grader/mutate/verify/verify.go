@@ -1,9 +1,9 @@
 // Package verify tries an exercise's grading on solutions of which the outcome
 // is known: the reference and its accepted alternatives earn everything, the
 // skeleton nothing, and each mutant loses the rows that it names and no other.
-// It builds them into one driver, runs every scenario that could tell them from
-// the reference, and has the results judged as any submission's. What it finds
-// is about the grading, not about a student.
+// It builds those of a language into one driver, runs every scenario that could
+// tell them from the reference, and has the results judged as any submission's.
+// What it finds is about the grading, not about a student.
 package verify
 
 import (
