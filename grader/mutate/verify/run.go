@@ -146,7 +146,8 @@ func (v *verification) decides(c cell) bool {
 }
 
 // stint is how many scenarios are run in one sandbox at most, where others could
-// run them as well.
+// run them as well. Of a few, each sandbox gets few: else one would work alone at
+// the end.
 const stint = 12
 
 // run fills the records of cells.
@@ -164,11 +165,12 @@ func (v *verification) run(ctx context.Context, cells []cell) error {
 // their records; nil stands for a fault.
 func (v *verification) see(ctx context.Context, cells []cell) ([]*evidence.Record, error) {
 	records := make([]*evidence.Record, len(cells))
+	size := min(stint, 1+len(cells)/16)
 	var stints sync.WaitGroup
 	for at := 0; at < len(cells); {
 		begin, driver := at, cells[at].solution.driver
 		var jobs []run.Job
-		for ; at < len(cells) && at-begin < stint && cells[at].solution.driver == driver; at++ {
+		for ; at < len(cells) && at-begin < size && cells[at].solution.driver == driver; at++ {
 			job := run.Job{Driver: driver, Scenario: cells[at].scenario.Scenario}
 			job.Scenario.Variant = cells[at].solution.variant
 			jobs = append(jobs, job)
