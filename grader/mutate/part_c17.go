@@ -51,7 +51,7 @@ func (t *textC) part(text []byte) *partC {
 		if !ok || !d.Function || !p.uses(d) && bytes.Equal(t.text[was.Body:was.End], text[d.Body:d.End]) {
 			continue
 		}
-		if _, _, ok := signature(text[d.Start:d.Body], d.Names[0]); !ok {
+		if _, _, ok := signature(text[d.Start:d.Body], d.Names[0]); !ok || t.several(d.Names[0]) {
 			return nil
 		}
 		p.functions[d.Names[0]] = d
@@ -79,6 +79,18 @@ func (t *textC) find(from int, d c17.Declaration, text []byte) int {
 		return -1
 	}
 	return from + i
+}
+
+// several tells whether more than one function has a name: the preprocessor
+// chooses.
+func (t *textC) several(name string) bool {
+	named := 0
+	for _, d := range t.all {
+		if d.Function && d.Names[0] == name {
+			named++
+		}
+	}
+	return named > 1
 }
 
 // adopt makes a declaration one of the mutant's own, which gets another name

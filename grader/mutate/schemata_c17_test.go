@@ -132,6 +132,10 @@ func TestNotInSchemataC17(t *testing.T) {
 			t.Errorf("%s: taken in", what)
 		}
 	}
+	either := switchedC + "#if ONE\nint either(void) { return 1; }\n#else\nint either(void) { return 2; }\n#endif\n"
+	if NewSchemataC17(filesC(either)).Add("x", filesC(strings.Replace(either, "return 2", "return 3", 1))) {
+		t.Error("one of two of the same name: taken in")
+	}
 	s := NewSchemataC17(filesC(switchedC))
 	files := filesC(strings.Replace(switchedC, "= 0", "= 1", 1))
 	files["more.h"] = nil
