@@ -187,11 +187,13 @@ func (v *verification) build(ctx context.Context, all []*Solution) error {
 	alone := map[submission.Language][]*Solution{}
 	made := those(all, func(s *Solution) bool { return s.files != nil })
 	errs := make([]error, len(made))
-	side(made, func(i int, s *Solution) { errs[i] = v.read(ctx, s) })
+	read := func(from, to int) {
+		side(made[from:to], func(i int, s *Solution) { errs[from+i] = v.read(ctx, s) })
+	}
+	references := len(those(made, func(s *Solution) bool { return s.base == nil })) // they come first
+	read(0, references)
+	read(references, len(made))
 	for i, s := range made {
-		if s.base != nil && s.base.graph != nil {
-			s.graph.Share(s.base.graph)
-		}
 		if s.breaks(errs[i]) {
 			v.report(s.notBuilt())
 			continue
@@ -232,6 +234,9 @@ func (v *verification) read(ctx context.Context, s *Solution) (err error) {
 		s.submitted = nil // most are built as parts of a blend
 	}
 	s.graph, s.change = mutate.NewGraph(s.files), sync.OnceValue(s.compare)
+	if s.base != nil && s.base.graph != nil {
+		s.graph.Share(s.base.graph)
+	}
 	return err
 }
 

@@ -46,6 +46,7 @@ func Tokens(text []byte) []Token { return cut(&lexer{text: text, line: 1, fresh:
 func words(text string) []Token { return cut(&lexer{text: []byte(text), line: 1}) }
 
 func cut(l *lexer) []Token {
+	l.tokens = make([]Token, 0, len(l.text)/4) // about as many as they are
 	for l.at < len(l.text) {
 		l.next()
 	}
