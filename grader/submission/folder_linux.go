@@ -120,7 +120,7 @@ func (f *folder) entry(dir *os.File, rel, name string) error {
 	case unix.S_IFDIR:
 		return f.subfolder(dir, rel, name)
 	case unix.S_IFREG:
-		return f.regular(dir, rel, name)
+		return f.regular(rel, func() (*os.File, error) { return openIn(dir, name, unix.O_NONBLOCK) })
 	case unix.S_IFLNK:
 		return f.link(rel)
 	default:
@@ -145,15 +145,20 @@ func (f *folder) subfolder(dir *os.File, rel, name string) error {
 	return f.walk(sub, rel)
 }
 
-func (f *folder) regular(dir *os.File, rel, name string) error {
+// isSource tells whether the content of a file counts.
+func (f *folder) isSource(rel string) bool {
+	return strings.HasSuffix(rel, ".go") || path.Base(rel) == "go.mod" || isRootC(rel) || f.c && isCText(rel)
+}
+
+func (f *folder) regular(rel string, open func() (*os.File, error)) error {
 	f.files[rel] = nil
-	if !strings.HasSuffix(name, ".go") && name != "go.mod" && !isRootC(rel) && (!f.c || !isCText(rel)) {
+	if !f.isSource(rel) {
 		return nil
 	}
 	if strings.ContainsAny(rel, "\\:\"'*?<>|`") {
 		return f.unusable(rel, "nom de fichier source avec un caractère refusé", "source file name with a character that is refused")
 	}
-	file, err := openIn(dir, name, unix.O_NONBLOCK)
+	file, err := open()
 	if err != nil {
 		return f.unreadable(rel, err)
 	}
@@ -173,15 +178,17 @@ func (f *folder) regular(dir *os.File, rel, name string) error {
 	return nil
 }
 
-// link passes over a link that stays inside and refuses one that leaves.
+// link follows a link to a source that lies inside, as compilers do, passes over
+// any other that stays inside, and refuses one that leaves.
 func (f *folder) link(rel string) error {
-	fd, err := unix.Openat2(f.root, rel, &unix.OpenHow{
-		Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS,
-	})
+	to, err := f.openInside(rel, unix.O_PATH)
+	regular := err == nil && isRegular(to)
 	if err == nil {
-		_ = unix.Close(fd)
+		_ = to.Close()
 	}
 	switch {
+	case regular && f.isSource(rel):
+		return f.regular(rel, func() (*os.File, error) { return f.openInside(rel, unix.O_NONBLOCK) })
 	case err == nil, errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.EACCES):
 		f.notices = append(f.notices, Finding{
 			Rule: "ignored", File: rel, FR: "lien symbolique ignoré", EN: "symbolic link ignored",
@@ -191,6 +198,29 @@ func (f *folder) link(rel string) error {
 		return f.unusable(rel, "lien symbolique qui sort du dossier", "symbolic link that leaves the folder")
 	}
 }
+
+// openInside opens what a path leads to, if no link on it leaves the folder.
+func (f *folder) openInside(rel string, flags uint64) (*os.File, error) {
+	fd, err := unix.Openat2(f.root, rel, &unix.OpenHow{
+		Flags: flags | unix.O_RDONLY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS,
+	})
+	if err != nil {
+		return nil, err
+	}
+	file := os.NewFile(uintptr(fd), rel)
+	if flags&unix.O_PATH == 0 && !isRegular(file) {
+		_ = file.Close()
+		return nil, errChanged
+	}
+	return file, nil
+}
+
+func isRegular(file *os.File) bool {
+	var st unix.Stat_t
+	return unix.Fstat(int(file.Fd()), &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG
+}
+
+var errChanged = errors.New("changed while it was read")
 
 func (f *folder) unusable(rel, fr, en string) error {
 	if rel != "" {
@@ -214,7 +244,7 @@ func openIn(dir *os.File, name string, flags int) (*os.File, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG && flags&unix.O_DIRECTORY == 0 {
 		_ = unix.Close(fd)
-		return nil, errors.Join(err, errors.New("changed while it was read"))
+		return nil, errors.Join(err, errChanged)
 	}
 	return os.NewFile(uintptr(fd), name), nil
 }

@@ -257,7 +257,7 @@ func TestNotices(t *testing.T) {
 		"a.go":   good,
 		"go.mod": "module student\ntoolchain go1.1\nreplace moulinette => /evil\nexclude (\n\tx v1.0.0\n)\n",
 	})
-	must(t, os.Symlink("a.go", filepath.Join(dir, "b.go")))
+	must(t, os.Symlink("a.go", filepath.Join(dir, "b")))
 	must(t, os.Symlink("somebody@host.1:2", filepath.Join(dir, ".#a.go")))
 	s, err := Open(dir)
 	if err != nil {
@@ -268,12 +268,34 @@ func TestNotices(t *testing.T) {
 		got = append(got, n.String())
 	}
 	want := []string{
-		".#a.go: symbolic link ignored", "b.go: symbolic link ignored",
+		".#a.go: symbolic link ignored", "b: symbolic link ignored",
 		"go.mod: the submission's own go.mod is ignored: it is built in the module moulinette",
 		"go.mod:2: toolchain has no effect", "go.mod:3: replace has no effect", "go.mod:4: exclude has no effect",
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("notices (-got +want): %s", diff)
+	}
+}
+
+// TestLinksInside: as compilers do, a source is read through a link, as long as
+// nothing on the way leaves the folder.
+func TestLinksInside(t *testing.T) {
+	for name, of := range map[string]string{"student.go": good, CFile: "int main_of_nobody;\n"} {
+		dir := folderOf(t, map[string]string{"src/text": of})
+		must(t, os.Symlink("src/more", filepath.Join(dir, name)))
+		must(t, os.Symlink("text", filepath.Join(dir, "src", "more")))
+		s, err := Open(dir)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if string(s.Files[name]) != of {
+			t.Errorf("%s: %q; want what the link leads to", name, s.Files[name])
+		}
+		must(t, os.Remove(filepath.Join(dir, "src", "more")))
+		must(t, os.Symlink("/etc/passwd", filepath.Join(dir, "src", "more")))
+		if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "symbolic link that leaves") {
+			t.Errorf("%s by a link that leaves: %v; want it refused", name, err)
+		}
 	}
 }
 
