@@ -167,21 +167,39 @@ func (c *checker) check() {
 // card checks what every spec has.
 func (c *checker) card() {
 	ex, d := c.ex, c.d
-	top := tree.Pos{Line: 1, Column: 1}
 	if !dotted.MatchString(ex.Name) {
-		at := d.At(&ex.Name)
-		if at == (tree.Pos{}) {
-			at = top
-		}
-		d.Report(at, fmt.Sprintf("the name %q is no name", ex.Name), "add name: with lower-case letters, digits, _ and -")
+		d.Report(c.placed(&ex.Name), fmt.Sprintf("the name %q is no name", ex.Name), "add name: with lower-case letters, digits, _ and -")
 	}
-	if ex.PassingScore < 0 || ex.PassingScore > 100 {
-		d.Report(d.At(&ex.PassingScore), fmt.Sprintf("a passing score of %d", ex.PassingScore), "stay between 0 and 100")
-	}
+	c.passing()
 	if !ex.Draft {
-		translated(d, &ex.Title, top, "the title")
+		translated(d, &ex.Title, top(), "the title")
 		c.edgeCases()
 	}
+}
+
+// passing wants a score that not everybody reaches. A draft, which grades nobody, may
+// leave it open.
+func (c *checker) passing() {
+	score, at := c.ex.PassingScore, c.placed(&c.ex.PassingScore)
+	given := c.d.At(&c.ex.PassingScore) != (tree.Pos{})
+	switch {
+	case score >= 1 && score <= 100, score == 0 && c.ex.Draft, given && c.d.Reported(at):
+	case given:
+		c.d.Report(at, fmt.Sprintf("a passing score of %d", score), "give passing_score: from 1 to 100")
+	default:
+		c.d.Report(at, "there is no passing score, so 0 points would pass", "add passing_score: from 1 to 100")
+	}
+}
+
+// top is the head of a file.
+func top() tree.Pos { return tree.Pos{Line: 1, Column: 1} }
+
+// placed is the place of a value, or the head of the file.
+func (c *checker) placed(pointer any) tree.Pos {
+	if at := c.d.At(pointer); at != (tree.Pos{}) {
+		return at
+	}
+	return top()
 }
 
 func (c *checker) edgeCases() {

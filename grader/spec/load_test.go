@@ -124,6 +124,9 @@ func TestBadSpec(t *testing.T) {
 	for _, c := range []struct{ old, new, want string }{
 		{"passing_score: 50", "pasing_score: 50", `t.yaml:3:1: unknown key "pasing_score" in the document; did you mean passing_score?`},
 		{"passing_score: 50", "passing_score: many", `t.yaml:3:16: passing_score must be a whole number, found "many"`},
+		{"passing_score: 50\n", "", `t.yaml:1:1: there is no passing score, so 0 points would pass; add passing_score: from 1 to 100`},
+		{"passing_score: 50", "passing_score: 0", `t.yaml:3:16: a passing score of 0; give passing_score: from 1 to 100`},
+		{"passing_score: 50", "passing_score: -1\ndraft: true", `t.yaml:3:16: a passing score of -1`},
 		{"passing_score: 50", "passing_score: 150", `t.yaml:3:16: a passing score of 150`},
 		{"passing_score: 50", "passing_score: 99999999999999999999", `t.yaml:3:16: passing_score must be a whole number`},
 		{"passing_score: 50", "tags: {a: b}", `t.yaml:3:7: tags must be a list, found a map`},
@@ -243,10 +246,10 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	text := strings.NewReplacer("passing_score: 50", "pasing_score: 50", "points: 40", "points: 30", "needs: [faults]", "needs: [fault]",
 		"kill: driver", "kill: all", "call.ok", "call.oh").Replace(small)
 	problems, ok := errors.AsType[Problems](loadText(text))
-	if !ok || len(problems) != 5 {
-		t.Fatalf("got %d problems; want 5:\n%v", len(problems), problems)
+	if !ok || len(problems) != 6 {
+		t.Fatalf("got %d problems; want 6:\n%v", len(problems), problems)
 	}
-	for i, line := range []int{3, 8, 14, 30, 42} {
+	for i, line := range []int{1, 3, 8, 14, 30, 42} {
 		if problems[i].Line != line {
 			t.Errorf("problem %d: got %v; want line %d", i, problems[i], line)
 		}

@@ -58,11 +58,7 @@ func (c *checker) points() {
 	if sum == total || c.ex.Draft && len(c.ex.Rows) == 0 {
 		return
 	}
-	at := c.d.At(&c.ex.Rows)
-	if at == (tree.Pos{}) {
-		at = tree.Pos{Line: 1, Column: 1}
-	}
-	c.d.Report(at, fmt.Sprintf("the points of the rows sum to %d", sum), fmt.Sprintf("make them %d", total))
+	c.d.Report(c.placed(&c.ex.Rows), fmt.Sprintf("the points of the rows sum to %d", sum), fmt.Sprintf("make them %d", total))
 }
 
 // requires checks that rows require existing rows, and none in a circle. A row

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -47,6 +48,12 @@ func (d *Decoder) Report(at Pos, what, do string) {
 // ReportNode adds a problem at a node.
 func (d *Decoder) ReportNode(n *yaml.Node, what, do string) {
 	d.Report(Pos{n.Line, n.Column}, what, do)
+}
+
+// Reported tells whether something is wrong at a place: what was not understood there
+// need not be found missing as well.
+func (d *Decoder) Reported(at Pos) bool {
+	return slices.ContainsFunc(d.Problems, func(p Problem) bool { return p.Line == at.Line && p.Column == at.Column })
 }
 
 // Decode fills the value that into points to.
