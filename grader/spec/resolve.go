@@ -91,6 +91,7 @@ func (r *resolver) scenario(s *Scenario, seed uint64) scenario.Scenario {
 	r.fill(s.body.Faults.node, &sc.Faults)
 	r.fill(s.body.Watch.node, &sc.Watch)
 	r.fill(s.body.Limits.node, &sc.Limits)
+	r.limits(&sc.Limits)
 	r.world(&sc.World)
 	r.faults(sc.Faults)
 	r.watch(sc.Watch)
