@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -108,6 +109,12 @@ func (r *resolver) flags(step *scenario.Step) {
 	if c := a.Config; c != nil {
 		for i, name := range c.Flags {
 			r.oneOf(&c.Flags[i], name, "namespace flag", slices.Collect(maps.Keys(scenario.FlagNames())))
+		}
+		switch {
+		case c.CloneFlags > math.MaxUint32:
+			r.d.Report(r.d.At(&c.CloneFlags), fmt.Sprintf("clone_flags of %d has more than 32 bits", c.CloneFlags), "give the sum of CLONE_NEW... bits, or name them under flags:")
+		case c.CloneFlags != 0 && len(c.Flags) > 0:
+			r.d.Report(r.d.At(&c.CloneFlags), "a config with clone_flags and flags", "name all of them under flags:, and remove clone_flags")
 		}
 		if c.NoCmd && len(c.Cmd) > 0 {
 			r.d.Report(r.d.At(&c.NoCmd), "a config with a command and without one", "remove cmd or no_cmd")

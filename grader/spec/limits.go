@@ -6,6 +6,9 @@ import (
 	"moulinette/grader/scenario"
 )
 
+// longest is how long anything of a scenario may take, in milliseconds.
+const longest = 600_000
+
 // limits refuses those under which no right submission could be graded, or which the
 // host would pay for. 0, which says the default, is left alone.
 func (r *resolver) limits(l *scenario.Limits) {
@@ -14,8 +17,8 @@ func (r *resolver) limits(l *scenario.Limits) {
 		key         string
 		least, most int
 	}{
-		{&l.StepMS, "step_ms", 100, 600_000},
-		{&l.ScenarioMS, "scenario_ms", 100, 600_000},
+		{&l.StepMS, "step_ms", 100, longest},
+		{&l.ScenarioMS, "scenario_ms", 100, longest},
 		{&l.MemoryMiB, "memory_mib", 64, 16_384},
 		{&l.Processes, "processes", 16, 4_096},
 		{&l.DiskMiB, "disk_mib", 4, 1_024},

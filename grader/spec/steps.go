@@ -151,10 +151,15 @@ func (r *resolver) host(n *yaml.Node, step *scenario.Step) {
 		step.Host = h
 	}
 	set := 0
-	for _, field := range []string{h.Mount, h.Umount, h.NetnsAdd, h.Write} {
-		if field != "" {
+	for _, place := range []*string{&h.Mount, &h.Umount, &h.Write} {
+		if *place != "" {
 			set++
+			r.absolute(place)
 		}
+	}
+	if h.NetnsAdd != "" {
+		set++
+		r.netns(&h.NetnsAdd)
 	}
 	if set != 1 {
 		r.d.ReportNode(n, fmt.Sprintf("host does one thing, this one has %d", set), "give one of mount, umount, netns_add, write")
@@ -233,9 +238,7 @@ func (r *resolver) acts(probe string, acts []scenario.Act) {
 		if _, ok := scenario.Acts()[a.Do]; !ok {
 			r.d.Report(r.d.At(&a.Do), fmt.Sprintf("unknown act %q", a.Do), tree.Suggest(a.Do, slices.Collect(maps.Keys(scenario.Acts()))))
 		}
-		if a.Do == "syscall" && a.Text != "" {
-			r.oneOf(&a.Text, a.Text, "system call", scenario.SyscallNames())
-		}
+		r.act(a)
 		if a.As == "" {
 			a.As = fresh(a.Do, taken)
 		}
@@ -244,5 +247,23 @@ func (r *resolver) acts(probe string, acts []scenario.Act) {
 		}
 		taken[a.As] = true
 		r.names.acts[probe] = append(r.names.acts[probe], a.As)
+	}
+}
+
+// act checks what a deed needs.
+func (r *resolver) act(a *scenario.Act) {
+	switch a.Do {
+	case "syscall":
+		if a.Text != "" {
+			r.oneOf(&a.Text, a.Text, "system call", scenario.SyscallNames())
+		}
+	case "sleep":
+		if a.MS < 1 || a.MS > longest {
+			r.d.Report(r.d.At(a), fmt.Sprintf("a sleep of %d milliseconds", a.MS), fmt.Sprintf("give ms: from 1 to %d", longest))
+		}
+	case "write", "read", "list", "stat", "mkdir", "mount_tmpfs", "umount":
+		if a.Path == "" {
+			r.d.Report(r.d.At(a), fmt.Sprintf("the act %s has no path", a.Do), "add path:")
+		}
 	}
 }

@@ -3,7 +3,6 @@ package spec
 import (
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 
@@ -13,12 +12,8 @@ import (
 
 // world checks what the box is to hold, and names its targets.
 func (r *resolver) world(w *scenario.World) {
-	for i := range w.Mounts {
-		r.absolute(&w.Mounts[i].Target)
-		if w.Mounts[i].Source != "" {
-			r.absolute(&w.Mounts[i].Source)
-		}
-	}
+	r.mounts(w.Mounts)
+	r.namespaces(w.Netns)
 	for i := range w.Files {
 		r.absolute(&w.Files[i].Path)
 	}
@@ -40,12 +35,6 @@ func (r *resolver) world(w *scenario.World) {
 	}
 	if w.Group < 0 || w.Group > 0 && w.As == 0 {
 		r.d.Report(r.d.At(&w.Group), fmt.Sprintf("the group %d goes with no user", w.Group), "give as: a user id, and a group id above 0, or leave group out")
-	}
-}
-
-func (r *resolver) absolute(pointer *string) {
-	if !path.IsAbs(*pointer) || path.Clean(*pointer) != *pointer {
-		r.d.Report(r.d.At(pointer), fmt.Sprintf("%q is no clean absolute path", *pointer), "write it from / on, without .. or a slash at the end")
 	}
 }
 
@@ -98,6 +87,10 @@ func (r *resolver) faults(faults []scenario.Fault) {
 		}
 		if f.HoldMS != 0 && !f.Hold {
 			r.d.Report(r.d.At(&f.HoldMS), "hold_ms without hold: true", "add hold: true")
+		}
+		r.within(&f.HoldMS, "hold_ms", 1, longest)
+		if f.Path != "" {
+			r.absolute(&f.Path)
 		}
 	}
 }
