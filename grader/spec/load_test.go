@@ -286,7 +286,7 @@ func TestUsedFiles(t *testing.T) {
 	library := "scenarios:\n" + scenarios
 	for name, c := range map[string]struct{ use, library, want string }{
 		"no such file": {"[s.yml]", library, `t.yaml:1:7: "s.yml": file does not exist; name an existing file, relative to this one`},
-		"no YAML":      {"[s.yaml]", "a: 'b\n", `s.yaml:2:1: `},
+		"no YAML":      {"[s.yaml]", "a: 'b\n", `s.yaml:1:1: `},
 		"twice":        {"[s.yaml, ./s.yaml]", library, `t.yaml:1:15: "./s.yaml" stands twice under use; remove one`},
 		"not named":    {"[o.yaml]", library, `unknown scenario "s.first"; use one of: s.other (a file of scenarios is known once it stands under use:)`},
 	} {
