@@ -248,8 +248,11 @@ func (c *checker) use(id *string, at tree.Pos) {
 	}
 	s, ok := c.known[*id]
 	if !ok && !c.partial {
-		do := tree.Suggest(*id, slices.Collect(maps.Keys(c.known)))
-		c.d.Report(at, fmt.Sprintf("unknown scenario %q", *id), do+" (a file of scenarios is known once it stands under use:)")
+		do := "write it under scenarios:, or name the file that has it under use:"
+		if len(c.known) > 0 {
+			do = tree.Suggest(*id, slices.Collect(maps.Keys(c.known))) + " (a file of scenarios is known once it stands under use:)"
+		}
+		c.d.Report(at, fmt.Sprintf("unknown scenario %q", *id), do)
 	}
 	if !ok {
 		return

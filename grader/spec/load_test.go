@@ -287,6 +287,7 @@ func TestUsedFiles(t *testing.T) {
 	for name, c := range map[string]struct{ use, library, want string }{
 		"no such file": {"[s.yml]", library, `t.yaml:1:7: "s.yml": file does not exist; name an existing file, relative to this one`},
 		"no YAML":      {"[s.yaml]", "a: 'b\n", `s.yaml:1:1: `},
+		"no map":       {"[s.yaml]", "- a\n", `s.yaml:1:1: the document must be a map of keys and values, found a list`},
 		"twice":        {"[s.yaml, ./s.yaml]", library, `t.yaml:1:15: "./s.yaml" stands twice under use; remove one`},
 		"not named":    {"[o.yaml]", library, `unknown scenario "s.first"; use one of: s.other (a file of scenarios is known once it stands under use:)`},
 	} {
@@ -303,6 +304,28 @@ func TestUsedFiles(t *testing.T) {
 				t.Errorf("got %d problems; want one:\n%v", len(problems), err)
 			}
 		})
+	}
+}
+
+// TestNoExercise: one thing is wrong with what is no exercise at all.
+func TestNoExercise(t *testing.T) {
+	for text, want := range map[string]string{
+		"- a\n": "t.yaml:1:1: the document must be a map of keys and values, found a list; write a map of keys and values",
+		"a\n":   `t.yaml:1:1: the document must be a map of keys and values, found "a"; write a map of keys and values`,
+		"scenarios:\n" + small[strings.Index(small, "  - id: s.first"):]: "t.yaml:1:1: this is a file of scenarios, no exercise; check the exercise that names it under use:",
+	} {
+		if err := loadText(text); err == nil || err.Error() != want {
+			t.Errorf("got\n%v\nwant\n%s", err, want)
+		}
+	}
+}
+
+// TestNoScenarios: where there is none, another name is no cure.
+func TestNoScenarios(t *testing.T) {
+	head, _, _ := strings.Cut(small, "scenarios:\n")
+	want := `unknown scenario "s.first"; write it under scenarios:, or name the file that has it under use:`
+	if err := loadText(head); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}
 }
 
@@ -323,8 +346,8 @@ func TestHostileFiles(t *testing.T) {
 		"too large":        {strings.Repeat("# a comment\n", 1<<17), "more than 1048576"},
 		"empty":            {"", "t.yaml: the file is empty; write something into it"},
 		"only a comment":   {"# nothing\n", "the file is empty"},
-		"a list":           {"- a\n", "the document must be a map"},
-		"null":             {"~\n", "add name:"},
+		"a list":           {"- a\n", "the document must be a map of keys and values, found a list"},
+		"null":             {"~\n", "t.yaml:1:1: the document must be a map of keys and values, found nothing; write a map of keys and values"},
 		"utf-16":           {"\xff\xfen\x00a\x00", "this is not UTF-8"},
 		"control":          {"name: a\nb: \x01\n", "t.yaml:2:4: a control character (U+0001); remove it"},
 		"nul":              {"name: \x00\n", "t.yaml:1:7: a control character (U+0000); remove it"},

@@ -136,7 +136,7 @@ func (d *Decoder) Entries(n *yaml.Node, name string) []Entry {
 		return nil
 	}
 	if n.Kind != yaml.MappingNode {
-		d.wrong(n, name, "a map of keys and values")
+		d.wrong(n, name, aMap)
 		return nil
 	}
 	seen := map[string]int{}
@@ -261,6 +261,15 @@ func plain(value any) bool {
 	}
 	return false
 }
+
+// NoMap says that a document is no map.
+func NoMap(file string, root *yaml.Node) Problem {
+	d := NewDecoder(file)
+	d.wrong(root, "the document", aMap)
+	return d.Problems[0]
+}
+
+const aMap = "a map of keys and values"
 
 func (d *Decoder) wrong(n *yaml.Node, name, wanted string) {
 	do := "write " + wanted
