@@ -168,7 +168,8 @@ func TestBadSpec(t *testing.T) {
 		{"{random: name}", "2000-01-01", `given host is neither text`},
 		{"status: {random: status}", "status: {random: status}, idle: 3", `t.yaml:15:39: given idle is never used`},
 		{`exit: "${status}"`, `exit: "${statu}"`, `t.yaml:22:24: ${statu} is not given; did you mean status?`},
-		{`exit: "${status}"`, `exit: "${host}"`, `t.yaml:22:24: exit must be a whole number`},
+		{`exit: "${status}"`, `exit: "${host}"`, `t.yaml:22:24: exit must be a whole number, and ${host} is text; give it such a value, or refer to another`},
+		{"name: truman, flags", `name: "${status}", flags`, `t.yaml:17:24: name must be text, and ${status} is a whole number`},
 		{`exit: "${status}"`, `exit: "${status"`, `t.yaml:22:24: a reference without its closing brace`},
 		{`exit: "${status}"`, `exit: 300`, `t.yaml:22:24: an exit status of 300`},
 		{`exit: "${status}"`, `stay: true`, `t.yaml:22:24: create_pid_namespace returns only when its probe has ended, so the probe cannot stay`},
@@ -304,6 +305,16 @@ func TestUsedFiles(t *testing.T) {
 				t.Errorf("got %d problems; want one:\n%v", len(problems), err)
 			}
 		})
+	}
+}
+
+// TestOnce: what is not given, and what is no number, is found wrong in no second way.
+func TestOnce(t *testing.T) {
+	for old, text := range map[string]string{`exit: "${status}"`: `exit: "${statu}", kill: "${status}"`, "passing_score: 50": "passing_score: many"} {
+		problems, _ := errors.AsType[Problems](loadText(strings.Replace(small, old, text, 1)))
+		if len(problems) != 1 {
+			t.Errorf("%s: got %d problems; want one:\n%v", text, len(problems), problems)
+		}
 	}
 }
 

@@ -126,6 +126,7 @@ func (r *resolver) replace(n *yaml.Node) {
 	}
 	if ref := reference.FindString(n.Value); ref == n.Value {
 		value := r.value(n, ref[2:len(ref)-1])
+		r.d.Stands(n, ref)
 		n.Value, n.Tag, n.Style = fmt.Sprint(value), tagOf(value), 0
 		return
 	}

@@ -21,6 +21,7 @@ type Decoder struct {
 	File     string
 	Problems Problems
 	at       map[any]Pos
+	stands   map[*yaml.Node]string
 }
 
 // Unmarshaler is a type that reads its node itself.
@@ -30,7 +31,7 @@ type Unmarshaler interface {
 
 // NewDecoder is a decoder for nodes of file.
 func NewDecoder(file string) *Decoder {
-	return &Decoder{File: file, at: map[any]Pos{}}
+	return &Decoder{File: file, at: map[any]Pos{}, stands: map[*yaml.Node]string{}}
 }
 
 // At is the place of the value that pointer points to, or of nothing if the
@@ -39,6 +40,10 @@ func (d *Decoder) At(pointer any) Pos { return d.at[pointer] }
 
 // Mark remembers that the value at pointer came from n.
 func (d *Decoder) Mark(pointer any, n *yaml.Node) { d.at[pointer] = Pos{n.Line, n.Column} }
+
+// Stands remembers that the value of n is that of a reference, which problems name: the
+// file does not have the value itself.
+func (d *Decoder) Stands(n *yaml.Node, reference string) { d.stands[n] = reference }
 
 // Report adds a problem at a place.
 func (d *Decoder) Report(at Pos, what, do string) {
@@ -272,11 +277,29 @@ func NoMap(file string, root *yaml.Node) Problem {
 const aMap = "a map of keys and values"
 
 func (d *Decoder) wrong(n *yaml.Node, name, wanted string) {
+	if reference := d.stands[n]; reference != "" {
+		if d.Reported(Pos{n.Line, n.Column}) { // it is not given at all
+			return
+		}
+		d.ReportNode(n, fmt.Sprintf("%s must be %s, and %s is %s", name, wanted, reference, kind(n)), "give it such a value, or refer to another")
+		return
+	}
 	do := "write " + wanted
 	if wanted == "text" && n.Kind == yaml.ScalarNode && !isNull(n) {
 		do = "put it in quotes"
 	}
 	d.ReportNode(n, fmt.Sprintf("%s must be %s, found %s", name, wanted, describe(n)), do)
+}
+
+// kind is what a scalar is.
+func kind(n *yaml.Node) string {
+	switch n.ShortTag() {
+	case "!!int":
+		return "a whole number"
+	case "!!bool":
+		return "true or false"
+	}
+	return "text"
 }
 
 func describe(n *yaml.Node) string {
