@@ -31,7 +31,7 @@ func (r *resolver) limits(l *scenario.Limits) {
 // within reports a number that is given and out of its range.
 func (r *resolver) within(pointer *int, key string, least, most int) {
 	if n := *pointer; n != 0 && (n < least || n > most) {
-		r.d.Report(r.d.At(pointer), fmt.Sprintf("%s of %d is out of range", key, n),
+		r.d.Report(r.d.Near(pointer), fmt.Sprintf("%s of %d is out of range", key, n),
 			fmt.Sprintf("stay between %d and %d, or leave it out for the default", least, most))
 	}
 }

@@ -167,7 +167,11 @@ func (l *loader) library(d *tree.Decoder, use *string, file string) []*Scenario 
 		d.Report(d.At(use), fmt.Sprintf("%q leads out of the folder of specs", *use), "name a file below it")
 		return nil
 	}
-	if _, err := fs.Stat(l.fsys, file); err != nil {
+	info, err := fs.Stat(l.fsys, file)
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("this is no regular file")
+	}
+	if err != nil {
 		d.Report(d.At(use), fmt.Sprintf("%q: %v", *use, tree.Reason(err)), "name an existing file, relative to this one")
 		return nil
 	}

@@ -22,7 +22,7 @@ var netns = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 
 func (r *resolver) absolute(pointer *string) {
 	if !clean(*pointer) {
-		r.d.Report(r.d.At(pointer), fmt.Sprintf("%q is no clean absolute path", *pointer), "write it from / on, without .. or a slash at the end")
+		r.d.Report(r.d.Near(pointer), fmt.Sprintf("%q is no clean absolute path", *pointer), "write it from / on, without .. or a slash at the end")
 	}
 }
 
@@ -40,9 +40,9 @@ func (r *resolver) mounts(mounts []scenario.Mount) {
 		switch {
 		case !clean(m.Target):
 		case slices.Contains(made, m.Target):
-			r.d.Report(r.d.At(&m.Target), fmt.Sprintf("%s is mounted on twice", m.Target), "remove one")
+			r.d.Report(r.d.Near(&m.Target), fmt.Sprintf("%s is mounted on twice", m.Target), "remove one")
 		case !slices.Contains(folders, m.Target) && !makeable(m.Target, made):
-			r.d.Report(r.d.At(&m.Target), fmt.Sprintf("there is no %s to mount on, and the root of the box is read-only", m.Target),
+			r.d.Report(r.d.Near(&m.Target), fmt.Sprintf("there is no %s to mount on, and the root of the box is read-only", m.Target),
 				"take one of "+strings.Join(folders, ", ")+", or a path below "+strings.Join(writable, ", ")+" or below an earlier mount")
 		}
 		made = append(made, m.Target)
@@ -57,7 +57,7 @@ func makeable(name string, mounted []string) bool {
 
 func (r *resolver) netns(pointer *string) {
 	if !netns.MatchString(*pointer) {
-		r.d.Report(r.d.At(pointer), fmt.Sprintf("%q is no name of a network namespace", *pointer), "use up to 64 letters, digits, _, - and .")
+		r.d.Report(r.d.Near(pointer), fmt.Sprintf("%q is no name of a network namespace", *pointer), "use up to 64 letters, digits, _, - and .")
 	}
 }
 
@@ -66,7 +66,7 @@ func (r *resolver) namespaces(names []string) {
 	for i := range names {
 		r.netns(&names[i])
 		if slices.Contains(names[:i], names[i]) {
-			r.d.Report(r.d.At(&names[i]), fmt.Sprintf("the network namespace %q is there twice", names[i]), "remove one")
+			r.d.Report(r.d.Near(&names[i]), fmt.Sprintf("the network namespace %q is there twice", names[i]), "remove one")
 		}
 	}
 }

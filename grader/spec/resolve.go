@@ -87,10 +87,10 @@ func (r *resolver) scope() *expect.Scope {
 
 func (r *resolver) scenario(s *Scenario, seed uint64) scenario.Scenario {
 	sc := scenario.Scenario{ID: s.ID, Seed: seed, Root: s.Root}
-	r.fill(s.body.World.node, &sc.World)
-	r.fill(s.body.Faults.node, &sc.Faults)
-	r.fill(s.body.Watch.node, &sc.Watch)
-	r.fill(s.body.Limits.node, &sc.Limits)
+	r.fill(s.body.World.node, &sc.World, "world")
+	r.fill(s.body.Faults.node, &sc.Faults, "faults")
+	r.fill(s.body.Watch.node, &sc.Watch, "watch")
+	r.fill(s.body.Limits.node, &sc.Limits, "limits")
 	r.limits(&sc.Limits)
 	r.world(&sc.World)
 	r.faults(sc.Faults)
@@ -100,9 +100,9 @@ func (r *resolver) scenario(s *Scenario, seed uint64) scenario.Scenario {
 }
 
 // fill decodes a template into what into points to.
-func (r *resolver) fill(n *yaml.Node, into any) {
+func (r *resolver) fill(n *yaml.Node, into any, key string) {
 	if n != nil {
-		r.d.Decode(r.substitute(n), into)
+		r.d.DecodePart(r.substitute(n), into, key)
 	}
 }
 

@@ -94,7 +94,7 @@ func (r *resolver) description(rest *yaml.Node, desc *stepDescription) {
 		}
 		kept.Content = append(kept.Content, key, rest.Content[i+1])
 	}
-	r.d.Decode(&kept, desc)
+	r.d.DecodePart(&kept, desc, "a step")
 }
 
 func (r *resolver) oneDeed(n *yaml.Node, main []tree.Entry, rest *yaml.Node) bool {
@@ -216,7 +216,7 @@ func (r *resolver) ask(n *yaml.Node, step *scenario.Step) {
 	}
 	r.acts(a.Name, a.Do)
 	if a.Exit != nil {
-		r.status(*a.Exit, r.d.At(a.Exit))
+		r.status(*a.Exit, r.d.Near(a.Exit))
 		r.names.staying[a.Name] = false
 	}
 }
@@ -236,14 +236,14 @@ func (r *resolver) acts(probe string, acts []scenario.Act) {
 	for i := range acts {
 		a := &acts[i]
 		if _, ok := scenario.Acts()[a.Do]; !ok {
-			r.d.Report(r.d.At(&a.Do), fmt.Sprintf("unknown act %q", a.Do), tree.Suggest(a.Do, slices.Collect(maps.Keys(scenario.Acts()))))
+			r.d.Report(r.d.Near(&a.Do), fmt.Sprintf("unknown act %q", a.Do), tree.Suggest(a.Do, slices.Collect(maps.Keys(scenario.Acts()))))
 		}
 		r.act(a)
 		if a.As == "" {
 			a.As = fresh(a.Do, taken)
 		}
 		if taken[a.As] {
-			r.d.Report(r.d.At(&a.As), fmt.Sprintf("the act %q of this probe is there twice", a.As), "give it another label with as:")
+			r.d.Report(r.d.Near(&a.As), fmt.Sprintf("the act %q of this probe is there twice", a.As), "give it another label with as:")
 		}
 		taken[a.As] = true
 		r.names.acts[probe] = append(r.names.acts[probe], a.As)
@@ -259,11 +259,11 @@ func (r *resolver) act(a *scenario.Act) {
 		}
 	case "sleep":
 		if a.MS < 1 || a.MS > longest {
-			r.d.Report(r.d.At(a), fmt.Sprintf("a sleep of %d milliseconds", a.MS), fmt.Sprintf("give ms: from 1 to %d", longest))
+			r.d.Report(r.d.Near(a), fmt.Sprintf("a sleep of %d milliseconds", a.MS), fmt.Sprintf("give ms: from 1 to %d", longest))
 		}
 	case "write", "read", "list", "stat", "mkdir", "mount_tmpfs", "umount":
 		if a.Path == "" {
-			r.d.Report(r.d.At(a), fmt.Sprintf("the act %s has no path", a.Do), "add path:")
+			r.d.Report(r.d.Near(a), fmt.Sprintf("the act %s has no path", a.Do), "add path:")
 		}
 	}
 }

@@ -21,6 +21,7 @@ type Decoder struct {
 	File     string
 	Problems Problems
 	at       map[any]Pos
+	around   map[any]Pos
 	stands   map[*yaml.Node]string
 }
 
@@ -31,12 +32,20 @@ type Unmarshaler interface {
 
 // NewDecoder is a decoder for nodes of file.
 func NewDecoder(file string) *Decoder {
-	return &Decoder{File: file, at: map[any]Pos{}, stands: map[*yaml.Node]string{}}
+	return &Decoder{File: file, at: map[any]Pos{}, around: map[any]Pos{}, stands: map[*yaml.Node]string{}}
 }
 
 // At is the place of the value that pointer points to, or of nothing if the
 // file does not give it.
 func (d *Decoder) At(pointer any) Pos { return d.at[pointer] }
+
+// Near is At, or the place of the map that lacks the value.
+func (d *Decoder) Near(pointer any) Pos {
+	if at, given := d.at[pointer]; given {
+		return at
+	}
+	return d.around[pointer]
+}
 
 // Mark remembers that the value at pointer came from n.
 func (d *Decoder) Mark(pointer any, n *yaml.Node) { d.at[pointer] = Pos{n.Line, n.Column} }
@@ -101,6 +110,9 @@ func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag(
 
 func (d *Decoder) structure(n *yaml.Node, v reflect.Value, name string) {
 	keys := Keys(v.Type())
+	for _, i := range keys {
+		d.around[v.Field(i).Addr().Interface()] = Pos{n.Line, n.Column}
+	}
 	for _, e := range d.Entries(n, name) {
 		i, known := keys[e.Key.Value]
 		if !known {
