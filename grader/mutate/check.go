@@ -92,7 +92,7 @@ func (c *checker) texts(texts map[string]*spec.Text) {
 	for _, key := range slices.Sorted(maps.Keys(texts)) {
 		for _, l := range []struct{ name, text string }{{"fr", texts[key].FR}, {"en", texts[key].EN}} {
 			if strings.TrimSpace(l.text) == "" {
-				c.d.Report(c.at(texts[key]), fmt.Sprintf("%s lacks its %s text", key, l.name), "write {fr: ..., en: ...}")
+				c.d.Report(c.at(texts[key]), fmt.Sprintf("%s lacks its %s text", key, l.name), "write "+key+": {fr: ..., en: ...}")
 			}
 		}
 	}

@@ -124,6 +124,13 @@ func TestBadSpec(t *testing.T) {
 	for _, c := range []struct{ old, new, want string }{
 		{"passing_score: 50", "pasing_score: 50", `t.yaml:3:1: unknown key "pasing_score" in the document; did you mean passing_score?`},
 		{"passing_score: 50", "passing_score: many", `t.yaml:3:16: passing_score must be a whole number, found "many"`},
+		{"points: 60,", `points: "60",`, `t.yaml:8:48: points must be a whole number, found the text "60"; take the quotes away`},
+		{"points: 60,", "points: 60.5,", `t.yaml:8:48: points must be a whole number, found "60.5"; write a whole number`},
+		{"points: 60,", "points: 'many',", `t.yaml:8:48: points must be a whole number, found the text "many"; write a whole number`},
+		{"stay: true", "stay: 'true'", `stay must be true or false, found the text "true"; take the quotes away`},
+		{"expected: {fr: a, en: a}", "expected: {fr: a}", `what row first expects lacks its en text; write expected: {fr: ..., en: ...}`},
+		{"asks: {fr: a, en: a}", "asks: {fr: a}", `what row first asks lacks its en text; write asks: {fr: ..., en: ...}`},
+		{"title: {fr: petit, en: small}", "title: {fr: petit}", `t.yaml:2:8: the title lacks its en text; write title: {fr: ..., en: ...}`},
 		{"passing_score: 50\n", "", `t.yaml:1:1: there is no passing score, so 0 points would pass; add passing_score: from 1 to 100`},
 		{"passing_score: 50", "passing_score: 0", `t.yaml:3:16: a passing score of 0; give passing_score: from 1 to 100`},
 		{"passing_score: 50", "passing_score: -1\ndraft: true", `t.yaml:3:16: a passing score of -1`},
@@ -320,7 +327,7 @@ func TestUsedFiles(t *testing.T) {
 
 // TestOnce: what is not given, and what is no number, is found wrong in no second way.
 func TestOnce(t *testing.T) {
-	for old, text := range map[string]string{`exit: "${status}"`: `exit: "${statu}", kill: "${status}"`, "passing_score: 50": "passing_score: many"} {
+	for old, text := range map[string]string{`exit: "${status}"`: `exit: "${statu}", kill: "${status}"`, "passing_score: 50": "passing_score: many", "points: 60": "points: '60'"} {
 		problems, _ := errors.AsType[Problems](loadText(strings.Replace(small, old, text, 1)))
 		if len(problems) != 1 {
 			t.Errorf("%s: got %d problems; want one:\n%v", text, len(problems), problems)

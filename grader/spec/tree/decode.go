@@ -296,12 +296,21 @@ func (d *Decoder) wrong(n *yaml.Node, name, wanted string) {
 		d.ReportNode(n, fmt.Sprintf("%s must be %s, and %s is %s", name, wanted, reference, kind(n)), "give it such a value, or refer to another")
 		return
 	}
-	do := "write " + wanted
-	if wanted == "text" && n.Kind == yaml.ScalarNode && !isNull(n) {
+	do, found := "write "+wanted, describe(n)
+	switch {
+	case n.Kind != yaml.ScalarNode || isNull(n):
+	case wanted == "text":
 		do = "put it in quotes"
+	case quoted(n):
+		found = "the text " + found
+		if bare := (&yaml.Node{Kind: yaml.ScalarNode, Value: n.Value}); kind(bare) == wanted {
+			do = "take the quotes away"
+		}
 	}
-	d.ReportNode(n, fmt.Sprintf("%s must be %s, found %s", name, wanted, describe(n)), do)
+	d.ReportNode(n, fmt.Sprintf("%s must be %s, found %s", name, wanted, found), do)
 }
+
+func quoted(n *yaml.Node) bool { return n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0 }
 
 // kind is what a scalar is.
 func kind(n *yaml.Node) string {
