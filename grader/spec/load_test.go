@@ -147,6 +147,7 @@ func TestBadSpec(t *testing.T) {
 		{"points: 40", "points: 0", `row second is worth 0 points`},
 		{"{id: second", "{id: first", `t.yaml:9:10: row id "first" is there twice`},
 		{"requires: [first]", "requires: [frist]", `row second requires the unknown row "frist"; did you mean first?`},
+		{"requires: [first]", "requires: [first, first]", `t.yaml:9:119: row second requires the row "first" twice; remove one`},
 		{"points: 60,", "points: 60, requires: [second],", `t.yaml:8:5: rows require one another in a circle: first -> second -> first`},
 		{"scenarios: [s.first]", "scenarios: [s.frist]", `unknown scenario "s.frist"; did you mean s.first?`},
 		{"scenarios: [s.first]", "scenarios: [s.first, s.first]", `row first names the scenario "s.first" twice`},

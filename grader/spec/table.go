@@ -86,6 +86,9 @@ func (c *checker) requires() {
 func (c *checker) required(rows []Row, table map[string]*Row) {
 	for i := range rows {
 		for j, id := range rows[i].Requires {
+			if slices.Contains(rows[i].Requires[:j], id) {
+				c.d.Report(c.d.At(&rows[i].Requires[j]), fmt.Sprintf("row %s requires the row %q twice", rows[i].ID, id), "remove one")
+			}
 			if table[id] == nil {
 				c.d.Report(c.d.At(&rows[i].Requires[j]), fmt.Sprintf("row %s requires the unknown row %q", rows[i].ID, id), tree.Suggest(id, slices.Collect(maps.Keys(table))))
 			}
