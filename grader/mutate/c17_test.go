@@ -1,6 +1,7 @@
 package mutate
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -75,6 +76,16 @@ func TestBadPairs(t *testing.T) {
 	} {
 		if _, err := loadPair(t, "id: c_good\n"+text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v; want %q", text, err, want)
+		}
+	}
+}
+
+// TestOrphan: of what the pair would have given nothing is missed where it is not known.
+func TestOrphan(t *testing.T) {
+	for _, pair := range []string{"god", "c_good"} {
+		_, err := loadPair(t, "id: c_good\nsame_as: "+pair+"\nedits: [{file: c17/linux_namespaces.c, from: \"== 1\", to: \"== 2\"}]\n")
+		if problems, _ := errors.AsType[spec.Problems](err); len(problems) != 1 || problems[0].Line != 2 {
+			t.Errorf("%s: got\n%v\nwant one problem, at line 2", pair, err)
 		}
 	}
 }

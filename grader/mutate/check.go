@@ -19,12 +19,15 @@ var name = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 type checker struct {
 	d      *tree.Decoder
 	source Source
+	orphan bool // its pair is none, so that it is unknown what it leaves out
 }
 
 func (c *checker) mutant(m *Mutant) {
 	m.at = c.at(&m.ID)
 	c.texts(map[string]*spec.Text{"title": &m.Title, "thought": &m.Thought, "wrong": &m.Wrong})
-	c.word(&m.Class, "class", slices.Collect(maps.Keys(Classes())))
+	if m.Class != "" || !c.orphan {
+		c.word(&m.Class, "class", slices.Collect(maps.Keys(Classes())))
+	}
 	c.origins(m)
 	c.edits(m.Edits)
 	c.fails(m)
@@ -46,9 +49,11 @@ func (c *checker) pair(m *Mutant, all map[string]*Mutant) {
 	other, at := all[m.SameAs], c.at(&m.SameAs)
 	switch {
 	case other == nil:
+		c.orphan = true
 		c.d.Report(at, fmt.Sprintf("unknown mutant %q", m.SameAs), tree.Suggest(m.SameAs, slices.Collect(maps.Keys(all))))
 		return
 	case other.Language() == m.Language() || other.SameAs != "":
+		c.orphan = true
 		c.d.Report(at, fmt.Sprintf("%s is no mutant of its own in another language", m.SameAs), "pair one in C with one in Go")
 		return
 	case len(m.Fails) > 0:
@@ -90,9 +95,12 @@ func (c *checker) at(pointer any) tree.Pos {
 
 func (c *checker) texts(texts map[string]*spec.Text) {
 	for _, key := range slices.Sorted(maps.Keys(texts)) {
+		if c.orphan && texts[key].IsZero() {
+			continue
+		}
 		for _, l := range []struct{ name, text string }{{"fr", texts[key].FR}, {"en", texts[key].EN}} {
 			if strings.TrimSpace(l.text) == "" {
-				c.d.Report(c.at(texts[key]), fmt.Sprintf("%s lacks its %s text", key, l.name), "write {fr: ..., en: ...}")
+				c.d.Report(c.at(texts[key]), fmt.Sprintf("%s lacks its %s text", key, l.name), "write "+key+": {fr: ..., en: ...}")
 			}
 		}
 	}
@@ -110,7 +118,7 @@ func (c *checker) origins(m *Mutant) {
 			c.d.Report(c.at(&m.Origin), fmt.Sprintf("unknown origin %q", origin), tree.Suggest(origin, Origins()))
 		}
 	}
-	if len(m.Origin) == 0 {
+	if len(m.Origin) == 0 && !c.orphan {
 		c.d.Report(m.at, "it does not tell where it comes from", "add origin:, as ours")
 	}
 }

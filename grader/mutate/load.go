@@ -197,7 +197,7 @@ func (w *Words) UnmarshalTree(d *tree.Decoder, n *yaml.Node) {
 		n = &yaml.Node{Kind: yaml.SequenceNode, Line: n.Line, Column: n.Column, Content: []*yaml.Node{n}}
 	}
 	var list []string
-	d.Decode(n, &list)
+	d.DecodePart(n, &list, "origin")
 	*w = list
 }
 

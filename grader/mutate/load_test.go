@@ -144,6 +144,7 @@ func TestLoadTellsAllThatIsWrong(t *testing.T) {
 		{"missing translation", "wrong: {fr: t, en: t}", "wrong: {fr: t}", "good.yaml:6:8: wrong lacks its en text"},
 		{"unknown class", "logic", "logik", `3:8: unknown class "logik"; did you mean logic?`},
 		{"unknown origin", "mutant A", "mutant F", `unknown origin "mutant F"`},
+		{"origin of another type", "[mutant A, pitfall 1]", "{a: b}", "2:9: origin must be a list, found a map"},
 		{"no origin", "origin: [mutant A, pitfall 1]", "origin: []", "does not tell where it comes from"},
 		{"unknown row", "[pid]", "[pit]", `8:51: unknown row of ex02 "pit"; did you mean pid?`},
 		{"row twice", "[pid]", "[pid, pid]", "row pid is named twice"},

@@ -223,7 +223,7 @@ type Config struct {
 	Cmd        []string `json:"cmd,omitempty" yaml:"cmd"`       // default: the probe
 	NoCmd      bool     `json:"no_cmd,omitempty" yaml:"no_cmd"` // not even that: nothing to run
 	CloneFlags uint64   `json:"clone_flags,omitempty" yaml:"clone_flags"`
-	Flags      []string `json:"flags,omitempty" yaml:"flags"` // names, or-ed into CloneFlags
+	Flags      []string `json:"flags,omitempty" yaml:"flags"` // names of bits, instead of CloneFlags
 	Net        *Net     `json:"net,omitempty" yaml:"net"`
 	Mnt        *Mnt     `json:"mnt,omitempty" yaml:"mnt"`
 	User       *User    `json:"user,omitempty" yaml:"user"`

@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -63,7 +64,7 @@ func (r *resolver) arguments(n *yaml.Node, step *scenario.Step) map[string]bool 
 		given[e.Key.Value] = true
 		kept.Content = append(kept.Content, e.Key, e.Value)
 	}
-	r.d.Decode(kept, &step.Args)
+	r.d.DecodePart(kept, &step.Args, "the arguments of "+step.Call)
 	if slices.Contains(takes, "container") && step.Args.Container == "" {
 		step.Args.Container = "main"
 	}
@@ -96,7 +97,7 @@ func (r *resolver) required(at *yaml.Node, call string, given map[string]bool) {
 func (r *resolver) flags(step *scenario.Step) {
 	a := &step.Args
 	if a.Process != "" && !slices.Contains(r.names.targets, a.Process) {
-		r.d.Report(r.d.At(&a.Process), fmt.Sprintf("unknown process %q", a.Process), tree.Suggest(a.Process, r.names.targets))
+		r.d.Report(r.d.Near(&a.Process), fmt.Sprintf("unknown process %q", a.Process), tree.Suggest(a.Process, r.names.targets))
 	}
 	for i, name := range a.Flags {
 		r.oneOf(&a.Flags[i], name, "namespace flag", slices.Collect(maps.Keys(scenario.FlagNames())))
@@ -109,8 +110,14 @@ func (r *resolver) flags(step *scenario.Step) {
 		for i, name := range c.Flags {
 			r.oneOf(&c.Flags[i], name, "namespace flag", slices.Collect(maps.Keys(scenario.FlagNames())))
 		}
+		switch {
+		case c.CloneFlags > math.MaxUint32:
+			r.d.Report(r.d.Near(&c.CloneFlags), fmt.Sprintf("clone_flags of %d has more than 32 bits", c.CloneFlags), "give the sum of CLONE_NEW... bits, or name them under flags:")
+		case c.CloneFlags != 0 && len(c.Flags) > 0:
+			r.d.Report(r.d.Near(&c.CloneFlags), "a config with clone_flags and flags", "name all of them under flags:, and remove clone_flags")
+		}
 		if c.NoCmd && len(c.Cmd) > 0 {
-			r.d.Report(r.d.At(&c.NoCmd), "a config with a command and without one", "remove cmd or no_cmd")
+			r.d.Report(r.d.Near(&c.NoCmd), "a config with a command and without one", "remove cmd or no_cmd")
 		}
 		r.mnt(c.Mnt)
 	}
@@ -124,7 +131,7 @@ func (r *resolver) mnt(m *scenario.Mnt) {
 
 func (r *resolver) oneOf(pointer *string, word, what string, known []string) {
 	if !slices.Contains(known, word) {
-		r.d.Report(r.d.At(pointer), fmt.Sprintf("unknown %s %q", what, word), tree.Suggest(word, known))
+		r.d.Report(r.d.Near(pointer), fmt.Sprintf("unknown %s %q", what, word), tree.Suggest(word, known))
 	}
 }
 
@@ -166,10 +173,10 @@ func (r *resolver) script(at *yaml.Node, step *scenario.Step) {
 	}
 	r.probe(at, s, fallback)
 	if s.Stay && signature.Blocks {
-		r.d.Report(r.d.At(&s.Stay), step.Call+" returns only when its probe has ended, so the probe cannot stay", "remove stay")
+		r.d.Report(r.d.Near(&s.Stay), step.Call+" returns only when its probe has ended, so the probe cannot stay", "remove stay")
 	}
 	if s.Stay && s.Exit != 0 {
-		r.d.Report(r.d.At(&s.Exit), "a probe that stays has no exit status of its own", "give it with a later step probe: {exit: ...}")
+		r.d.Report(r.d.Near(&s.Exit), "a probe that stays has no exit status of its own", "give it with a later step probe: {exit: ...}")
 	}
 }
 
@@ -190,6 +197,6 @@ func (r *resolver) probe(at *yaml.Node, s *scenario.Script, fallback string) {
 	r.names.probes = append(r.names.probes, s.Name)
 	r.names.staying[s.Name] = s.Stay
 	r.acts(s.Name, s.Do)
-	r.status(s.Exit, r.d.At(&s.Exit))
+	r.status(s.Exit, r.d.Near(&s.Exit))
 	r.watch(s.Watch)
 }

@@ -44,7 +44,7 @@ func (s *Scenario) identity(d *tree.Decoder) {
 	if !dotted.MatchString(s.ID) {
 		d.Report(s.where(d), fmt.Sprintf("the scenario id %q is no name", s.ID), "use lower-case letters, digits, _ and ., as pid.child_is_init")
 	}
-	translated(d, &s.body.Title, s.at, "the title of scenario "+s.ID)
+	translated(d, &s.body.Title, s.at, "title", "the title of scenario "+s.ID)
 	features := slices.Collect(maps.Keys(Features()))
 	for i, need := range s.body.Needs {
 		if !slices.Contains(features, need) {
@@ -78,8 +78,8 @@ func (s *Scenario) expressions(d *tree.Decoder, r *resolver) {
 		if e.Rule != "" && !slices.Contains(rules(), e.Rule) {
 			d.Report(d.At(&e.Rule), fmt.Sprintf("unknown rule %q", e.Rule), tree.Suggest(e.Rule, rules()))
 		}
-		translated(d, &e.Hint, at, "the hint")
-		translated(d, &e.Lesson, at, "the lesson")
+		translated(d, &e.Hint, at, "hint", "the hint")
+		translated(d, &e.Lesson, at, "lesson", "the lesson")
 		for j, page := range e.Read {
 			if strings.TrimSpace(page) == "" {
 				d.Report(d.At(&e.Read[j]), "an empty entry in read", "name a manual page, as clone(2)")
@@ -114,14 +114,14 @@ func (s *Scenario) problem(what, do string) Problem {
 	return Problem{File: s.File, Line: s.at.Line, Column: s.at.Column, What: what, Do: do}
 }
 
-// translated reports a text that lacks a language.
-func translated(d *tree.Decoder, t *Text, at tree.Pos, what string) {
+// translated reports a text, that of key, which lacks a language.
+func translated(d *tree.Decoder, t *Text, at tree.Pos, key, what string) {
 	if own := d.At(t); own != (tree.Pos{}) {
 		at = own
 	}
 	for _, l := range []struct{ name, text string }{{"fr", t.FR}, {"en", t.EN}} {
 		if strings.TrimSpace(l.text) == "" {
-			d.Report(at, fmt.Sprintf("%s lacks its %s text", what, l.name), "write {fr: ..., en: ...}")
+			d.Report(at, fmt.Sprintf("%s lacks its %s text", what, l.name), "write "+key+": {fr: ..., en: ...}")
 		}
 	}
 }
@@ -167,21 +167,45 @@ func (c *checker) check() {
 // card checks what every spec has.
 func (c *checker) card() {
 	ex, d := c.ex, c.d
-	top := tree.Pos{Line: 1, Column: 1}
 	if !dotted.MatchString(ex.Name) {
-		at := d.At(&ex.Name)
-		if at == (tree.Pos{}) {
-			at = top
-		}
-		d.Report(at, fmt.Sprintf("the name %q is no name", ex.Name), "add name: with lower-case letters, digits, _ and -")
+		d.Report(c.placed(&ex.Name), fmt.Sprintf("the name %q is no name", ex.Name), "add name: with lower-case letters, digits, _ and -")
 	}
-	if ex.PassingScore < 0 || ex.PassingScore > 100 {
-		d.Report(d.At(&ex.PassingScore), fmt.Sprintf("a passing score of %d", ex.PassingScore), "stay between 0 and 100")
-	}
+	c.passing()
 	if !ex.Draft {
-		translated(d, &ex.Title, top, "the title")
+		translated(d, &ex.Title, top(), "title", "the title")
 		c.edgeCases()
 	}
+}
+
+// passing wants a score that not everybody reaches. A draft, which grades nobody, may
+// leave it open.
+func (c *checker) passing() {
+	score, at := c.ex.PassingScore, c.placed(&c.ex.PassingScore)
+	switch {
+	case score >= 1 && score <= 100, score == 0 && c.ex.Draft, c.misread(&c.ex.PassingScore):
+	case at != top():
+		c.d.Report(at, fmt.Sprintf("a passing score of %d", score), "give passing_score: from 1 to 100")
+	default:
+		c.d.Report(at, "there is no passing score, so 0 points would pass", "add passing_score: from 1 to 100")
+	}
+}
+
+// misread tells whether a value is given and was not understood: what it is then is not
+// what anybody wrote.
+func (c *checker) misread(pointer any) bool {
+	at := c.d.At(pointer)
+	return at != (tree.Pos{}) && c.d.Reported(at)
+}
+
+// top is the head of a file.
+func top() tree.Pos { return tree.Pos{Line: 1, Column: 1} }
+
+// placed is the place of a value, or the head of the file.
+func (c *checker) placed(pointer any) tree.Pos {
+	if at := c.d.At(pointer); at != (tree.Pos{}) {
+		return at
+	}
+	return top()
 }
 
 func (c *checker) edgeCases() {
@@ -214,7 +238,7 @@ func (c *checker) norm() {
 	}
 	for i := range c.ex.Norm.ToleratedFunctions {
 		t := &c.ex.Norm.ToleratedFunctions[i]
-		translated(c.d, &t.Why, c.d.At(t), "the reason to tolerate "+t.Name)
+		translated(c.d, &t.Why, c.d.At(t), "why", "the reason to tolerate "+t.Name)
 	}
 	for i, program := range c.ex.Norm.ForbiddenPrograms {
 		if strings.TrimSpace(program) == "" {
@@ -230,8 +254,11 @@ func (c *checker) use(id *string, at tree.Pos) {
 	}
 	s, ok := c.known[*id]
 	if !ok && !c.partial {
-		do := tree.Suggest(*id, slices.Collect(maps.Keys(c.known)))
-		c.d.Report(at, fmt.Sprintf("unknown scenario %q", *id), do+" (a file of scenarios is known once it stands under use:)")
+		do := "write it under scenarios:, or name the file that has it under use:"
+		if len(c.known) > 0 {
+			do = tree.Suggest(*id, slices.Collect(maps.Keys(c.known))) + " (a file of scenarios is known once it stands under use:)"
+		}
+		c.d.Report(at, fmt.Sprintf("unknown scenario %q", *id), do)
 	}
 	if !ok {
 		return
@@ -255,7 +282,7 @@ func (c *checker) concepts() {
 			c.d.Report(c.d.At(concept), fmt.Sprintf("concept %q has no id of its own", concept.ID), "give it one")
 		}
 		known[concept.ID] = true
-		translated(c.d, &concept.Title, c.d.At(concept), "the title of concept "+concept.ID)
+		translated(c.d, &concept.Title, c.d.At(concept), "title", "the title of concept "+concept.ID)
 	}
 	exercised := map[string]bool{}
 	for _, s := range c.ex.Scenarios {
@@ -279,13 +306,13 @@ func (c *checker) quiz() {
 	for i := range c.ex.Quiz {
 		q := &c.ex.Quiz[i]
 		at := c.d.At(q)
-		translated(c.d, &q.Question, at, "the question")
-		translated(c.d, &q.Explanation, at, "the explanation")
+		translated(c.d, &q.Question, at, "question", "the question")
+		translated(c.d, &q.Explanation, at, "explanation", "the explanation")
 		if len(q.Options) != options {
 			c.d.Report(at, fmt.Sprintf("a question with %d options", len(q.Options)), "give ten, A to J")
 		}
 		for j := range q.Options {
-			translated(c.d, &q.Options[j], at, "option "+string(rune('A'+j)))
+			translated(c.d, &q.Options[j], at, "each of options", "option "+string(rune('A'+j)))
 		}
 		if len(q.Answer) != 1 || q.Answer[0] < 'A' || int(q.Answer[0]-'A') >= options {
 			c.d.Report(at, fmt.Sprintf("the answer %q is no option", q.Answer), "give a letter from A to J")

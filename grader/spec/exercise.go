@@ -23,7 +23,7 @@ type Exercise struct {
 	Tier           int            `yaml:"tier"`
 	TierInfo       string         `yaml:"tier_info"`
 	Tags           []string       `yaml:"tags"`
-	PassingScore   int            `yaml:"passing_score" doc:"points needed to pass"`
+	PassingScore   int            `yaml:"passing_score" doc:"points needed to pass, 1 to 100"`
 	Function       Function       `yaml:"function" doc:"the function that gives the exercise its name"`
 	Driver         Driver         `yaml:"driver" doc:"reference, edge cases and fuzzing, as in spec.json"`
 	Norm           Norm           `yaml:"norm" doc:"what a submission may use, and what it must not do"`

@@ -53,7 +53,7 @@ func (g givenNode) read(d *tree.Decoder) []given {
 func (g *given) read(d *tree.Decoder, n *yaml.Node) {
 	if n.Kind == yaml.MappingNode {
 		var r randomValue
-		d.Decode(n, &r)
+		d.DecodePart(n, &r, "given "+g.name)
 		g.kind = r.Random
 		if kinds := randomKinds(); kinds[g.kind] == nil {
 			d.ReportNode(n, fmt.Sprintf("unknown random kind %q", g.kind), tree.Suggest(g.kind, slices.Collect(maps.Keys(kinds))))

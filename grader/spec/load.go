@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"gopkg.in/yaml.v3"
+
 	"moulinette/grader/spec/tree"
 )
 
@@ -76,10 +78,19 @@ func newLoader(fsys fs.FS) *loader {
 
 func (l *loader) exercise(file string) *Exercise {
 	ex := &Exercise{File: file, Scenarios: map[string]*Scenario{}}
-	d := l.read(file, ex)
-	if d == nil {
+	root := l.root(file)
+	if root == nil {
 		return nil
 	}
+	if onlyScenarios(root) {
+		l.problems = append(l.problems, Problem{
+			File: file, Line: root.Line, Column: root.Column,
+			What: "this is a file of scenarios, no exercise", Do: "check the exercise that names it under use:",
+		})
+		return nil
+	}
+	d := tree.NewDecoder(file)
+	d.Decode(root, ex)
 	c := checker{ex: ex, d: d, known: map[string]*Scenario{}}
 	c.define(ex.Inline)
 	for i := range ex.Use {
@@ -108,8 +119,14 @@ func (l *loader) use(c *checker, use *string, file string) {
 	c.partial = c.partial || l.broken[file]
 }
 
-// read decodes a file, or reports why it cannot.
-func (l *loader) read(file string, into any) *tree.Decoder {
+// onlyScenarios tells a file that exercises share from one of an exercise.
+func onlyScenarios(root *yaml.Node) bool {
+	return len(root.Content) == 2 && root.Content[0].Value == "scenarios"
+}
+
+// root is the map that a file holds, or nil, with the reason reported. Of what is no
+// map nothing else is said.
+func (l *loader) root(file string) *yaml.Node {
 	data, err := l.bytes(file)
 	if err != nil {
 		l.problems = append(l.problems, Problem{File: file, What: err.Error(), Do: "give a readable YAML file of at most 1 MiB"})
@@ -120,9 +137,11 @@ func (l *loader) read(file string, into any) *tree.Decoder {
 	if root == nil {
 		return nil
 	}
-	d := tree.NewDecoder(file)
-	d.Decode(root, into)
-	return d
+	if root.Kind != yaml.MappingNode {
+		l.problems = append(l.problems, tree.NoMap(file, root))
+		return nil
+	}
+	return root
 }
 
 // bytes does not take in what is far too large.
@@ -148,15 +167,21 @@ func (l *loader) library(d *tree.Decoder, use *string, file string) []*Scenario 
 		d.Report(d.At(use), fmt.Sprintf("%q leads out of the folder of specs", *use), "name a file below it")
 		return nil
 	}
-	if _, err := fs.Stat(l.fsys, file); err != nil {
+	info, err := fs.Stat(l.fsys, file)
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("this is no regular file")
+	}
+	if err != nil {
 		d.Report(d.At(use), fmt.Sprintf("%q: %v", *use, tree.Reason(err)), "name an existing file, relative to this one")
 		return nil
 	}
 	var content libraryFile
-	own := l.read(file, &content)
-	if own == nil {
+	root := l.root(file)
+	if root == nil {
 		return nil
 	}
+	own := tree.NewDecoder(file)
+	own.Decode(root, &content)
 	l.shared[file], l.broken[file] = present(content.Scenarios), false
 	for _, s := range l.shared[file] {
 		s.check(own)

@@ -124,6 +124,16 @@ func TestBadSpec(t *testing.T) {
 	for _, c := range []struct{ old, new, want string }{
 		{"passing_score: 50", "pasing_score: 50", `t.yaml:3:1: unknown key "pasing_score" in the document; did you mean passing_score?`},
 		{"passing_score: 50", "passing_score: many", `t.yaml:3:16: passing_score must be a whole number, found "many"`},
+		{"points: 60,", `points: "60",`, `t.yaml:8:48: points must be a whole number, found the text "60"; take the quotes away`},
+		{"points: 60,", "points: 60.5,", `t.yaml:8:48: points must be a whole number, found "60.5"; write a whole number`},
+		{"points: 60,", "points: 'many',", `t.yaml:8:48: points must be a whole number, found the text "many"; write a whole number`},
+		{"stay: true", "stay: 'true'", `stay must be true or false, found the text "true"; take the quotes away`},
+		{"expected: {fr: a, en: a}", "expected: {fr: a}", `what row first expects lacks its en text; write expected: {fr: ..., en: ...}`},
+		{"asks: {fr: a, en: a}", "asks: {fr: a}", `what row first asks lacks its en text; write asks: {fr: ..., en: ...}`},
+		{"title: {fr: petit, en: small}", "title: {fr: petit}", `t.yaml:2:8: the title lacks its en text; write title: {fr: ..., en: ...}`},
+		{"passing_score: 50\n", "", `t.yaml:1:1: there is no passing score, so 0 points would pass; add passing_score: from 1 to 100`},
+		{"passing_score: 50", "passing_score: 0", `t.yaml:3:16: a passing score of 0; give passing_score: from 1 to 100`},
+		{"passing_score: 50", "passing_score: -1\ndraft: true", `t.yaml:3:16: a passing score of -1`},
 		{"passing_score: 50", "passing_score: 150", `t.yaml:3:16: a passing score of 150`},
 		{"passing_score: 50", "passing_score: 99999999999999999999", `t.yaml:3:16: passing_score must be a whole number`},
 		{"passing_score: 50", "tags: {a: b}", `t.yaml:3:7: tags must be a list, found a map`},
@@ -137,6 +147,7 @@ func TestBadSpec(t *testing.T) {
 		{"points: 40", "points: 0", `row second is worth 0 points`},
 		{"{id: second", "{id: first", `t.yaml:9:10: row id "first" is there twice`},
 		{"requires: [first]", "requires: [frist]", `row second requires the unknown row "frist"; did you mean first?`},
+		{"requires: [first]", "requires: [first, first]", `t.yaml:9:119: row second requires the row "first" twice; remove one`},
 		{"points: 60,", "points: 60, requires: [second],", `t.yaml:8:5: rows require one another in a circle: first -> second -> first`},
 		{"scenarios: [s.first]", "scenarios: [s.frist]", `unknown scenario "s.frist"; did you mean s.first?`},
 		{"scenarios: [s.first]", "scenarios: [s.first, s.first]", `row first names the scenario "s.first" twice`},
@@ -149,6 +160,14 @@ func TestBadSpec(t *testing.T) {
 		{"concepts:\n", "concepts:\n  - {id: idle, title: {fr: a, en: a}}\n", `t.yaml:5:5: concept "idle" is exercised by no scenario`},
 		{"concepts:\n", "concepts:\n  - {id: one, title: {fr: a, en: a}}\n", `t.yaml:6:5: concept "one" has no id of its own`},
 		{"needs: [faults]", "needs: [fault]", `t.yaml:14:13: unknown need "fault"; did you mean faults?`},
+		{"needs: [faults]", "needs: [faults]\n    limits: {step_ms: -1}", `t.yaml:15:23: step_ms of -1 is out of range; stay between `},
+		{"needs: [faults]", "needs: [faults]\n    limits: {step_ms: 99999999999999}", `t.yaml:15:23: step_ms of 99999999999999 is out of range; stay between `},
+		{"needs: [faults]", "needs: [faults]\n    limits: {scenario_ms: 5}", `t.yaml:15:27: scenario_ms of 5 is out of range; stay between `},
+		{"needs: [faults]", "needs: [faults]\n    limits: {memory_mib: -1}", `t.yaml:15:26: memory_mib of -1 is out of range; stay between `},
+		{"needs: [faults]", "needs: [faults]\n    limits: {memory_mib: 1048576}", `t.yaml:15:26: memory_mib of 1048576 is out of range; stay between `},
+		{"needs: [faults]", "needs: [faults]\n    limits: {processes: 1}", `t.yaml:15:25: processes of 1 is out of range; stay between `},
+		{"needs: [faults]", "needs: [faults]\n    limits: {disk_mib: -1}", `t.yaml:15:24: disk_mib of -1 is out of range; stay between `},
+		{"needs: [faults]", "needs: [faults]\n    limits: {output_kib: -1}", `t.yaml:15:26: output_kib of -1 is out of range; stay between `},
 		{"needs: [faults]", "root: fake", `t.yaml:14:11: unknown root "fake"; write root: real`},
 		{"needs: [faults]", "needs: [faults]\n    root: real", `t.yaml:8:5: every scenario of row first wants what many hosts lack`},
 		{"    concepts: [one]\n    steps:", "    concepts: [one]\n    root: real\n    steps:", `t.yaml:6:37: the norm checks scenario "s.second", which wants what many hosts lack`},
@@ -157,12 +176,13 @@ func TestBadSpec(t *testing.T) {
 		{"{random: name}", "2000-01-01", `given host is neither text`},
 		{"status: {random: status}", "status: {random: status}, idle: 3", `t.yaml:15:39: given idle is never used`},
 		{`exit: "${status}"`, `exit: "${statu}"`, `t.yaml:22:24: ${statu} is not given; did you mean status?`},
-		{`exit: "${status}"`, `exit: "${host}"`, `t.yaml:22:24: exit must be a whole number`},
+		{`exit: "${status}"`, `exit: "${host}"`, `t.yaml:22:24: exit must be a whole number, and ${host} is text; give it such a value, or refer to another`},
+		{"name: truman, flags", `name: "${status}", flags`, `t.yaml:17:24: name must be text, and ${status} is a whole number`},
 		{`exit: "${status}"`, `exit: "${status"`, `t.yaml:22:24: a reference without its closing brace`},
 		{`exit: "${status}"`, `exit: 300`, `t.yaml:22:24: an exit status of 300`},
 		{`exit: "${status}"`, `stay: true`, `t.yaml:22:24: create_pid_namespace returns only when its probe has ended, so the probe cannot stay`},
 		{"do: hostname", "do: hostnam", `unknown act "hostnam"; did you mean hostname?`},
-		{"[{do: hostname}]", "[{do: stat, as: x}, {do: read, as: x}]", `the act "x" of this probe is there twice`},
+		{"[{do: hostname}]", "[{do: stat, as: x, path: /}, {do: read, as: x, path: /}]", `the act "x" of this probe is there twice`},
 		{"effect: new_pid", "effect: new_pids", `t.yaml:18:23: unknown effect "new_pids"; did you mean new_pid?`},
 		{"errno: EPERM", "errno: EPRM", `t.yaml:18:39: unknown errno "EPRM"; did you mean EPERM?`},
 		{", errno: EPERM", "", `t.yaml:18:14: a fault that neither fails nor holds a call`},
@@ -191,6 +211,31 @@ func TestBadSpec(t *testing.T) {
 		{"process: truman", "pid: 3, process: truman", `write_uid_map takes either pid or process`},
 		{"{mount: /mnt/later}", "{}", `host does one thing, this one has 0`},
 		{"{mount: /mnt/later}", "{umount: /mnt/later, write: /x}", `host does one thing, this one has 2`},
+		{"{mount: /mnt/later}", "{mount: mnt/later}", `t.yaml:29:23: "mnt/later" is no clean absolute path`},
+		{"{mount: /mnt/later}", "{umount: /mnt/../later}", `t.yaml:29:24: "/mnt/../later" is no clean absolute path`},
+		{"{mount: /mnt/later}", "{write: later}", `t.yaml:29:23: "later" is no clean absolute path`},
+		{"{mount: /mnt/later}", "{netns_add: ../a}", `t.yaml:29:27: "../a" is no name of a network namespace`},
+		{"world:\n", "world:\n      netns: [a, ../a]\n", `t.yaml:17:18: "../a" is no name of a network namespace`},
+		{"world:\n", "world:\n      netns: [a, a]\n", `t.yaml:17:18: the network namespace "a" is there twice`},
+		{"world:\n", "world:\n      mounts: [{target: /mnt}, {target: /mnt}]\n", `t.yaml:17:41: /mnt is mounted on twice`},
+		{"world:\n", "world:\n      mounts: [{target: /mnt}, {target: /mnt/deep}, {target: /nowhere}]\n", `t.yaml:17:62: there is no /nowhere to mount on, and the root of the box is read-only; take one of /mnt, `},
+		{"errno: EPERM", "errno: EPERM, path: mnt", `t.yaml:18:52: "mnt" is no clean absolute path`},
+		{"errno: EPERM", "hold: true, hold_ms: -5", `t.yaml:18:53: hold_ms of -5 is out of range`},
+		{"do: hostname", "do: read", `t.yaml:22:42: the act read has no path; add path:`},
+		{"do: hostname", "do: sleep, ms: -1", `t.yaml:22:42: a sleep of -1 milliseconds; give ms: from 1 to 600000`},
+		{"do: hostname", "do: sleep, ms: 99999999999999", `a sleep of 99999999999999 milliseconds`},
+		{"flags: [pid]}", "flags: [pid], clone_flags: 131072}", `a config with clone_flags and flags`},
+		{"flags: [pid]}", "clone_flags: 4294967296}", `clone_flags of 4294967296 has more than 32 bits`},
+		{"effect: new_pid, ", "", `t.yaml:18:14: a fault without an effect; add effect:; use one of: capset, `},
+		{"do: hostname", "text: a", `t.yaml:22:42: unknown act ""`},
+		{"world:\n", "world:\n      mounts: [{private: true}]\n", `t.yaml:17:16: "" is no clean absolute path`},
+		{"world:\n", "world:\n      mount: []\n", `t.yaml:17:7: unknown key "mount" in world; did you mean mounts?`},
+		{"needs: [faults]", "limits: {steps_ms: 200}", `t.yaml:14:14: unknown key "steps_ms" in limits; did you mean step_ms?`},
+		{"errno: EPERM", "errno: EPERM, nht: 1", `unknown key "nht" in an item of faults; did you mean nth?`},
+		{"{random: status}", "{rnadom: status}", `unknown key "rnadom" in given status; did you mean random?`},
+		{"- observe: middle", "- observe: 3", `t.yaml:23:18: observe must be text`},
+		{"- observe: middle", "- {observe: middle, observe: middle}", `key "observe" stands twice in a step`},
+		{"passing_score: 50", "passing_score: 50\nuse: ['']", `t.yaml:4:7: "": this is no regular file; name an existing file, relative to this one`},
 		{"kill: driver", "kill: christof", `cannot kill "christof"`},
 		{"- kill: driver", "- kill: driver\n      - interface_up: {iface: lo}", `a call after the driver was killed`},
 		{"config: {hostname: \"x${host}\", flags: [pid]}", "container: main", `the container "main" has no config yet`},
@@ -243,10 +288,10 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	text := strings.NewReplacer("passing_score: 50", "pasing_score: 50", "points: 40", "points: 30", "needs: [faults]", "needs: [fault]",
 		"kill: driver", "kill: all", "call.ok", "call.oh").Replace(small)
 	problems, ok := errors.AsType[Problems](loadText(text))
-	if !ok || len(problems) != 5 {
-		t.Fatalf("got %d problems; want 5:\n%v", len(problems), problems)
+	if !ok || len(problems) != 6 {
+		t.Fatalf("got %d problems; want 6:\n%v", len(problems), problems)
 	}
-	for i, line := range []int{3, 8, 14, 30, 42} {
+	for i, line := range []int{1, 3, 8, 14, 30, 42} {
 		if problems[i].Line != line {
 			t.Errorf("problem %d: got %v; want line %d", i, problems[i], line)
 		}
@@ -260,7 +305,8 @@ func TestUsedFiles(t *testing.T) {
 	library := "scenarios:\n" + scenarios
 	for name, c := range map[string]struct{ use, library, want string }{
 		"no such file": {"[s.yml]", library, `t.yaml:1:7: "s.yml": file does not exist; name an existing file, relative to this one`},
-		"no YAML":      {"[s.yaml]", "a: 'b\n", `s.yaml:2:1: `},
+		"no YAML":      {"[s.yaml]", "a: 'b\n", `s.yaml:1:1: `},
+		"no map":       {"[s.yaml]", "- a\n", `s.yaml:1:1: the document must be a map of keys and values, found a list`},
 		"twice":        {"[s.yaml, ./s.yaml]", library, `t.yaml:1:15: "./s.yaml" stands twice under use; remove one`},
 		"not named":    {"[o.yaml]", library, `unknown scenario "s.first"; use one of: s.other (a file of scenarios is known once it stands under use:)`},
 	} {
@@ -277,6 +323,38 @@ func TestUsedFiles(t *testing.T) {
 				t.Errorf("got %d problems; want one:\n%v", len(problems), err)
 			}
 		})
+	}
+}
+
+// TestOnce: what is not given, and what is no number, is found wrong in no second way.
+func TestOnce(t *testing.T) {
+	for old, text := range map[string]string{`exit: "${status}"`: `exit: "${statu}", kill: "${status}"`, "passing_score: 50": "passing_score: many", "points: 60": "points: '60'"} {
+		problems, _ := errors.AsType[Problems](loadText(strings.Replace(small, old, text, 1)))
+		if len(problems) != 1 {
+			t.Errorf("%s: got %d problems; want one:\n%v", text, len(problems), problems)
+		}
+	}
+}
+
+// TestNoExercise: one thing is wrong with what is no exercise at all.
+func TestNoExercise(t *testing.T) {
+	for text, want := range map[string]string{
+		"- a\n": "t.yaml:1:1: the document must be a map of keys and values, found a list; write a map of keys and values",
+		"a\n":   `t.yaml:1:1: the document must be a map of keys and values, found "a"; write a map of keys and values`,
+		"scenarios:\n" + small[strings.Index(small, "  - id: s.first"):]: "t.yaml:1:1: this is a file of scenarios, no exercise; check the exercise that names it under use:",
+	} {
+		if err := loadText(text); err == nil || err.Error() != want {
+			t.Errorf("got\n%v\nwant\n%s", err, want)
+		}
+	}
+}
+
+// TestNoScenarios: where there is none, another name is no cure.
+func TestNoScenarios(t *testing.T) {
+	head, _, _ := strings.Cut(small, "scenarios:\n")
+	want := `unknown scenario "s.first"; write it under scenarios:, or name the file that has it under use:`
+	if err := loadText(head); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}
 }
 
@@ -297,8 +375,8 @@ func TestHostileFiles(t *testing.T) {
 		"too large":        {strings.Repeat("# a comment\n", 1<<17), "more than 1048576"},
 		"empty":            {"", "t.yaml: the file is empty; write something into it"},
 		"only a comment":   {"# nothing\n", "the file is empty"},
-		"a list":           {"- a\n", "the document must be a map"},
-		"null":             {"~\n", "add name:"},
+		"a list":           {"- a\n", "the document must be a map of keys and values, found a list"},
+		"null":             {"~\n", "t.yaml:1:1: the document must be a map of keys and values, found nothing; write a map of keys and values"},
 		"utf-16":           {"\xff\xfen\x00a\x00", "this is not UTF-8"},
 		"control":          {"name: a\nb: \x01\n", "t.yaml:2:4: a control character (U+0001); remove it"},
 		"nul":              {"name: \x00\n", "t.yaml:1:7: a control character (U+0000); remove it"},

@@ -87,10 +87,11 @@ func (r *resolver) scope() *expect.Scope {
 
 func (r *resolver) scenario(s *Scenario, seed uint64) scenario.Scenario {
 	sc := scenario.Scenario{ID: s.ID, Seed: seed, Root: s.Root}
-	r.fill(s.body.World.node, &sc.World)
-	r.fill(s.body.Faults.node, &sc.Faults)
-	r.fill(s.body.Watch.node, &sc.Watch)
-	r.fill(s.body.Limits.node, &sc.Limits)
+	r.fill(s.body.World.node, &sc.World, "world")
+	r.fill(s.body.Faults.node, &sc.Faults, "faults")
+	r.fill(s.body.Watch.node, &sc.Watch, "watch")
+	r.fill(s.body.Limits.node, &sc.Limits, "limits")
+	r.limits(&sc.Limits)
 	r.world(&sc.World)
 	r.faults(sc.Faults)
 	r.watch(sc.Watch)
@@ -99,9 +100,9 @@ func (r *resolver) scenario(s *Scenario, seed uint64) scenario.Scenario {
 }
 
 // fill decodes a template into what into points to.
-func (r *resolver) fill(n *yaml.Node, into any) {
+func (r *resolver) fill(n *yaml.Node, into any, key string) {
 	if n != nil {
-		r.d.Decode(r.substitute(n), into)
+		r.d.DecodePart(r.substitute(n), into, key)
 	}
 }
 
@@ -125,6 +126,7 @@ func (r *resolver) replace(n *yaml.Node) {
 	}
 	if ref := reference.FindString(n.Value); ref == n.Value {
 		value := r.value(n, ref[2:len(ref)-1])
+		r.d.Stands(n, ref)
 		n.Value, n.Tag, n.Style = fmt.Sprint(value), tagOf(value), 0
 		return
 	}

@@ -17,6 +17,10 @@ func Schema() []byte {
 	s := &tree.Schemer{}
 	exercise, library := s.Of(reflect.TypeFor[Exercise]()), s.Of(reflect.TypeFor[libraryFile]())
 	exercise["required"], library["required"] = []string{"name"}, []string{"scenarios"}
+	exercise["anyOf"] = []any{ // a draft grades nobody
+		tree.Object{"required": []string{"passing_score"}},
+		tree.Object{"required": []string{"draft"}, "properties": tree.Object{"draft": tree.Object{"const": true}}},
+	}
 	root := tree.Object{
 		"$schema": "https://json-schema.org/draft/2020-12/schema",
 		"title":   "An exercise of the moulinette, or scenarios shared by exercises",

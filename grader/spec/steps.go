@@ -94,7 +94,7 @@ func (r *resolver) description(rest *yaml.Node, desc *stepDescription) {
 		}
 		kept.Content = append(kept.Content, key, rest.Content[i+1])
 	}
-	r.d.Decode(&kept, desc)
+	r.d.DecodePart(&kept, desc, "a step")
 }
 
 func (r *resolver) oneDeed(n *yaml.Node, main []tree.Entry, rest *yaml.Node) bool {
@@ -151,10 +151,15 @@ func (r *resolver) host(n *yaml.Node, step *scenario.Step) {
 		step.Host = h
 	}
 	set := 0
-	for _, field := range []string{h.Mount, h.Umount, h.NetnsAdd, h.Write} {
-		if field != "" {
+	for _, place := range []*string{&h.Mount, &h.Umount, &h.Write} {
+		if *place != "" {
 			set++
+			r.absolute(place)
 		}
+	}
+	if h.NetnsAdd != "" {
+		set++
+		r.netns(&h.NetnsAdd)
 	}
 	if set != 1 {
 		r.d.ReportNode(n, fmt.Sprintf("host does one thing, this one has %d", set), "give one of mount, umount, netns_add, write")
@@ -211,7 +216,7 @@ func (r *resolver) ask(n *yaml.Node, step *scenario.Step) {
 	}
 	r.acts(a.Name, a.Do)
 	if a.Exit != nil {
-		r.status(*a.Exit, r.d.At(a.Exit))
+		r.status(*a.Exit, r.d.Near(a.Exit))
 		r.names.staying[a.Name] = false
 	}
 }
@@ -231,18 +236,34 @@ func (r *resolver) acts(probe string, acts []scenario.Act) {
 	for i := range acts {
 		a := &acts[i]
 		if _, ok := scenario.Acts()[a.Do]; !ok {
-			r.d.Report(r.d.At(&a.Do), fmt.Sprintf("unknown act %q", a.Do), tree.Suggest(a.Do, slices.Collect(maps.Keys(scenario.Acts()))))
+			r.d.Report(r.d.Near(&a.Do), fmt.Sprintf("unknown act %q", a.Do), tree.Suggest(a.Do, slices.Collect(maps.Keys(scenario.Acts()))))
 		}
-		if a.Do == "syscall" && a.Text != "" {
-			r.oneOf(&a.Text, a.Text, "system call", scenario.SyscallNames())
-		}
+		r.act(a)
 		if a.As == "" {
 			a.As = fresh(a.Do, taken)
 		}
 		if taken[a.As] {
-			r.d.Report(r.d.At(&a.As), fmt.Sprintf("the act %q of this probe is there twice", a.As), "give it another label with as:")
+			r.d.Report(r.d.Near(&a.As), fmt.Sprintf("the act %q of this probe is there twice", a.As), "give it another label with as:")
 		}
 		taken[a.As] = true
 		r.names.acts[probe] = append(r.names.acts[probe], a.As)
+	}
+}
+
+// act checks what a deed needs.
+func (r *resolver) act(a *scenario.Act) {
+	switch a.Do {
+	case "syscall":
+		if a.Text != "" {
+			r.oneOf(&a.Text, a.Text, "system call", scenario.SyscallNames())
+		}
+	case "sleep":
+		if a.MS < 1 || a.MS > longest {
+			r.d.Report(r.d.Near(a), fmt.Sprintf("a sleep of %d milliseconds", a.MS), fmt.Sprintf("give ms: from 1 to %d", longest))
+		}
+	case "write", "read", "list", "stat", "mkdir", "mount_tmpfs", "umount":
+		if a.Path == "" {
+			r.d.Report(r.d.Near(a), fmt.Sprintf("the act %s has no path", a.Do), "add path:")
+		}
 	}
 }

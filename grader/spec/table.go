@@ -21,10 +21,10 @@ func (c *checker) rows(rows []Row, seen map[string]bool) {
 			c.d.Report(c.d.At(&row.ID), fmt.Sprintf("row id %q is there twice", row.ID), "choose another")
 		}
 		seen[row.ID] = true
-		translated(c.d, &row.Title, at, "the title of row "+row.ID)
-		translated(c.d, &row.Asks, at, "what row "+row.ID+" asks")
-		translated(c.d, &row.Expected, at, "what row "+row.ID+" expects")
-		if row.Points <= 0 || row.Points > 100 {
+		translated(c.d, &row.Title, at, "title", "the title of row "+row.ID)
+		translated(c.d, &row.Asks, at, "asks", "what row "+row.ID+" asks")
+		translated(c.d, &row.Expected, at, "expected", "what row "+row.ID+" expects")
+		if (row.Points <= 0 || row.Points > 100) && !c.misread(&row.Points) {
 			c.d.Report(at, fmt.Sprintf("row %s is worth %d points", row.ID, row.Points), "give points: from 1 to 100")
 		}
 		if len(row.Scenarios) == 0 && !c.ex.Draft {
@@ -52,17 +52,16 @@ func (c *checker) rowScenarios(row *Row) {
 func (c *checker) points() {
 	const total = 100
 	sum := 0
-	for _, row := range c.ex.Rows {
-		sum += row.Points
+	for i := range c.ex.Rows {
+		if c.misread(&c.ex.Rows[i].Points) {
+			return
+		}
+		sum += c.ex.Rows[i].Points
 	}
 	if sum == total || c.ex.Draft && len(c.ex.Rows) == 0 {
 		return
 	}
-	at := c.d.At(&c.ex.Rows)
-	if at == (tree.Pos{}) {
-		at = tree.Pos{Line: 1, Column: 1}
-	}
-	c.d.Report(at, fmt.Sprintf("the points of the rows sum to %d", sum), fmt.Sprintf("make them %d", total))
+	c.d.Report(c.placed(&c.ex.Rows), fmt.Sprintf("the points of the rows sum to %d", sum), fmt.Sprintf("make them %d", total))
 }
 
 // requires checks that rows require existing rows, and none in a circle. A row
@@ -87,6 +86,9 @@ func (c *checker) requires() {
 func (c *checker) required(rows []Row, table map[string]*Row) {
 	for i := range rows {
 		for j, id := range rows[i].Requires {
+			if slices.Contains(rows[i].Requires[:j], id) {
+				c.d.Report(c.d.At(&rows[i].Requires[j]), fmt.Sprintf("row %s requires the row %q twice", rows[i].ID, id), "remove one")
+			}
 			if table[id] == nil {
 				c.d.Report(c.d.At(&rows[i].Requires[j]), fmt.Sprintf("row %s requires the unknown row %q", rows[i].ID, id), tree.Suggest(id, slices.Collect(maps.Keys(table))))
 			}

@@ -3,7 +3,6 @@ package spec
 import (
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 
@@ -13,12 +12,8 @@ import (
 
 // world checks what the box is to hold, and names its targets.
 func (r *resolver) world(w *scenario.World) {
-	for i := range w.Mounts {
-		r.absolute(&w.Mounts[i].Target)
-		if w.Mounts[i].Source != "" {
-			r.absolute(&w.Mounts[i].Source)
-		}
-	}
+	r.mounts(w.Mounts)
+	r.namespaces(w.Netns)
 	for i := range w.Files {
 		r.absolute(&w.Files[i].Path)
 	}
@@ -36,23 +31,17 @@ func (r *resolver) world(w *scenario.World) {
 		r.absolute(&w.Cwd)
 	}
 	if w.As < 0 {
-		r.d.Report(r.d.At(&w.As), "a negative user id", "leave as out for root")
+		r.d.Report(r.d.Near(&w.As), "a negative user id", "leave as out for root")
 	}
 	if w.Group < 0 || w.Group > 0 && w.As == 0 {
-		r.d.Report(r.d.At(&w.Group), fmt.Sprintf("the group %d goes with no user", w.Group), "give as: a user id, and a group id above 0, or leave group out")
-	}
-}
-
-func (r *resolver) absolute(pointer *string) {
-	if !path.IsAbs(*pointer) || path.Clean(*pointer) != *pointer {
-		r.d.Report(r.d.At(pointer), fmt.Sprintf("%q is no clean absolute path", *pointer), "write it from / on, without .. or a slash at the end")
+		r.d.Report(r.d.Near(&w.Group), fmt.Sprintf("the group %d goes with no user", w.Group), "give as: a user id, and a group id above 0, or leave group out")
 	}
 }
 
 func (r *resolver) root(root *scenario.Root) {
 	r.absolute(&root.Path)
 	if !strings.HasPrefix(root.Path, scenario.WorkDir+"/") {
-		r.d.Report(r.d.At(&root.Path), fmt.Sprintf("the root %q is not below %s", root.Path, scenario.WorkDir), "move it there")
+		r.d.Report(r.d.Near(&root.Path), fmt.Sprintf("the root %q is not below %s", root.Path, scenario.WorkDir), "move it there")
 	}
 	for i, name := range root.Without {
 		r.oneOf(&root.Without[i], name, "folder of a root", []string{"proc", "dev", "sys", "tmp"})
@@ -61,16 +50,16 @@ func (r *resolver) root(root *scenario.Root) {
 
 func (r *resolver) iface(pointer *string) {
 	if name := *pointer; name == "" || len(name) > 15 || strings.ContainsAny(name, "/ \t\n") {
-		r.d.Report(r.d.At(pointer), fmt.Sprintf("%q is no name of an interface", name), "use 1 to 15 characters without blank or slash")
+		r.d.Report(r.d.Near(pointer), fmt.Sprintf("%q is no name of an interface", name), "use 1 to 15 characters without blank or slash")
 	}
 }
 
 func (r *resolver) target(t *scenario.Target) {
 	if !label.MatchString(t.Name) {
-		r.d.Report(r.d.At(t), fmt.Sprintf("the target name %q is no name", t.Name), "use lower-case letters, digits and _")
+		r.d.Report(r.d.Near(t), fmt.Sprintf("the target name %q is no name", t.Name), "use lower-case letters, digits and _")
 	}
 	if slices.Contains(r.names.targets, t.Name) {
-		r.d.Report(r.d.At(t), fmt.Sprintf("a target named %q is there already", t.Name), "give this one another name")
+		r.d.Report(r.d.Near(t), fmt.Sprintf("a target named %q is there already", t.Name), "give this one another name")
 	}
 	for i, name := range t.Flags {
 		r.oneOf(&t.Flags[i], name, "namespace flag", slices.Collect(maps.Keys(scenario.FlagNames())))
@@ -82,22 +71,28 @@ func (r *resolver) target(t *scenario.Target) {
 func (r *resolver) faults(faults []scenario.Fault) {
 	for i := range faults {
 		f := &faults[i]
-		if _, ok := scenario.Effects()[f.Effect]; !ok {
-			r.d.Report(r.d.At(&f.Effect), fmt.Sprintf("unknown effect %q", f.Effect), tree.Suggest(f.Effect, slices.Collect(maps.Keys(scenario.Effects()))))
+		if _, ok := scenario.Effects()[f.Effect]; !ok && f.Effect == "" {
+			r.d.Report(r.d.Near(&f.Effect), "a fault without an effect", "add effect:; "+tree.Suggest("", slices.Collect(maps.Keys(scenario.Effects()))))
+		} else if !ok {
+			r.d.Report(r.d.Near(&f.Effect), fmt.Sprintf("unknown effect %q", f.Effect), tree.Suggest(f.Effect, slices.Collect(maps.Keys(scenario.Effects()))))
 		}
 		switch {
 		case f.Errno == "" && !f.Hold:
-			r.d.Report(r.d.At(f), "a fault that neither fails nor holds a call", "give it an errno, or hold: true")
+			r.d.Report(r.d.Near(f), "a fault that neither fails nor holds a call", "give it an errno, or hold: true")
 		case f.Errno != "" && f.Hold:
-			r.d.Report(r.d.At(&f.Errno), "a fault that both fails and holds a call", "give it an errno, or hold: true")
+			r.d.Report(r.d.Near(&f.Errno), "a fault that both fails and holds a call", "give it an errno, or hold: true")
 		case f.Errno != "":
 			r.oneOf(&f.Errno, f.Errno, "errno", errnos())
 		}
 		if f.Nth < 0 {
-			r.d.Report(r.d.At(&f.Nth), "nth below 0", "count from 1; 0 is every call")
+			r.d.Report(r.d.Near(&f.Nth), "nth below 0", "count from 1; 0 is every call")
 		}
 		if f.HoldMS != 0 && !f.Hold {
-			r.d.Report(r.d.At(&f.HoldMS), "hold_ms without hold: true", "add hold: true")
+			r.d.Report(r.d.Near(&f.HoldMS), "hold_ms without hold: true", "add hold: true")
+		}
+		r.within(&f.HoldMS, "hold_ms", 1, longest)
+		if f.Path != "" {
+			r.absolute(&f.Path)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,6 +21,8 @@ type Decoder struct {
 	File     string
 	Problems Problems
 	at       map[any]Pos
+	around   map[any]Pos
+	stands   map[*yaml.Node]string
 }
 
 // Unmarshaler is a type that reads its node itself.
@@ -29,15 +32,27 @@ type Unmarshaler interface {
 
 // NewDecoder is a decoder for nodes of file.
 func NewDecoder(file string) *Decoder {
-	return &Decoder{File: file, at: map[any]Pos{}}
+	return &Decoder{File: file, at: map[any]Pos{}, around: map[any]Pos{}, stands: map[*yaml.Node]string{}}
 }
 
 // At is the place of the value that pointer points to, or of nothing if the
 // file does not give it.
 func (d *Decoder) At(pointer any) Pos { return d.at[pointer] }
 
+// Near is At, or the place of the map that lacks the value.
+func (d *Decoder) Near(pointer any) Pos {
+	if at, given := d.at[pointer]; given {
+		return at
+	}
+	return d.around[pointer]
+}
+
 // Mark remembers that the value at pointer came from n.
 func (d *Decoder) Mark(pointer any, n *yaml.Node) { d.at[pointer] = Pos{n.Line, n.Column} }
+
+// Stands remembers that the value of n is that of a reference, which problems name: the
+// file does not have the value itself.
+func (d *Decoder) Stands(n *yaml.Node, reference string) { d.stands[n] = reference }
 
 // Report adds a problem at a place.
 func (d *Decoder) Report(at Pos, what, do string) {
@@ -47,6 +62,12 @@ func (d *Decoder) Report(at Pos, what, do string) {
 // ReportNode adds a problem at a node.
 func (d *Decoder) ReportNode(n *yaml.Node, what, do string) {
 	d.Report(Pos{n.Line, n.Column}, what, do)
+}
+
+// Reported tells whether something is wrong at a place: what was not understood there
+// need not be found missing as well.
+func (d *Decoder) Reported(at Pos) bool {
+	return slices.ContainsFunc(d.Problems, func(p Problem) bool { return p.Line == at.Line && p.Column == at.Column })
 }
 
 // Decode fills the value that into points to.
@@ -89,6 +110,9 @@ func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag(
 
 func (d *Decoder) structure(n *yaml.Node, v reflect.Value, name string) {
 	keys := Keys(v.Type())
+	for _, i := range keys {
+		d.around[v.Field(i).Addr().Interface()] = Pos{n.Line, n.Column}
+	}
 	for _, e := range d.Entries(n, name) {
 		i, known := keys[e.Key.Value]
 		if !known {
@@ -129,7 +153,7 @@ func (d *Decoder) Entries(n *yaml.Node, name string) []Entry {
 		return nil
 	}
 	if n.Kind != yaml.MappingNode {
-		d.wrong(n, name, "a map of keys and values")
+		d.wrong(n, name, aMap)
 		return nil
 	}
 	seen := map[string]int{}
@@ -255,12 +279,48 @@ func plain(value any) bool {
 	return false
 }
 
+// NoMap says that a document is no map.
+func NoMap(file string, root *yaml.Node) Problem {
+	d := NewDecoder(file)
+	d.wrong(root, "the document", aMap)
+	return d.Problems[0]
+}
+
+const aMap = "a map of keys and values"
+
 func (d *Decoder) wrong(n *yaml.Node, name, wanted string) {
-	do := "write " + wanted
-	if wanted == "text" && n.Kind == yaml.ScalarNode && !isNull(n) {
-		do = "put it in quotes"
+	if reference := d.stands[n]; reference != "" {
+		if d.Reported(Pos{n.Line, n.Column}) { // it is not given at all
+			return
+		}
+		d.ReportNode(n, fmt.Sprintf("%s must be %s, and %s is %s", name, wanted, reference, kind(n)), "give it such a value, or refer to another")
+		return
 	}
-	d.ReportNode(n, fmt.Sprintf("%s must be %s, found %s", name, wanted, describe(n)), do)
+	do, found := "write "+wanted, describe(n)
+	switch {
+	case n.Kind != yaml.ScalarNode || isNull(n):
+	case wanted == "text":
+		do = "put it in quotes"
+	case quoted(n):
+		found = "the text " + found
+		if bare := (&yaml.Node{Kind: yaml.ScalarNode, Value: n.Value}); kind(bare) == wanted {
+			do = "take the quotes away"
+		}
+	}
+	d.ReportNode(n, fmt.Sprintf("%s must be %s, found %s", name, wanted, found), do)
+}
+
+func quoted(n *yaml.Node) bool { return n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0 }
+
+// kind is what a scalar is.
+func kind(n *yaml.Node) string {
+	switch n.ShortTag() {
+	case "!!int":
+		return "a whole number"
+	case "!!bool":
+		return "true or false"
+	}
+	return "text"
 }
 
 func describe(n *yaml.Node) string {

@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strconv"
-	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
@@ -127,50 +124,6 @@ func Place(data []byte, offset int) (line, column int) {
 	return line, 1 + utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])
 }
 
-var (
-	atLine       = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?`)
-	leadingTab   = regexp.MustCompile(`(?m)^ *\t`)
-	adviceSyntax = "see https://yaml.org/spec/1.2.2/#chapter-2-language-overview, or compare with a neighbour"
-)
-
-// syntax turns an error of the parser into a problem.
-func syntax(file string, data []byte, err error) Problem {
-	m := atLine.FindStringSubmatch(err.Error())
-	line, _ := strconv.Atoi(m[1])
-	p := Problem{file, line, 0, strings.TrimPrefix(err.Error(), m[0]), adviceSyntax}
-	if line > 0 {
-		p.Column = 1
-	}
-	if errors.Is(err, errSecondDocument) {
-		p.Do = "keep one document a file: remove the '---' line"
-		return p
-	}
-	if p.What == errEmpty.Error() {
-		p.Do = "write something into it, or do not name it"
-		return p
-	}
-	if at, r := control(data); at >= 0 && strings.Contains(p.What, "control characters") {
-		p.Line, p.Column = Place(data, at)
-		p.What, p.Do = fmt.Sprintf("a control character (%U)", r), "remove it"
-		return p
-	}
-	if tab := leadingTab.FindIndex(data); tab != nil && strings.Contains(p.What, "cannot start any token") {
-		p.Line, p.Column = Place(data, tab[1]-1)
-		p.What, p.Do = "a tab in the indentation", "indent with blanks"
-	}
-	return p
-}
-
-// control is the first character that YAML does not take, with its offset, or -1.
-func control(data []byte) (int, rune) {
-	for i, r := range string(data) {
-		if unicode.IsControl(r) && !strings.ContainsRune("\t\n\r\u0085", r) || r == 0xFFFE || r == 0xFFFF {
-			return i, r
-		}
-	}
-	return -1, 0
-}
-
 // walker refuses what YAML can do and a spec has no use for.
 type walker struct {
 	file     string
@@ -190,7 +143,7 @@ func (w *walker) walk(n *yaml.Node, depth int) {
 		w.add(n, "nested too deeply", fmt.Sprintf("stay below %d levels", maxDepth))
 		return
 	case n.Kind == yaml.AliasNode:
-		w.add(n, "an alias (*"+n.Value+")", "write the value out: aliases are not taken")
+		w.add(n, "an alias (*"+n.Value+")", adviceAlias)
 		return
 	case n.Anchor != "":
 		w.add(n, "an anchor (&"+n.Anchor+")", "remove it: aliases are not taken")

@@ -31,6 +31,31 @@ func TestProblems(t *testing.T) {
 	}
 }
 
+// TestSyntaxTellsTheLine: yaml.v3 counts the lines of its parser's errors from 0, those
+// of its scanner's from 1, and of some tells none.
+func TestSyntaxTellsTheLine(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"a: 1\nb: [1, 2\nc: 3\n", "t:2:1: did not find expected ',' or ']'"},
+		{"x: 1\na: {b: c\nd: e\n", "t:2:1: did not find expected ',' or '}'"},
+		{"{a: b\n", "t:1:1: did not find expected ',' or '}'"},
+		{"x: 1\n- b\n", "t:2:1: did not find expected key"},
+		{"x: 1\nlist:\n  - a\n  k: b\n", "t:3:1: did not find expected '-' indicator"},
+		{"x: 1\na: !z!b c\n", "t:2:1: found undefined tag handle"},
+		{"x: 1\nk\nz: 2\n", "t:2:1: could not find expected ':'"},
+		{"x: 1\na: 'b\n", "t:2:1: found unexpected end of stream"},
+		{"a: b: c\n", "t:1:1: mapping values are not allowed in this context"},
+		{"a: &\n", "t:1:1: did not find expected alphabetic or numeric character"},
+		{"title: *a\n", "t:1:8: an alias (*a); write the value out: aliases are not taken"},
+		{"# *a\nx: '*a'\nabc: [*ab, 1]\ny: *a\n", "t:3:7: an alias (*ab)"},
+		{"# *a\nx: '*a'\ny: {z: *a}\nw: *a\n", "t:3:8: an alias (*a)"},
+	} {
+		_, problems := Parse("t", []byte(c.text))
+		if len(problems) != 1 || !strings.HasPrefix(problems[0].String(), c.want) {
+			t.Errorf("%q: got %v; want %s", c.text, problems, c.want)
+		}
+	}
+}
+
 type sample struct {
 	Any   any            `yaml:"any"`
 	Float float64        `yaml:"float"`
