@@ -42,7 +42,7 @@ func (a *app) explain(name, id string) error {
 			return nil
 		}
 		if text := spec.Explain(ex, id, a.lang); text != "" {
-			fmt.Fprintln(a.stdout, strings.TrimRight(text, "\n"))
+			fmt.Fprintln(a.stdout, report.Clean(text)) // the spec may be anybody's
 			return nil
 		}
 	}
