@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -80,6 +81,9 @@ func fits(kept *grader.Kept, ex *spec.Exercise) error {
 func readKept(file string) (*grader.Kept, error) {
 	const most = 256 << 20 // a whole grading has some ten megabytes
 	info, err := os.Stat(file)
+	if err == nil && info.IsDir() {
+		return nil, fmt.Errorf("this is a folder; name the files in it (%s)", filepath.Join(file, "*.json"))
+	}
 	if err == nil && !info.Mode().IsRegular() {
 		return nil, errors.New("no regular file")
 	}
@@ -94,7 +98,16 @@ func readKept(file string) (*grader.Kept, error) {
 	if err := json.Unmarshal(data, kept); err != nil {
 		return nil, errors.New("no kept grading: " + err.Error())
 	}
+	if isReport(data) {
+		return nil, errors.New("this is a report, and no kept grading; grade --keep FOLDER writes those")
+	}
 	return kept, kept.Check()
+}
+
+// isReport tells a report in JSON from a kept grading: it has rows, and they are judged.
+func isReport(data []byte) bool {
+	var keys struct{ Rows, Grading json.RawMessage }
+	return json.Unmarshal(data, &keys) == nil && keys.Rows != nil && keys.Grading == nil
 }
 
 // worst is an error with the highest exit code of all, which says what each says.
