@@ -84,7 +84,7 @@ func (a *app) grade(ctx context.Context, dir string, f gradeFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := known(ex, f.only); err != nil {
+	if err := known(ex, f.spec, f.only); err != nil {
 		return &failure{exitUsage, err}
 	}
 	if _, err := os.Stat(dir); err != nil {

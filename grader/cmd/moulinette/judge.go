@@ -58,7 +58,7 @@ func (a *app) judge(file, name string, o outputs) error {
 	if err != nil {
 		return err
 	}
-	if err := fits(kept, ex); err != nil {
+	if err := fits(kept, ex, name); err != nil {
 		return usage("%s: %w", file, err)
 	}
 	return a.hand(kept.Judge(ex), o)
@@ -66,9 +66,9 @@ func (a *app) judge(file, name string, o outputs) error {
 
 // fits refuses a grading of which an exercise would judge nothing: that is another
 // exercise, and neither a fault of ours nor a failure.
-func fits(kept *grader.Kept, ex *spec.Exercise) error {
+func fits(kept *grader.Kept, ex *spec.Exercise, from string) error {
 	g := kept.Grading
-	if err := known(ex, g.Only); err != nil {
+	if err := known(ex, from, g.Only); err != nil {
 		return fmt.Errorf("graded with %w", err)
 	}
 	seen := func(id string) bool { return g.Records[id] != nil || g.Harness[id] != "" }

@@ -176,8 +176,12 @@ func (f verifyFlags) load() (*verify.Options, error) {
 	if c := o.ReferenceC.Submission; c != nil {
 		reference = mutate.WithC17(reference, c.Files)
 	}
+	unbuilt := ""
+	if !slices.ContainsFunc(f.specs, isFile) {
+		unbuilt = builtIn
+	}
 	o.Catalog, err = mutate.Load(mutate.Source{
-		Reference: reference, Exercises: known,
+		Reference: reference, Exercises: known, Unbuilt: unbuilt,
 		Mutants:      mutate.Place{FS: os.DirFS(f.mutants), Name: f.mutants},
 		Alternatives: mutate.Place{FS: os.DirFS(f.alternatives), Name: f.alternatives},
 	})
