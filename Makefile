@@ -9,6 +9,9 @@ FUZZTIME  ?= 30s
 GO        ?= go
 PREFIX    := bin
 
+# One word for the shell, whatever the folder's name; a ~/ at its beginning stays the home.
+FOLDER = '$(subst ','\'',$(if $(filter ~/%,$(firstword $(STUDENT))),$(patsubst ~/%,$(HOME)/%,$(STUDENT)),$(STUDENT)))'
+
 # What submissions may import has to be there before the first is built: they
 # are built without a network.
 LIBRARIES := golang.org/x/net golang.org/x/sys github.com/vishvananda/netlink github.com/vishvananda/netns
@@ -25,7 +28,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 grade: build ## grade STUDENT=./student [SPEC= ISOLATION= ARGS=]
-	@$(PREFIX)/moulinette grade --spec $(SPEC) --isolation $(ISOLATION) $(ARGS) $(STUDENT)
+	@$(PREFIX)/moulinette grade --spec $(SPEC) --isolation $(ISOLATION) $(ARGS) $(FOLDER)
 
 vm: build ## find or fetch a kernel and keep a booted virtual machine [ARGS=]
 	@$(PREFIX)/moulinette vm build $(ARGS)
@@ -35,10 +38,10 @@ gradescope: build ## make bin/autograder.zip for Gradescope [SPEC= ISOLATION= AR
 		-- --spec $(SPEC) --isolation $(ISOLATION) $(ARGS)
 	@ls -sh $(PREFIX)/autograder.zip
 
-DEMOS := $(if $(filter command line environment,$(origin STUDENT)),$(STUDENT),./reference ./reference/c17)
+DEMOS := $(if $(filter command line environment,$(origin STUDENT)),$(FOLDER),./reference ./reference/c17)
 
 demo: build ## run the demo session with ./reference and ./reference/c17, or with STUDENT=
-	@for dir in $(DEMOS); do $(PREFIX)/moulinette demo --isolation $(ISOLATION) $$dir || exit; done
+	@for dir in $(DEMOS); do $(PREFIX)/moulinette demo --isolation $(ISOLATION) "$$dir" || exit; done
 
 build: ## build bin/moulinette and bin/moulinette-agent
 	@$(GO) mod download $(LIBRARIES)

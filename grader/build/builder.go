@@ -58,7 +58,8 @@ type Driver struct {
 // Build compiles a submission with our shim. The error is a
 // [*submission.BuildError] if the submission is at fault; any other is the host's
 // or ours.
-func (b *Builder) Build(ctx context.Context, s *submission.Submission) (*Driver, error) {
+func (b *Builder) Build(ctx context.Context, s *submission.Submission) (d *Driver, err error) {
+	defer func() { err = words.Cured(err) }()
 	if s.Language == submission.C17 {
 		return b.buildC(ctx, s)
 	}

@@ -268,6 +268,22 @@ func TestMissingModules(t *testing.T) {
 	}
 }
 
+// A module cache that cannot be made (a HOME that is somebody else's) is told of once,
+// with the way to another.
+func TestNoModuleCache(t *testing.T) {
+	place := filepath.Join(t.TempDir(), "file")
+	must(t, os.WriteFile(place, nil, 0o600))
+	t.Setenv("GOMODCACHE", filepath.Join(place, "mod"))
+	_, err := builder(t).Build(t.Context(), fromText(t, good))
+	if !errors.Is(err, errModules) {
+		t.Fatalf("got %v; want %v", err, errModules)
+	}
+	const words = "could not create module cache"
+	if got := err.Error(); !strings.Contains(got, "set HOME to your own folder, or GOMODCACHE") || strings.Contains(got, "with a network") || strings.Count(got, words) != 1 {
+		t.Errorf("got %v; want the cure, and what the go command says once", err)
+	}
+}
+
 // What a submission says is not what the go command says.
 func TestModulesThatASubmissionSpeaksOf(t *testing.T) {
 	t.Setenv("GOPROXY", "off")

@@ -68,6 +68,9 @@ func (b *Builder) findC(ctx context.Context) (t cTool, err error) {
 	if err != nil && len(strings.Fields(b.CC)) > 1 {
 		return t, fmt.Errorf("compiler: CC=%s: it names a program, without flags of its own", b.CC)
 	}
+	if err != nil && b.CC != "" {
+		return t, fmt.Errorf("compiler: CC=%s: no such program; unset CC, or name another", b.CC)
+	}
 	if err != nil {
 		return t, fmt.Errorf("compiler: none of %s is there; install gcc (Debian, Ubuntu: apt install gcc libc6-dev)", strings.Join(names, ", "))
 	}

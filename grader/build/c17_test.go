@@ -161,13 +161,22 @@ func TestCCompileErrors(t *testing.T) {
 }
 
 func TestCHostFaults(t *testing.T) {
-	b := builderOfC(t)
-	b.CC = "no-such-compiler"
 	s, err := submission.FromFiles("", submission.Files{submission.CFile: []byte(littleC)})
 	must(t, err)
-	_, err = b.Build(context.Background(), s)
-	if build := (*submission.BuildError)(nil); errors.As(err, &build) || err == nil || !strings.Contains(err.Error(), "install gcc") {
-		t.Errorf("got %v; want a word about gcc", err)
+	for _, test := range []struct{ cc, path, want string }{
+		{"no-such-compiler", os.Getenv("PATH"), "CC=no-such-compiler: no such program; unset CC, or name another"},
+		{"gcc -O2", os.Getenv("PATH"), "CC=gcc -O2: it names a program, without flags of its own"},
+		{"", t.TempDir(), "install gcc"},
+	} {
+		t.Run(test.want, func(t *testing.T) {
+			b := builderOfC(t)
+			b.CC = test.cc
+			t.Setenv("PATH", test.path)
+			_, err := b.Build(context.Background(), s)
+			if build := (*submission.BuildError)(nil); errors.As(err, &build) || err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v; want %s", err, test.want)
+			}
+		})
 	}
 	err = builder(t).blameC(context.Background(), []byte("submission/linux_namespaces.c:1:10: fatal error: sys/capability.h: No such file or directory\n"), errors.New("exit status 1"))
 	if build := (*submission.BuildError)(nil); errors.As(err, &build) || !strings.Contains(err.Error(), "libcap-dev") {

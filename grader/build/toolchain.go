@@ -196,7 +196,10 @@ func (b *Builder) runGo(ctx context.Context, c cell.Command) error {
 	return b.toolchain.cell.Run(ctx, c.Own, jail.Plan{Dir: c.Dir, Args: c.Args, Env: c.Env, Folders: folders, Limits: goLimits}, c.Output)
 }
 
-var errModules = errors.New("modules that submissions may import are missing, and cannot be downloaded; run `go mod download` in the moulinette's repository with a network")
+var errModules = errors.New("modules that submissions may import are missing, and cannot be downloaded")
+
+// noModCache is how the go command tells of a place where it can keep no module.
+var noModCache = regexp.MustCompile(`could not create module cache|: (?:permission denied|read-only file system|no space left on device)\b`)
 
 // lacksModules tells from the go command's words whether it lacks a module: it may
 // not ask for it, or not lock the place of one that it knows by name alone, for it
@@ -207,7 +210,7 @@ func lacksModules(output []byte) bool {
 	return missingModule.Match(output) && !bytes.Contains(output, []byte(compilerSpoke))
 }
 
-var missingModule = regexp.MustCompile(`disabled by GOPROXY=off|/@v/[^/\s]+\.lock: `)
+var missingModule = regexp.MustCompile(`disabled by GOPROXY=off|could not create module cache|/@v/[^/\s]+\.lock: `)
 
 // fetch downloads what submissions may import, by the user's own proxy. What is
 // fetched, and its sums, stand in our go.mod and go.sum: a submission has no say.
@@ -221,9 +224,25 @@ func (b *Builder) fetch(ctx context.Context, dir string) error {
 		Env: append(env, "GOPROXY="+b.toolchain.proxy), Output: &bytes.Buffer{},
 	}
 	if err := cell.Here(ctx, command); err != nil {
-		return fmt.Errorf("%w: %w: %s", errModules, err, bytes.TrimSpace(command.Output.Bytes()))
+		return unfetched(command.Output.String(), b.toolchain.modCache, err)
 	}
 	return nil
+}
+
+// unfetched says why modules have not come, and the cure. The go command says the same
+// of each module.
+func unfetched(output, modCache string, cause error) error {
+	var lines []string
+	for line := range strings.Lines(output) {
+		if line = strings.TrimSpace(line); line != "" && !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	cure := "run `go mod download` in the moulinette's repository with a network"
+	if noModCache.MatchString(output) {
+		cure = fmt.Sprintf("the module cache %s cannot be written to: set HOME to your own folder, or GOMODCACHE to one that you may write in", modCache)
+	}
+	return fmt.Errorf("%w; %s: %w: %s", errModules, cure, cause, strings.Join(lines, "\n"))
 }
 
 // noTelemetry makes a home in which the go command counts nothing.

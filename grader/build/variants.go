@@ -27,12 +27,13 @@ type Variants struct {
 // BuildVariants compiles many submissions in Go with one shim and one link: they
 // share all but their own text. Each needs an import path, and a name, of its own. One
 // that does not compile is left out and told of; the error is the host's or ours.
-func (b *Builder) BuildVariants(ctx context.Context, all []*submission.Submission) (*Variants, error) {
+func (b *Builder) BuildVariants(ctx context.Context, all []*submission.Submission) (v *Variants, err error) {
+	defer func() { err = words.Cured(err) }()
 	b.once.Do(func() { b.toolErr = b.prepare(ctx) })
 	if b.toolErr != nil {
 		return nil, b.toolErr
 	}
-	v := &Variants{Broken: map[string]*submission.BuildError{}}
+	v = &Variants{Broken: map[string]*submission.BuildError{}}
 	for len(all) > 0 {
 		output, err := b.together(ctx, all, v)
 		if err == nil {
@@ -49,7 +50,8 @@ func (b *Builder) BuildVariants(ctx context.Context, all []*submission.Submissio
 
 // Key names all that a driver of s alone would be built from. Two submissions
 // with one key do the same.
-func (b *Builder) Key(ctx context.Context, s *submission.Submission) (string, error) {
+func (b *Builder) Key(ctx context.Context, s *submission.Submission) (key string, err error) {
+	defer func() { err = words.Cured(err) }()
 	if s.Language == submission.C17 {
 		st, err := b.readyC(ctx, s)
 		if err != nil {

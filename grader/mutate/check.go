@@ -32,7 +32,7 @@ func (c *checker) mutant(m *Mutant) {
 	c.edits(m.Edits)
 	c.fails(m)
 	for i := range m.Kills {
-		c.word(&m.Kills[i], "scenario", c.scenarios())
+		c.part(&m.Kills[i], "scenario", c.scenarios())
 	}
 	for i := range m.Norm {
 		c.word(&m.Norm[i], "rule of the norm", rules())
@@ -112,6 +112,18 @@ func (c *checker) word(pointer *string, what string, known []string) {
 	}
 }
 
+// part is a word of an exercise, which may have been written and not be built in yet.
+func (c *checker) part(pointer *string, what string, known []string) {
+	if slices.Contains(known, *pointer) {
+		return
+	}
+	do := tree.Suggest(*pointer, known)
+	if c.source.Unbuilt != "" {
+		do += " (" + c.source.Unbuilt + ")"
+	}
+	c.d.Report(c.at(pointer), fmt.Sprintf("unknown %s %q", what, *pointer), do)
+}
+
 func (c *checker) origins(m *Mutant) {
 	for _, origin := range m.Origin {
 		if !slices.Contains(Origins(), origin) {
@@ -167,7 +179,7 @@ func (c *checker) fails(m *Mutant) {
 		}
 		rows := m.Fails[exercise]
 		for i := range rows {
-			c.word(&rows[i], "row of "+exercise, known)
+			c.part(&rows[i], "row of "+exercise, known)
 			if slices.Contains(rows[:i], rows[i]) {
 				c.d.Report(c.at(&rows[i]), fmt.Sprintf("row %s is named twice", rows[i]), "remove one")
 			}

@@ -43,6 +43,7 @@ type Source struct {
 	Mutants      Place            // its FS may be nil
 	Alternatives Place            // its FS may be nil
 	Exercises    []*spec.Exercise // all that mutants may speak of
+	Unbuilt      string           // said of a row or scenario that none of them has; empty: nothing
 }
 
 // Load reads and checks a catalog. The error is [spec.Problems] with everything

@@ -131,7 +131,7 @@ func (r *resolver) mnt(m *scenario.Mnt) {
 
 func (r *resolver) oneOf(pointer *string, word, what string, known []string) {
 	if !slices.Contains(known, word) {
-		r.d.Report(r.d.Near(pointer), fmt.Sprintf("unknown %s %q", what, word), tree.Suggest(word, known))
+		r.d.Report(r.d.Near(pointer), fmt.Sprintf("unknown %s %q", what, word), suggest(word, known, aboutSteps))
 	}
 }
 

@@ -10,14 +10,10 @@ import (
 	"moulinette/grader/spec/expect"
 )
 
-// Explain tells a reader about a row, a scenario, a concept, or with the id
-// "expressions" about the language of expectations. Unknown ids give "".
+// Explain tells a reader about a row, a scenario, a concept, or one of the [Topics].
+// Unknown ids give "".
 func Explain(ex *Exercise, id, lang string) string {
 	w := &words{lang: lang}
-	if id == "expressions" {
-		w.language()
-		return w.String()
-	}
 	for _, row := range slices.Concat(ex.Rows, ex.Bonus) {
 		if row.ID == id {
 			w.row(row)
@@ -30,6 +26,9 @@ func Explain(ex *Exercise, id, lang string) string {
 	}
 	if s := ex.Scenarios[id]; s != nil {
 		w.scenario(s)
+	}
+	if topic := topics()[id]; topic != nil && w.Len() == 0 {
+		topic(w)
 	}
 	return w.String()
 }
@@ -114,6 +113,7 @@ func (w *words) language() {
 		"An expectation is an expression, true or false, over what the kernel has shown."))
 	w.line("\n%s", w.in("Noms", "Names"))
 	w.line("  given.NAME  call  calls.LABEL  probe  probes.NAME  before  after  at.LABEL  driver  peer  end  output  faults  trace  host")
+	w.records()
 	w.line("\n%s", w.in("Fonctions", "Functions"))
 	for _, h := range expect.Helpers() {
 		w.line("  %s\n      %s", h.Form, h.Doc)

@@ -134,6 +134,15 @@ func TestExplain(t *testing.T) {
 		{"pid.child_is_init", "fr", "Attendu : probe.seen"},
 		{"2.10.10.f", "en", "mount.slave_one_way"},
 		{"expressions", "en", "new_ns(PROCESS, OTHER) -> list of text"},
+		{"expressions", "en", "\n  process (driver, peer)\n      pid, nspid (list), depth"},
+		{"expressions", "en", "acts (actresult by name)"},
+		{"steps", "en", "\n  configure_interface: {iface, ip, prefix}\n"},
+		{"steps", "en", "\n  chroot_escape  try to leave the root"},
+		{"steps", "fr", "script: {name, do: [{as, do, path"},
+		{"faults", "en", "\n  new_pid         a new PID namespace"},
+		{"faults", "fr", "EOPNOTSUPP"},
+		{"world", "en", "\n  targets: [{name, flags: [...]}]\n"},
+		{"world", "fr", "\n  ip_command    la commande ip"},
 		{"seccomp", "en", "(100 points)"},
 	} {
 		if got := Explain(ex, c.id, c.lang); !strings.Contains(got, c.want) {

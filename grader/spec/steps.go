@@ -89,7 +89,7 @@ func (r *resolver) description(rest *yaml.Node, desc *stepDescription) {
 	for i := 0; i < len(rest.Content); i += 2 {
 		key := rest.Content[i]
 		if !slices.Contains(known, key.Value) {
-			r.d.ReportNode(key, fmt.Sprintf("unknown call or key %q in a step", key.Value), tree.Suggest(key.Value, known))
+			r.d.ReportNode(key, fmt.Sprintf("unknown call or key %q in a step", key.Value), suggest(key.Value, known, aboutSteps))
 			continue
 		}
 		kept.Content = append(kept.Content, key, rest.Content[i+1])
@@ -236,7 +236,10 @@ func (r *resolver) acts(probe string, acts []scenario.Act) {
 	for i := range acts {
 		a := &acts[i]
 		if _, ok := scenario.Acts()[a.Do]; !ok {
-			r.d.Report(r.d.Near(&a.Do), fmt.Sprintf("unknown act %q", a.Do), tree.Suggest(a.Do, slices.Collect(maps.Keys(scenario.Acts()))))
+			r.d.Report(r.d.Near(&a.Do), fmt.Sprintf("unknown act %q", a.Do), suggest(a.Do, slices.Collect(maps.Keys(scenario.Acts())), aboutSteps))
+		}
+		if a.Do == "syscall" && a.Text != "" {
+			r.oneOf(&a.Text, a.Text, "system call", scenario.SyscallNames())
 		}
 		r.act(a)
 		if a.As == "" {

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"moulinette/grader/scenario"
-	"moulinette/grader/spec/tree"
 )
 
 // world checks what the box is to hold, and names its targets.
@@ -72,9 +71,9 @@ func (r *resolver) faults(faults []scenario.Fault) {
 	for i := range faults {
 		f := &faults[i]
 		if _, ok := scenario.Effects()[f.Effect]; !ok && f.Effect == "" {
-			r.d.Report(r.d.Near(&f.Effect), "a fault without an effect", "add effect:; "+tree.Suggest("", slices.Collect(maps.Keys(scenario.Effects()))))
+			r.d.Report(r.d.Near(&f.Effect), "a fault without an effect", "add effect:; "+suggest("", slices.Collect(maps.Keys(scenario.Effects())), aboutFaults))
 		} else if !ok {
-			r.d.Report(r.d.Near(&f.Effect), fmt.Sprintf("unknown effect %q", f.Effect), tree.Suggest(f.Effect, slices.Collect(maps.Keys(scenario.Effects()))))
+			r.d.Report(r.d.Near(&f.Effect), fmt.Sprintf("unknown effect %q", f.Effect), suggest(f.Effect, slices.Collect(maps.Keys(scenario.Effects())), aboutFaults))
 		}
 		switch {
 		case f.Errno == "" && !f.Hold:
@@ -82,7 +81,9 @@ func (r *resolver) faults(faults []scenario.Fault) {
 		case f.Errno != "" && f.Hold:
 			r.d.Report(r.d.Near(&f.Errno), "a fault that both fails and holds a call", "give it an errno, or hold: true")
 		case f.Errno != "":
-			r.oneOf(&f.Errno, f.Errno, "errno", errnos())
+			if !slices.Contains(errnos(), f.Errno) {
+				r.d.Report(r.d.At(&f.Errno), fmt.Sprintf("unknown errno %q", f.Errno), suggest(f.Errno, errnos(), aboutFaults))
+			}
 		}
 		if f.Nth < 0 {
 			r.d.Report(r.d.Near(&f.Nth), "nth below 0", "count from 1; 0 is every call")

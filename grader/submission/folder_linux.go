@@ -55,11 +55,16 @@ func readFolder(dir string) (Files, []Finding, error) {
 	return f.files, f.notices, nil
 }
 
+// NoFolder says that there is none of this name.
+func NoFolder(dir string) *Unusable {
+	return &Unusable{Path: dir, FR: "ce dossier n'existe pas", EN: "no such folder"}
+}
+
 func unusableDir(dir string, err error) error {
 	e := &Unusable{Path: dir, FR: "dossier illisible", EN: "unreadable folder", Err: err}
 	switch {
 	case errors.Is(err, unix.ENOENT):
-		e.FR, e.EN, e.Err = "ce dossier n'existe pas", "no such folder", nil
+		return NoFolder(dir)
 	case errors.Is(err, unix.ENOTDIR) && isArchive(dir):
 		e.FR, e.EN, e.Err = "une archive n'est pas un rendu : extrayez-la, et donnez le dossier", "an archive is no submission: unpack it, and give the folder", nil
 	case errors.Is(err, unix.ENOTDIR):

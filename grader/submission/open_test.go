@@ -72,6 +72,15 @@ func TestUnusable(t *testing.T) {
 			must(t, os.Mkdir(filepath.Join(dir, "c17"), 0o755))
 			must(t, os.Rename(filepath.Join(dir, "student.go"), filepath.Join(dir, "c17", "linux_namespaces.c")))
 		}, `linux_namespaces.c is in "c17": give that folder`},
+		{"Go in a folder of its own", func(t *testing.T, dir string) {
+			must(t, os.Mkdir(filepath.Join(dir, "go"), 0o755))
+			must(t, os.Rename(filepath.Join(dir, "student.go"), filepath.Join(dir, "go", "student.go")))
+		}, `a submission in Go is in "go": give that folder`},
+		{"Go and C in folders of their own", func(t *testing.T, dir string) {
+			must(t, os.MkdirAll(filepath.Join(dir, "student", "c17"), 0o755))
+			must(t, os.WriteFile(filepath.Join(dir, "student", "c17", "linux_namespaces.c"), nil, 0o644))
+			must(t, os.Rename(filepath.Join(dir, "student.go"), filepath.Join(dir, "student", "student.go")))
+		}, `linux_namespaces.c is in "student/c17", a submission in Go is in "student": give one of these folders`},
 		{"an archive", func(t *testing.T, dir string) {
 			must(t, os.Rename(filepath.Join(dir, "student.go"), filepath.Join(dir, "Student.TAR.gz")))
 		}, `"Student.TAR.gz" is an archive: unpack it`},

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -131,14 +132,10 @@ func noGoFile(name string, files Files) error {
 			}
 		}
 	}
+	if e := elsewhere(name, files); e != nil {
+		return e
+	}
 	for _, file := range slices.Sorted(maps.Keys(files)) {
-		if path.Base(file) == CFile {
-			return &Unusable{
-				Path: name,
-				FR:   fmt.Sprintf("%s se trouve dans %q : donnez ce dossier-là", CFile, path.Dir(file)),
-				EN:   fmt.Sprintf("%s is in %q: give that folder", CFile, path.Dir(file)),
-			}
-		}
 		if isArchive(file) {
 			return &Unusable{
 				Path: name,
@@ -152,6 +149,32 @@ func noGoFile(name string, files Files) error {
 		FR:   "aucun fichier Go à compiler pour Linux dans ce dossier, ni " + CFile,
 		EN:   "no Go file to build for Linux in this folder, nor " + CFile,
 	}
+}
+
+// newFunc is how a submission in Go begins.
+var newFunc = regexp.MustCompile(`(?m)^func New\(`)
+
+// elsewhere names the folders below that hold a submission, in either language: the
+// choice is its author's. It is nil if there are none.
+func elsewhere(name string, files Files) *Unusable {
+	var fr, en []string
+	for _, file := range slices.Sorted(maps.Keys(files)) {
+		dir, base := path.Dir(file), path.Base(file)
+		switch {
+		case dir == "." || len(en) == 3:
+		case base == CFile:
+			fr, en = append(fr, fmt.Sprintf("%s se trouve dans %q", CFile, dir)), append(en, fmt.Sprintf("%s is in %q", CFile, dir))
+		case isRootGo(base) && newFunc.Match(files[file]):
+			fr, en = append(fr, fmt.Sprintf("un rendu en Go se trouve dans %q", dir)), append(en, fmt.Sprintf("a submission in Go is in %q", dir))
+		}
+	}
+	switch len(en) {
+	case 0:
+		return nil
+	case 1:
+		return &Unusable{Path: name, FR: fr[0] + " : donnez ce dossier-là", EN: en[0] + ": give that folder"}
+	}
+	return &Unusable{Path: name, FR: strings.Join(fr, ", ") + " : donnez l'un de ces dossiers", EN: strings.Join(en, ", ") + ": give one of these folders"}
 }
 
 // importPathOf is the folder's place in the module moulinette that holds it.

@@ -7,6 +7,7 @@ package words
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"regexp"
 	"strconv"
@@ -123,11 +124,36 @@ func HostFault(output []byte, cause error) error {
 	if strings.Contains(text, "GOPROXY=off") {
 		return fmt.Errorf("modules are missing in the module cache (run `go mod download` in the moulinette's repository): %w: %s", cause, text)
 	}
-	if errors.Is(cause, syscall.EROFS) || errors.Is(cause, syscall.ENOSPC) || errors.Is(cause, syscall.EACCES) {
-		text = strings.TrimSpace(text + " (set XDG_CACHE_HOME to a folder that can be written to, with room for 500 MB)")
+	if full.MatchString(text) {
+		text = firstWords(output) // each package says so
 	}
 	if text == "" {
-		return fmt.Errorf("no submission can be built on this host: %w", cause)
+		return Cured(fmt.Errorf("no submission can be built on this host: %w", cause))
 	}
-	return fmt.Errorf("no submission can be built on this host: %w: %s", cause, text)
+	return Cured(fmt.Errorf("no submission can be built on this host: %w: %s", cause, text))
+}
+
+// full is how a tool tells of a place that it cannot write to.
+var full = regexp.MustCompile(`(?i): (?:no space left on device|disk quota exceeded|read-only file system)`)
+
+const cure = "set XDG_CACHE_HOME to a folder that can be written to, with room for 500 MB"
+
+// cured is how an error names a cure of its own.
+var cured = regexp.MustCompile(`XDG_CACHE_HOME|GOMODCACHE`)
+
+// Cured is err with the cure, if it is about a place that cannot be written to.
+func Cured(err error) error {
+	var bad *submission.BuildError
+	if err == nil || errors.As(err, &bad) || cured.MatchString(err.Error()) {
+		return err
+	}
+	at := &fs.PathError{}
+	noPlace := errors.As(err, &at) && at.Op == "mkdir" // and not of a program that is not there
+	for _, no := range []error{syscall.EROFS, syscall.ENOSPC, syscall.EDQUOT, syscall.EACCES} {
+		noPlace = noPlace || errors.Is(err, no)
+	}
+	if !noPlace && !full.MatchString(err.Error()) {
+		return err
+	}
+	return fmt.Errorf("%w (%s)", err, cure)
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"moulinette/grader/submission"
 )
 
 // A folder that cannot be written to is told of with the way to another.
@@ -14,6 +16,26 @@ func TestNowhereToBuild(t *testing.T) {
 	cause := fmt.Errorf("stage: %w", &os.PathError{Op: "mkdir", Path: "/x", Err: syscall.EROFS})
 	if err := HostFault(nil, cause); !strings.Contains(err.Error(), "set XDG_CACHE_HOME") || !errors.Is(err, syscall.EROFS) {
 		t.Errorf("got %v; want the cure", err)
+	}
+	if got, want := HostFault(nil, cause).Error(), "read-only file system (set XDG_CACHE_HOME"; !strings.Contains(got, want) {
+		t.Errorf("got %s; want %s", got, want)
+	}
+	if got := HostFault([]byte("a: write /x/a: no space left on device\nb: write /x/b: no space left on device\n"), errors.New("exit status 1")).Error(); !strings.Contains(got, "set XDG_CACHE_HOME") || strings.Count(got, "no space") != 1 {
+		t.Errorf("got %s; want the cure, and what is full once", got)
+	}
+	for _, test := range []struct {
+		err  error
+		want bool
+	}{
+		{fmt.Errorf("cache: %w", &os.PathError{Op: "open", Path: "/x", Err: syscall.ENOSPC}), true},
+		{fmt.Errorf("stage: %w", &os.PathError{Op: "mkdir", Path: "/proc/x", Err: syscall.ENOENT}), true},
+		{errors.New("gcc: exit status 1: /usr/bin/ld: made: final close failed: No space left on device"), true},
+		{&os.PathError{Op: "fork/exec", Path: "/x", Err: syscall.ENOENT}, false},
+		{&submission.BuildError{Findings: []submission.Finding{{EN: "x: no space left on device"}}}, false},
+	} {
+		if got := strings.Count(Cured(Cured(test.err)).Error(), "set XDG_CACHE_HOME"); got != map[bool]int{true: 1}[test.want] {
+			t.Errorf("%v: the cure stands there %d times; want it: %v", test.err, got, test.want)
+		}
 	}
 	if err := HostFault(nil, errors.New("odd")); strings.HasSuffix(strings.TrimSpace(err.Error()), ":") {
 		t.Errorf("got %q; want no empty end", err)

@@ -74,11 +74,19 @@ func located(err error, dir string) error {
 	return moved
 }
 
-// known refuses names of rows and scenarios that the exercise does not have.
-func known(ex *spec.Exercise, only []string) error {
+// builtIn is for whoever has written a row or a scenario and not built it in.
+const builtIn = "our exercises are those of the last `make build`; --spec FILE takes a file as it is"
+
+// known refuses names of rows and scenarios that the exercise, which was asked for as
+// from, does not have.
+func known(ex *spec.Exercise, from string, only []string) error {
+	see := "see moulinette spec explain " + ex.Name
+	if !isFile(from) {
+		see += "; " + builtIn
+	}
 	for _, name := range only {
 		if len(judge.Needed(ex, []string{name})) == 0 {
-			return fmt.Errorf("--only %s: %s has no such row or scenario (see moulinette spec explain %s)%s", orEmpty(name), ex.Name, ex.Name, meant(name, identifiers(ex)))
+			return fmt.Errorf("--only %s: %s has no such row or scenario (%s)%s", orEmpty(name), ex.Name, see, meant(name, identifiers(ex)))
 		}
 	}
 	return nil

@@ -84,7 +84,7 @@ func (a *app) grade(ctx context.Context, dir string, f gradeFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := known(ex, f.only); err != nil {
+	if err := known(ex, f.spec, f.only); err != nil {
 		return &failure{exitUsage, err}
 	}
 	if _, err := os.Stat(dir); err != nil {
@@ -166,15 +166,18 @@ func (a *app) unusable(dir string, err error) error {
 		return &failure{exitUsage, unfit(dir + ": " + wrong.EN)}
 	}
 	if at := (*fs.PathError)(nil); errors.As(err, &at) && at.Op == "stat" && at.Path == dir {
-		return noFolder(dir, at.Err)
+		return a.noFolder(dir, at.Err)
 	}
 	return &failure{exitHarness, err}
 }
 
 // noFolder says why what is named is no folder that can be looked into.
-func noFolder(dir string, why error) error {
+func (a *app) noFolder(dir string, why error) error {
 	if errors.Is(why, os.ErrNotExist) {
-		return usage("%s: no such folder", orEmpty(dir))
+		return a.unusable(orEmpty(dir), submission.NoFolder(dir))
+	}
+	if a.lang == "fr" {
+		return usage("%s : dossier illisible : %w", dir, why)
 	}
 	return usage("%s: no folder that can be read: %w", dir, why)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -57,7 +58,7 @@ func (a *app) judge(file, name string, o outputs) error {
 	if err != nil {
 		return err
 	}
-	if err := fits(kept, ex); err != nil {
+	if err := fits(kept, ex, name); err != nil {
 		return usage("%s: %w", file, err)
 	}
 	return a.hand(kept.Judge(ex), o)
@@ -65,9 +66,9 @@ func (a *app) judge(file, name string, o outputs) error {
 
 // fits refuses a grading of which an exercise would judge nothing: that is another
 // exercise, and neither a fault of ours nor a failure.
-func fits(kept *grader.Kept, ex *spec.Exercise) error {
+func fits(kept *grader.Kept, ex *spec.Exercise, from string) error {
 	g := kept.Grading
-	if err := known(ex, g.Only); err != nil {
+	if err := known(ex, from, g.Only); err != nil {
 		return fmt.Errorf("graded with %w", err)
 	}
 	seen := func(id string) bool { return g.Records[id] != nil || g.Harness[id] != "" }
@@ -80,6 +81,9 @@ func fits(kept *grader.Kept, ex *spec.Exercise) error {
 func readKept(file string) (*grader.Kept, error) {
 	const most = 256 << 20 // a whole grading has some ten megabytes
 	info, err := os.Stat(file)
+	if err == nil && info.IsDir() {
+		return nil, fmt.Errorf("this is a folder; name the files in it (%s)", filepath.Join(file, "*.json"))
+	}
 	if err == nil && !info.Mode().IsRegular() {
 		return nil, errors.New("no regular file")
 	}
@@ -94,7 +98,16 @@ func readKept(file string) (*grader.Kept, error) {
 	if err := json.Unmarshal(data, kept); err != nil {
 		return nil, errors.New("no kept grading: " + err.Error())
 	}
+	if isReport(data) {
+		return nil, errors.New("this is a report, and no kept grading; grade --keep FOLDER writes those")
+	}
 	return kept, kept.Check()
+}
+
+// isReport tells a report in JSON from a kept grading: it has rows, and they are judged.
+func isReport(data []byte) bool {
+	var keys struct{ Rows, Grading json.RawMessage }
+	return json.Unmarshal(data, &keys) == nil && keys.Rows != nil && keys.Grading == nil
 }
 
 // worst is an error with the highest exit code of all, which says what each says.

@@ -8,6 +8,7 @@ import (
 
 	"moulinette/grader"
 	"moulinette/grader/build"
+	"moulinette/grader/build/words"
 	"moulinette/grader/sandbox"
 )
 
@@ -85,7 +86,7 @@ func cacheDir() (dir string, remove func(), err error) {
 	}
 	dir, err = os.MkdirTemp("", "moulinette-")
 	if err != nil {
-		return "", nil, &failure{exitHarness, fmt.Errorf("cache: %w", err)}
+		return "", nil, &failure{exitHarness, words.Cured(fmt.Errorf("cache: %w", err))}
 	}
 	return dir, func() { _ = os.RemoveAll(dir) }, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"moulinette/grader/report"
 	"moulinette/grader/spec"
 	"moulinette/specs"
 )
@@ -92,7 +93,7 @@ func (a *app) specListCommand() *cobra.Command {
 
 // list writes an exercise's point table.
 func (a *app) list(ex *spec.Exercise) {
-	fmt.Fprintf(a.stdout, "%s  %s\n", ex.Name, ex.Title.In(a.lang))
+	fmt.Fprintf(a.stdout, "%s  %s\n", ex.Name, report.Clean(ex.Title.In(a.lang)))
 	for _, row := range ex.Rows {
 		a.listRow(row, "")
 	}
@@ -102,5 +103,5 @@ func (a *app) list(ex *spec.Exercise) {
 }
 
 func (a *app) listRow(row spec.Row, sign string) {
-	fmt.Fprintf(a.stdout, "  %4s  %-24s %s (%d)\n", fmt.Sprintf("%s%d", sign, row.Points), row.ID, row.Title.In(a.lang), len(row.Scenarios))
+	fmt.Fprintf(a.stdout, "  %4s  %-24s %s (%d)\n", fmt.Sprintf("%s%d", sign, row.Points), row.ID, report.Clean(row.Title.In(a.lang)), len(row.Scenarios))
 }

@@ -14,7 +14,7 @@ func (a *app) specExplainCommand() *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
 		Use:   "explain ID",
-		Short: "Explain an exercise, row, scenario or concept; `expressions` explains their language",
+		Short: "Explain an exercise, row, scenario or concept; " + strings.Join(spec.Topics(), ", ") + " list what may stand in one",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.explain(name, args[0])
@@ -42,11 +42,11 @@ func (a *app) explain(name, id string) error {
 			return nil
 		}
 		if text := spec.Explain(ex, id, a.lang); text != "" {
-			fmt.Fprintln(a.stdout, strings.TrimRight(text, "\n"))
+			fmt.Fprintln(a.stdout, report.Clean(text)) // the spec may be anybody's
 			return nil
 		}
 	}
-	hint := meant(id, known)
+	hint := meant(id, append(known, spec.Topics()...))
 	if hint == "" && name == "" {
 		hint = "; --spec FILE.yaml looks in one of your own"
 	}

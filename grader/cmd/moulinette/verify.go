@@ -176,8 +176,12 @@ func (f verifyFlags) load() (*verify.Options, error) {
 	if c := o.ReferenceC.Submission; c != nil {
 		reference = mutate.WithC17(reference, c.Files)
 	}
+	unbuilt := ""
+	if !slices.ContainsFunc(f.specs, isFile) {
+		unbuilt = builtIn
+	}
 	o.Catalog, err = mutate.Load(mutate.Source{
-		Reference: reference, Exercises: known,
+		Reference: reference, Exercises: known, Unbuilt: unbuilt,
 		Mutants:      mutate.Place{FS: os.DirFS(f.mutants), Name: f.mutants},
 		Alternatives: mutate.Place{FS: os.DirFS(f.alternatives), Name: f.alternatives},
 	})
@@ -194,9 +198,11 @@ func (f verifyFlags) load() (*verify.Options, error) {
 func isFolder(flag, dir string) error {
 	switch info, err := os.Stat(dir); {
 	case err != nil:
-		return usage("--%s %s: no such folder", flag, dir)
+		return submission.NoFolder("--" + flag + " " + dir)
 	case !info.IsDir():
-		return usage("--%s %s: a folder is expected, and this is none", flag, dir)
+		return &submission.Unusable{
+			Path: "--" + flag + " " + dir, FR: "un dossier est attendu, ceci n'en est pas un", EN: "a folder is expected, and this is none",
+		}
 	}
 	return nil
 }
@@ -266,7 +272,7 @@ func (f verifyFlags) exercises(o *verify.Options) (known []*spec.Exercise, err e
 // is broken is a wrong argument.
 func opened(flag, dir string) (verify.Folder, error) {
 	if _, err := os.Stat(dir); err != nil {
-		return verify.Folder{}, usage("--%s %s: no such folder", flag, dir)
+		return verify.Folder{}, submission.NoFolder("--" + flag + " " + dir)
 	}
 	s, err := submission.Open(dir)
 	if err != nil {

@@ -77,6 +77,22 @@ func TestText(t *testing.T) {
 	}
 }
 
+// TestReferenceDoesNotHold: it is said of a reference that was found wrong, and not
+// where the chosen mutant alone could not be tried.
+func TestReferenceDoesNotHold(t *testing.T) {
+	for _, test := range []struct {
+		name, subject string
+		want          bool
+	}{{"the reference does not build", "reference", true}, {"the only mutant does not build", "broken", false}} {
+		r := made()
+		r.Solutions = []*verify.Solution{r.Solutions[0], r.Solutions[4]}
+		r.Errors = []verify.Error{{Kind: verify.DoesNotBuild, Subject: test.subject}}
+		if got := strings.Contains(write(t, "text", r, matrix.Options{}), "The reference does not hold"); got != test.want {
+			t.Errorf("%s: said %v; want %v", test.name, got, test.want)
+		}
+	}
+}
+
 func TestStryker(t *testing.T) {
 	var got struct {
 		SchemaVersion string

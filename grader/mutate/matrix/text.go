@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -199,7 +200,7 @@ func (t *text) summary() {
 	if len(t.r.Absent) > 0 {
 		t.line(t.in("Non essayés ici : %d", "Not tried here: %d"), len(t.r.Absent))
 	}
-	if onlyReferences(t.r.Solutions) {
+	if onlyReferences(t.r) {
 		t.line("%s", t.in("La référence ne tient pas : rien d'autre n'a été essayé.", "The reference does not hold: nothing else was tried."))
 	} else if t.r.Partial {
 		t.line("%s", t.in("Vérification partielle : on n'a pas demandé si chaque scénario est nécessaire.",
@@ -210,16 +211,19 @@ func (t *text) summary() {
 // place is what a report names when an error has no file.
 func place(e verify.Error) string { return cmp.Or(e.File, e.Subject) }
 
-// onlyReferences tells whether nothing else was tried, though there was more.
-func onlyReferences(all []*verify.Solution) bool {
-	more := false
-	for _, s := range all {
-		if s.Kind != verify.Reference {
-			if len(s.Cells) > 0 {
-				return false
-			}
-			more = true
+// onlyReferences tells whether a reference was found wrong, so that nothing else was
+// tried, though there was more.
+func onlyReferences(r *verify.Result) bool {
+	more, wrong := false, false
+	for _, s := range r.Solutions {
+		if s.Kind == verify.Reference {
+			wrong = wrong || slices.ContainsFunc(r.Errors, func(e verify.Error) bool { return e.Subject == s.ID })
+			continue
 		}
+		if len(s.Cells) > 0 {
+			return false
+		}
+		more = true
 	}
-	return more
+	return more && wrong
 }
