@@ -200,13 +200,12 @@ func ignore(a scenario.Act) error {
 	return nil
 }
 
-// die ends by a signal whose default action is to end. PID 1 of a namespace is
-// protected from its own signals, except for a fatal fault: there SIGSEGV from
-// the kernel is used.
+// die ends by a signal whose default action is to end. The runtime has handlers of
+// its own, which [signal.Reset] leaves: they would make a status of it. PID 1 of a
+// namespace is protected from its own signals.
 func die(a scenario.Act) error {
-	sig := syscall.Signal(a.Signal)
-	signal.Reset(sig)
-	if err := unix.Kill(os.Getpid(), sig); err != nil {
+	restore(uintptr(a.Signal))
+	if err := unix.Kill(os.Getpid(), syscall.Signal(a.Signal)); err != nil {
 		return err
 	}
 	return unix.EPERM // still here

@@ -98,6 +98,21 @@ func tryInChild(c call) (syscall.Errno, syscall.Signal) {
 // default.
 var byDefault [4]uint64
 
+// lastSignal is the number of Linux's last signal.
+const lastSignal = 64
+
+// signalSetSize is that of the kernel's sigset_t.
+const signalSetSize = 8
+
+// restore has a signal do what it does by default, whatever the runtime, or who
+// started us, had it do. There are two signals of which the kernel allows no change.
+//
+//go:norace
+//go:nosplit
+func restore(signal uintptr) {
+	_, _, _ = syscall.RawSyscall6(unix.SYS_RT_SIGACTION, signal, uintptr(unsafe.Pointer(&byDefault)), 0, signalSetSize, 0, 0)
+}
+
 // OtherABI tells whether this machine takes system calls of another architecture
 // from a program like this one.
 func OtherABI() bool {
@@ -107,7 +122,8 @@ func OtherABI() bool {
 
 // forkCall clones a child that makes one system call and exits with its errno.
 // The child runs no Go code but raw calls: the runtime does not survive a fork,
-// and its handler would turn the fault of a door that is missing into a status.
+// and its handlers would turn the fault of a door that is missing, or the SIGSYS
+// of a filter, into a status.
 //
 //go:norace
 //go:nosplit
@@ -116,7 +132,9 @@ func forkCall(c *call) (int, syscall.Errno) {
 	if errno != 0 || pid != 0 {
 		return int(pid), errno
 	}
-	_, _, _ = syscall.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(unix.SIGSEGV), uintptr(unsafe.Pointer(&byDefault)), 0, 8, 0, 0)
+	for signal := uintptr(1); signal <= lastSignal; signal++ {
+		restore(signal)
+	}
 	if c.foreign {
 		errno = foreignCall(c.nr)
 	} else {
@@ -137,7 +155,7 @@ func forkWaiting() (int, syscall.Errno) {
 		return int(pid), errno
 	}
 	mask := ^uint64(0)
-	_, _, _ = syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, 2, uintptr(unsafe.Pointer(&mask)), 0, 8, 0, 0)
+	_, _, _ = syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, 2, uintptr(unsafe.Pointer(&mask)), 0, signalSetSize, 0, 0)
 	for {
 		_, _, _ = syscall.RawSyscall(unix.SYS_CLOSE_RANGE, 0, ^uintptr(0)>>32, 0)
 		_, _, _ = syscall.RawSyscall6(unix.SYS_PPOLL, 0, 0, 0, 0, 0, 0)
