@@ -238,9 +238,6 @@ func (r *resolver) acts(probe string, acts []scenario.Act) {
 		if _, ok := scenario.Acts()[a.Do]; !ok {
 			r.d.Report(r.d.Near(&a.Do), fmt.Sprintf("unknown act %q", a.Do), suggest(a.Do, slices.Collect(maps.Keys(scenario.Acts())), aboutSteps))
 		}
-		if a.Do == "syscall" && a.Text != "" {
-			r.oneOf(&a.Text, a.Text, "system call", scenario.SyscallNames())
-		}
 		r.act(a)
 		if a.As == "" {
 			a.As = fresh(a.Do, taken)
