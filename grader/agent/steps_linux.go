@@ -49,7 +49,7 @@ func (s *session) host(step scenario.Step) error {
 
 // warmUp calls are made before growth is measured: the runtime's own first
 // descriptors, threads and heap arenas come with them.
-const warmUp = 16
+const warmUp = 4
 
 func (s *session) call(step scenario.Step) error {
 	script := scenario.Script{}

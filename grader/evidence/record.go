@@ -83,7 +83,7 @@ type Call struct {
 	Flags    int     `json:"flags" expr:"flags"`
 	FailedAt int     `json:"failed_at" expr:"failed_at"`
 	Took     float64 `json:"took" expr:"took"`   // milliseconds
-	Grown    Growth  `json:"grown" expr:"grown"` // of the driver between two halves of a repeated call
+	Grown    Growth  `json:"grown" expr:"grown"` // of the driver, by a repeated call, after a few to warm up
 }
 
 // Growth is what a repeated call left behind in the driver, over Calls calls

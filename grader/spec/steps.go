@@ -14,7 +14,7 @@ import (
 // stepDescription is what a step holds beside a contract call.
 type stepDescription struct {
 	As      string           `yaml:"as" doc:"label; default: the name of the call, with _2, _3 ... when repeated"`
-	Times   int              `yaml:"times" doc:"repeat the call"`
+	Times   int              `yaml:"times" doc:"repeat the call, after a few to warm up; what it leaves is in grown"`
 	Anyhow  bool             `yaml:"anyhow" doc:"with times: go on after a call that failed"`
 	Then    []string         `yaml:"then" doc:"with times: calls on the same container after each"`
 	Async   bool             `yaml:"async" doc:"do not wait for the call's answer: for a kill while it is under way"`

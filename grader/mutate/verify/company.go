@@ -239,7 +239,8 @@ func ids(all []*Solution) (ids []string) {
 }
 
 // passes are the scenarios that s should pass: of a mutant those of rows, and of
-// rules of the norm, that it does not name.
+// rules of the norm, that it does not name, unless it names the scenario, or
+// breaks another rule in it.
 func (v *verification) passes(s *Solution) map[string]bool {
 	ids, m := map[string]bool{}, s.Mutant
 	if m == nil {
@@ -253,10 +254,18 @@ func (v *verification) passes(s *Solution) map[string]bool {
 			}
 		}
 		for _, check := range ex.Norm.Checks {
-			if !slices.Contains(m.Norm, check.Rule) {
-				add(ids, check.Scenario)
+			add(ids, check.Scenario)
+		}
+	}
+	for _, ex := range v.Exercises {
+		for _, check := range ex.Norm.Checks {
+			if slices.Contains(m.Norm, check.Rule) {
+				delete(ids, check.Scenario)
 			}
 		}
+	}
+	for _, id := range m.Kills {
+		delete(ids, id)
 	}
 	return ids
 }
