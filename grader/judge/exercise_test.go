@@ -34,7 +34,7 @@ const one = `
   - id: %s
     title: {fr: a, en: a}
     concepts: [%s]
-    steps: [{make_mount_private: {path: /}, times: 48}]
+    steps: [{make_mount_private: {path: /}, times: 2}]
     expect:
       - {that: call.ok, hint: {fr: indice, en: a hint}, lesson: {fr: une leçon, en: a lesson}, read: [mount(2)]}
 `
@@ -60,14 +60,14 @@ func tableExercise(t *testing.T) *spec.Exercise {
 func good(id string) *evidence.Record {
 	return &evidence.Record{
 		Version: evidence.Version, Scenario: id, End: evidence.End{Outcome: evidence.Completed},
-		Calls: map[string]evidence.Call{"make_mount_private": {Name: "make_mount_private", Returned: true, OK: true, Grown: evidence.Growth{Calls: 32}}},
+		Calls: map[string]evidence.Call{"make_mount_private": {Name: "make_mount_private", Returned: true, OK: true, Grown: evidence.Growth{Calls: 2}}},
 		Order: []string{"make_mount_private"},
 		At:    map[string]evidence.Snapshot{"before": {}, "after": {}},
 	}
 }
 
 func fails(r *evidence.Record) {
-	r.Calls["make_mount_private"] = evidence.Call{Name: "make_mount_private", Returned: true, Failed: true, Grown: evidence.Growth{Calls: 32}}
+	r.Calls["make_mount_private"] = evidence.Call{Name: "make_mount_private", Returned: true, Failed: true, Grown: evidence.Growth{Calls: 2}}
 }
 
 func broken(r *evidence.Record) { r.End = evidence.End{Outcome: evidence.Broken, Reason: "no disk"} }
@@ -257,6 +257,19 @@ func TestUnfinishedWorkIsNoFinding(t *testing.T) {
 	s = judge.Exercise(ex, judge.Grading{Records: map[string]*evidence.Record{"n": rec}})
 	if len(s.Norm.Findings) != 1 || !s.Norm.Blocking {
 		t.Errorf("got %+v of a submission that ate all memory", s.Norm.Findings)
+	}
+}
+
+// TestGrowthIsTold: of a call that was repeated, were it once, the record has to
+// tell what it left behind.
+func TestGrowthIsTold(t *testing.T) {
+	sc, rec := tableExercise(t).Scenarios["n"], good("n")
+	if got := judge.Record(sc, rec); got.Verdict != judge.Pass {
+		t.Fatalf("got %s (%s)", got.Verdict, got.Reason.EN)
+	}
+	rec.Calls["make_mount_private"] = evidence.Call{Name: "make_mount_private", Returned: true, OK: true}
+	if got := judge.Record(sc, rec); got.Verdict != judge.HarnessFault {
+		t.Errorf("got %s (%s)", got.Verdict, got.Reason.EN)
 	}
 }
 
