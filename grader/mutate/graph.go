@@ -152,6 +152,12 @@ func (g *Graph) Reaches(calls []string, names map[string]bool) bool {
 	return slices.ContainsFunc(g.roots(calls), func(name string) bool { return leads[name] })
 }
 
+// LeadsTo tells whether what a name stands for may come to another.
+func (g *Graph) LeadsTo(name, other string) bool {
+	g.index.Do(g.indexed)
+	return g.leading(map[string]bool{other: true})[name]
+}
+
 // leading is every name that may come to one of names, and these; found once.
 func (g *Graph) leading(names map[string]bool) map[string]bool {
 	key := strings.Join(slices.Sorted(maps.Keys(names)), " ")

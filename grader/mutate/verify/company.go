@@ -119,19 +119,25 @@ func (v *verification) acquit(t turn, rec *evidence.Record) {
 }
 
 // tookPart tells whether all that a member changes, of what the reference comes
-// to, was executed.
+// to, was executed, or lies behind a change that was, and that may have cut the way
+// to it.
 func (v *verification) tookPart(t turn, s *Solution, took *notes) bool {
 	reference := v.sights[s.base]
 	c := s.change()
+	changed := func(p mutate.Piece) bool {
+		return slices.ContainsFunc(c.after.Pieces, func(q mutate.Piece) bool { return q.Name == p.Name && t.executed(took, s.ID, q) })
+	}
+	var done, missing []mutate.Piece
 	for _, p := range c.before.Pieces {
-		if !reference.executed(reference.seen[t.scenario.ID], "", p) {
-			continue
-		}
-		if !slices.ContainsFunc(c.after.Pieces, func(q mutate.Piece) bool { return q.Name == p.Name && t.executed(took, s.ID, q) }) {
-			return false
+		if changed(p) {
+			done = append(done, p)
+		} else if reference.executed(reference.seen[t.scenario.ID], "", p) {
+			missing = append(missing, p)
 		}
 	}
-	return true
+	return !slices.ContainsFunc(missing, func(p mutate.Piece) bool {
+		return !slices.ContainsFunc(done, func(q mutate.Piece) bool { return q.Name != p.Name && s.base.graph.LeadsTo(q.Name, p.Name) })
+	})
 }
 
 // turns puts solutions together, for each scenario those that should pass it.
