@@ -18,6 +18,7 @@ import (
 
 	"moulinette/grader"
 	"moulinette/grader/build"
+	"moulinette/grader/judge"
 	"moulinette/grader/mutate"
 	"moulinette/grader/mutate/matrix"
 	"moulinette/grader/mutate/verify"
@@ -121,7 +122,10 @@ var mutants = map[string]string{
 	"calm":       "edits: [{file: pid.go, from: 'return exit.ExitCode(), nil', to: 'return exit.ExitCode() + 0, nil'}]\nfails: {small: [user]}\nkills: [user.map_once]\n",
 	"quiet":      "edits: [{file: pid.go, from: 'child.SysProcAttr = &attr', to: 'child.SysProcAttr = &(attr)'}]\nfails: {small: [user]}\nkills: [user.map_once]\n",
 	"elsewhere":  "edits: [{file: pid.go, from: 'attr.Cloneflags |= unix.CLONE_NEWPID', to: 'attr.Cloneflags |= unix.CLONE_NEWNS'}]\nfails: {small: [user]}\nkills: [user.map_once]\n",
-	"no_edit":    "edits: [{file: pid.go, from: 'this is not there', to: ''}]\nfails: {small: [pid]}\nkills: [pid.refused]\n",
+	"detour": "edits: [{file: netns.go, from: \"path, err := netnsPath(name)\\n\\tif err != nil {\\n\\t\\treturn err\\n\\t}\\n\\tif err := os\", to: \"path := filepath.Join(contract.NetnsDir, name)\\n\\tif err := os\"}, " +
+		"{file: netns.go, from: 'return filepath.Join(contract.NetnsDir, name), nil', to: 'return filepath.Join(contract.NetnsDir, name+\"\"), nil'}]\nfails: {small: [user]}\nkills: [user.map_once]\n",
+	"beside":  "edits: [{file: netns.go, from: 'return ns, err', to: 'return ns, (err)'}]\nfails: {small: [user]}\nkills: [user.map_once]\n",
+	"no_edit": "edits: [{file: pid.go, from: 'this is not there', to: ''}]\nfails: {small: [pid]}\nkills: [pid.refused]\n",
 }
 
 // options verify some of the mutants with ex on the real reference, or on a
@@ -265,6 +269,16 @@ func TestCompany(t *testing.T) {
 		o.Matrix, o.Fresh = verify.Full, true
 		if r := verified(t, o); r.Company > 0 || !slices.Equal(told(r), want) {
 			t.Errorf("with %s, each alone: %d scenarios passed in company, errors %q; want %q", test.second, r.Company, told(r), want)
+		}
+	}
+}
+
+// A mutant that goes round another place of its own takes part without coming there.
+func TestDetourTakesPart(t *testing.T) {
+	r := verified(t, options(t, exercise(t, nil), reference(t, "", "", ""), "detour", "beside"))
+	for _, s := range r.Mutants() {
+		if c := s.Cells["net.refused_leaves_no_file"]; !c.Company || c.Verdict != judge.Pass {
+			t.Errorf("%s: got %+v; want a pass in company", s.ID, c)
 		}
 	}
 }
