@@ -105,7 +105,8 @@ func (f *folder) list(dir *os.File, rel string) ([]string, error) {
 		return nil, f.unreadable(rel, err)
 	}
 	if f.entries += len(names); f.entries > maxEntries {
-		return nil, f.unusable("", fmt.Sprintf("plus de %d fichiers", maxEntries), fmt.Sprintf("more than %d files", maxEntries))
+		return nil, f.unusable(rel, fmt.Sprintf("plus de %d fichiers jusqu'ici : gardez ailleurs ce qui n'est pas source", maxEntries),
+			fmt.Sprintf("more than %d files up to here: keep elsewhere what is no source", maxEntries))
 	}
 	slices.Sort(names)
 	return names, nil
@@ -128,12 +129,24 @@ func (f *folder) entry(dir *os.File, rel, name string) error {
 		return f.regular(rel, func() (*os.File, error) { return openIn(dir, name, unix.O_NONBLOCK) })
 	case unix.S_IFLNK:
 		return f.link(rel)
-	default:
+	}
+	if f.isSource(rel) {
 		return f.unusable(rel, "ni fichier, ni dossier (tube, socket ou périphérique)", "neither file nor folder (pipe, socket or device)")
+	}
+	f.ignored(rel, "ni fichier, ni dossier : ignoré", "neither file nor folder: ignored")
+	return nil
+}
+
+// ignored tells of what is passed over and might be missed.
+func (f *folder) ignored(rel, fr, en string) {
+	if len(f.notices) < MaxFindings {
+		f.notices = append(f.notices, Finding{Rule: "ignored", File: rel, FR: fr, EN: en})
 	}
 }
 
-// subfolder passes over what the go command passes over.
+// subfolder passes over what the go command passes over, and the root of a
+// container, as debootstrap(8) makes it: it holds thousands of files, links to
+// anywhere, devices, and folders that only root may read.
 func (f *folder) subfolder(dir *os.File, rel, name string) error {
 	if name == "vendor" {
 		f.files[rel+"/"] = nil
@@ -147,7 +160,24 @@ func (f *folder) subfolder(dir *os.File, rel, name string) error {
 		return f.unreadable(rel, err)
 	}
 	defer func() { _ = sub.Close() }()
+	if isRoot(sub) {
+		f.ignored(rel, "racine d'un conteneur : ignorée", "a container's root: ignored")
+		return nil
+	}
 	return f.walk(sub, rel)
+}
+
+// isRoot tells whether a folder looks like the root of a Linux system.
+func isRoot(dir *os.File) bool {
+	has := func(names ...string) (n int) {
+		for _, name := range names {
+			if unix.Faccessat(int(dir.Fd()), name, unix.F_OK, unix.AT_SYMLINK_NOFOLLOW) == nil {
+				n++
+			}
+		}
+		return n
+	}
+	return has("bin", "usr") > 0 && has("dev", "etc", "proc", "sys") >= 2
 }
 
 // isSource tells whether the content of a file counts.
@@ -183,8 +213,8 @@ func (f *folder) regular(rel string, open func() (*os.File, error)) error {
 	return nil
 }
 
-// link follows a link to a source that lies inside, as compilers do, passes over
-// any other that stays inside, and refuses one that leaves.
+// link follows a link to a source that lies inside, as compilers do, and passes
+// over any other; a source that lies outside is nobody's hand-in.
 func (f *folder) link(rel string) error {
 	to, err := f.openInside(rel, unix.O_PATH)
 	regular := err == nil && isRegular(to)
@@ -195,13 +225,13 @@ func (f *folder) link(rel string) error {
 	case regular && f.isSource(rel):
 		return f.regular(rel, func() (*os.File, error) { return f.openInside(rel, unix.O_NONBLOCK) })
 	case err == nil, errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.EACCES):
-		f.notices = append(f.notices, Finding{
-			Rule: "ignored", File: rel, FR: "lien symbolique ignoré", EN: "symbolic link ignored",
-		})
-		return nil
-	default:
+		f.ignored(rel, "lien symbolique ignoré", "symbolic link ignored")
+	case f.isSource(rel):
 		return f.unusable(rel, "lien symbolique qui sort du dossier", "symbolic link that leaves the folder")
+	default:
+		f.ignored(rel, "lien symbolique qui sort du dossier : ignoré", "symbolic link that leaves the folder: ignored")
 	}
+	return nil
 }
 
 // openInside opens what a path leads to, if no link on it leaves the folder.
