@@ -10,12 +10,12 @@ type Process struct {
 	InsidePPID int      `json:"inside_ppid" expr:"inside_ppid"` // what getppid(2) answers inside: 0 if the parent is outside its PID namespace
 	Comm       string   `json:"comm" expr:"comm"`
 	Argv       []string `json:"argv,omitempty" expr:"argv"`
-	State      string   `json:"state" expr:"state"` // R S D T t Z
+	State      string   `json:"state" expr:"state" one:"R S D T t Z X I"` // see proc_pid_stat(5)
 	NS         NS       `json:"ns" expr:"ns"`
 	UIDMap     []IDMap  `json:"uid_map" expr:"uid_map"` // outside ids are the driver's, see IDMap
 	GIDMap     []IDMap  `json:"gid_map" expr:"gid_map"`
-	Setgroups  string   `json:"setgroups" expr:"setgroups"` // allow, deny
-	UID        int      `json:"uid" expr:"uid"`             // effective, as it sees itself (65534 if unmapped)
+	Setgroups  string   `json:"setgroups" expr:"setgroups" one:"allow deny"`
+	UID        int      `json:"uid" expr:"uid"` // effective, as it sees itself (65534 if unmapped)
 	GID        int      `json:"gid" expr:"gid"`
 	RealUID    int      `json:"real_uid" expr:"real_uid"` // what getuid(2) answers; UID is geteuid(2)'s
 	Caps       Caps     `json:"caps" expr:"caps"`
@@ -56,11 +56,11 @@ type IDMap struct {
 
 // Caps are the capability sets, as names without CAP_, sorted.
 type Caps struct {
-	Effective   []string `json:"effective" expr:"effective"`
-	Permitted   []string `json:"permitted" expr:"permitted"`
-	Inheritable []string `json:"inheritable" expr:"inheritable"`
-	Bounding    []string `json:"bounding" expr:"bounding"`
-	Ambient     []string `json:"ambient" expr:"ambient"`
+	Effective   []string `json:"effective" expr:"effective" one:"capability"`
+	Permitted   []string `json:"permitted" expr:"permitted" one:"capability"`
+	Inheritable []string `json:"inheritable" expr:"inheritable" one:"capability"`
+	Bounding    []string `json:"bounding" expr:"bounding" one:"capability"`
+	Ambient     []string `json:"ambient" expr:"ambient" one:"capability"`
 }
 
 // Mount is one line of mountinfo; see proc_pid_mountinfo(5).
@@ -76,8 +76,8 @@ type Mount struct {
 	Shared      int      `json:"shared" expr:"shared"` // peer group, 0 if none
 	Master      int      `json:"master" expr:"master"` // peer group it is a slave of, 0 if none
 	Unbindable  bool     `json:"unbindable" expr:"unbindable"`
-	Propagation string   `json:"propagation" expr:"propagation"` // private, shared, slave, slave+shared, unbindable
-	Sandbox     bool     `json:"sandbox" expr:"sandbox"`         // was there before the first step, in the driver's namespace (same device, root and target)
+	Propagation string   `json:"propagation" expr:"propagation" one:"private shared slave slave+shared unbindable"`
+	Sandbox     bool     `json:"sandbox" expr:"sandbox"` // was there before the first step, in the driver's namespace (same device, root and target)
 }
 
 // Link is a network interface.
@@ -112,13 +112,13 @@ type Pin struct {
 type FD struct {
 	N      int    `json:"n" expr:"n"`
 	Target string `json:"target" expr:"target"` // link text of /proc/PID/fd/N
-	Type   string `json:"type" expr:"type"`     // file, dir, pipe, socket, device, anon
+	Type   string `json:"type" expr:"type" one:"file dir pipe socket device anon"`
 }
 
 // File is a path looked at from outside.
 type File struct {
 	Exists  bool     `json:"exists" expr:"exists"`
-	Type    string   `json:"type" expr:"type"` // file, dir, link, char, block, fifo, socket
+	Type    string   `json:"type" expr:"type" one:"file dir link char block fifo socket"`
 	Mode    int      `json:"mode" expr:"mode"` // permission bits
 	Major   int      `json:"major" expr:"major"`
 	Minor   int      `json:"minor" expr:"minor"`

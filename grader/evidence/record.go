@@ -68,9 +68,9 @@ type End struct {
 type Call struct {
 	Name     string  `json:"name" expr:"name"`
 	Returned bool    `json:"returned" expr:"returned"`
-	OK       bool    `json:"ok" expr:"ok"`         // returned and did not fail
-	Failed   bool    `json:"failed" expr:"failed"` // returned an error
-	Errno    string  `json:"errno" expr:"errno"`   // as EPERM, or empty
+	OK       bool    `json:"ok" expr:"ok"`                   // returned and did not fail
+	Failed   bool    `json:"failed" expr:"failed"`           // returned an error
+	Errno    string  `json:"errno" expr:"errno" one:"errno"` // as EPERM, or empty
 	Error    string  `json:"error" expr:"error"`
 	Missing  bool    `json:"missing" expr:"missing"` // not implemented
 	Panic    string  `json:"panic" expr:"panic"`
@@ -87,7 +87,7 @@ type Call struct {
 }
 
 // Growth is what a repeated call left behind in the driver, over Calls calls
-// after a warm-up of 16.
+// after a few to warm up.
 type Growth struct {
 	Calls   int `json:"calls" expr:"calls"`
 	DataKiB int `json:"data_kib" expr:"data_kib"` // VmData of /proc/PID/status
@@ -114,7 +114,7 @@ type Probe struct {
 // ActResult is what came of an act of the probe.
 type ActResult struct {
 	OK     bool   `json:"ok" expr:"ok"`
-	Errno  string `json:"errno" expr:"errno"`
+	Errno  string `json:"errno" expr:"errno" one:"errno"`
 	Value  int    `json:"value" expr:"value"`
 	Text   string `json:"text" expr:"text"`
 	Signal int    `json:"signal" expr:"signal"`

@@ -91,6 +91,33 @@ func TestConstantsAreRefused(t *testing.T) {
 	}
 }
 
+// A word that a field never holds would make a comparison the same for all.
+func TestWordsThatNeverAre(t *testing.T) {
+	s := scope()
+	for text, want := range map[string]string{
+		`call.ok && call.errno != "EPREM"`:                              `1:26: errno is never "EPREM", did you mean EPERM?`,
+		`"EPREM" == call.errno`:                                         `1:1: errno is never "EPREM", did you mean EPERM?`,
+		`probe.acts.read.errno in ["EPERM", "EACCESS"]`:                 `1:26: errno is never "EACCESS", did you mean EACCES?`,
+		`"CAP_SYS_ADMIN" not in probe.process.caps.effective`:           `1:1: effective is never "CAP_SYS_ADMIN", did you mean SYS_ADMIN?`,
+		"call.ok\n  && none(after.driver.fds, .type == \"fifo\")":       `2:38: type is never "fifo", did you mean file?`,
+		`after.files["/x"].type == "folder"`:                            `1:27: type is never "folder", did you mean file?`,
+		`all(after.processes, .state != "zombie")`:                      `1:32: state is never "zombie", use one of: D, I, R, S, T, X, Z, t`,
+		`mount(probe.process, "/").propagation in ["slave", "masters"]`: `1:42: propagation is never "masters", use one of: private, shared, slave, slave+shared, unbindable`,
+	} {
+		if _, err := s.Compile(text); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v; want %s", text, err, want)
+		}
+	}
+	for _, text := range []string{
+		`call.errno == ""`, `call.errno in ["", "EPERM"]`, `call.errno == given.host`, `mount(probe.process, "/").type == "tmpfs"`,
+		`"SYS_ADMIN" in probe.process.caps.bounding`, `after.driver.state != "Z" && call.error != "EPREM"`,
+	} {
+		if _, err := s.Compile(text); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
 func TestGot(t *testing.T) {
 	s := scope()
 	rec := record()

@@ -42,6 +42,9 @@ func (s *Scope) Compile(text string) (*Expr, error) {
 	if !s.looks(program.Node()) {
 		return nil, &Error{1, 1, "it looks at nothing that is seen of a submission, so it is the same for all"}
 	}
+	if slip := misspelt(text, program.Node()); slip != nil {
+		return nil, slip
+	}
 	return &Expr{Text: text, scope: s, program: program}, nil
 }
 

@@ -49,10 +49,18 @@ func (l *recordList) visit(t reflect.Type) int {
 		if name == "" {
 			continue
 		}
-		if of := element(f.Type); of.Kind() == reflect.Struct {
+		of, one := element(f.Type), f.Tag.Get("one")
+		switch {
+		case of.Kind() == reflect.Struct:
 			l.visit(of)
 			name += " (" + kind(f.Type) + ")"
-		} else if f.Type.Kind() == reflect.Slice {
+		case one == "errno":
+			name += " (as EPERM)"
+		case one == "capability":
+			name += " (list, as SYS_ADMIN)"
+		case one != "":
+			name += " (" + strings.Join(words(one), ", ") + ")"
+		case f.Type.Kind() == reflect.Slice:
 			name += " (list)"
 		}
 		l.all[i].Fields = append(l.all[i].Fields, name)
