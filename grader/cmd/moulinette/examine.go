@@ -251,6 +251,10 @@ func (a *app) ccTool() symptom {
 		s.level, s.saw = lacking, "-"
 		s.follows = spec.Text{FR: "pas de rendus en C17", EN: "no C17 submissions"}
 		s.cure = spec.Text{FR: "apt install gcc libc6-dev", EN: "apt install gcc libc6-dev"}
+		if asked := a.env("CC"); asked != "" {
+			s.saw = "CC=" + asked
+			s.cure = spec.Text{FR: "effacez CC (unset CC), ou nommez-y un programme, sans options", EN: "unset CC, or have it name a program, without flags"}
+		}
 	}
 	return s
 }
