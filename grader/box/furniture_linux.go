@@ -120,8 +120,8 @@ func (t *Template) device(target, source string, major, minor uint32) error {
 }
 
 func makeFolders() error {
-	for _, dir := range []string{"proc", "sys", "tmp", "run", "run/netns", "mnt", "root", "home", "var", "etc", "opt", "srv", "moulinette", "work", "old"} {
-		if err := os.Mkdir(dir, 0o755); err != nil {
+	for _, dir := range append([]string{"/proc", "/sys", "/tmp", "/run", scenario.NetnsDir, scenario.ProbeDir, scenario.WorkDir}, scenario.Folders()...) {
+		if err := os.Mkdir("."+dir, 0o755); err != nil {
 			return err
 		}
 	}

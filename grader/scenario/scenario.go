@@ -120,6 +120,12 @@ type Target struct {
 	Flags []string `json:"flags" yaml:"flags"` // see [FlagNames]
 }
 
+// Folders are those of the box's own root that a world may mount on; the root is
+// read-only.
+func Folders() []string {
+	return []string{"/mnt", "/home", "/root", "/opt", "/srv", "/var", "/etc", "/old"}
+}
+
 // Places inside a box.
 const (
 	// WorkDir is a writable folder; roots lie below it.

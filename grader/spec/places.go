@@ -12,10 +12,7 @@ import (
 
 // The box's root is read-only: nothing can be made in it but in these places, and where
 // the world has mounted something.
-var (
-	writable = []string{scenario.WorkDir, "/tmp", "/run", "/dev/shm"}
-	folders  = []string{"/mnt", "/home", "/root", "/opt", "/srv", "/var", "/etc", "/old"} // there already, to mount on
-)
+var writable = []string{scenario.WorkDir, "/tmp", "/run", "/dev/shm"}
 
 // netns is what a network namespace can be called: its name becomes that of a file.
 var netns = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
@@ -41,9 +38,9 @@ func (r *resolver) mounts(mounts []scenario.Mount) {
 		case !clean(m.Target):
 		case slices.Contains(made, m.Target):
 			r.d.Report(r.d.Near(&m.Target), fmt.Sprintf("%s is mounted on twice", m.Target), "remove one")
-		case !slices.Contains(folders, m.Target) && !makeable(m.Target, made):
+		case !slices.Contains(scenario.Folders(), m.Target) && !makeable(m.Target, made):
 			r.d.Report(r.d.Near(&m.Target), fmt.Sprintf("there is no %s to mount on, and the root of the box is read-only", m.Target),
-				"take one of "+strings.Join(folders, ", ")+", or a path below "+strings.Join(writable, ", ")+" or below an earlier mount")
+				"take one of "+strings.Join(scenario.Folders(), ", ")+", or a path below "+strings.Join(writable, ", ")+" or below an earlier mount")
 		}
 		made = append(made, m.Target)
 	}
