@@ -7,8 +7,6 @@ import (
 	"strings"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"moulinette/grader/contract"
 	"moulinette/grader/scenario"
 )
@@ -47,7 +45,7 @@ func settle(reply *scenario.Reply, err error) {
 	}
 	reply.Missing = errors.Is(err, contract.ErrNotImplemented)
 	if errno, ok := errors.AsType[syscall.Errno](err); ok {
-		reply.Errno = unix.ErrnoName(errno)
+		reply.Errno = scenario.ErrnoName(int(errno))
 	}
 	reply.Error = bounded(err.Error())
 }

@@ -8,8 +8,6 @@ import (
 	"unicode"
 
 	"moulinette/grader/fault/caller"
-
-	"golang.org/x/sys/unix"
 )
 
 // call is one notified system call, read and named.
@@ -173,13 +171,4 @@ func (c *call) descriptor(fd int32) string {
 		return strconv.Itoa(int(fd))
 	}
 	return clean(to)
-}
-
-func errnoByName(name string) (unix.Errno, bool) {
-	for e := unix.Errno(1); e < 134; e++ {
-		if unix.ErrnoName(e) == name {
-			return e, name != "" // some numbers have no name
-		}
-	}
-	return 0, false
 }

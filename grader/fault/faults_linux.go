@@ -27,7 +27,7 @@ func arm(faults []scenario.Fault) ([]*armed, error) {
 		if _, ok := effects[f.Effect]; !ok {
 			return nil, fmt.Errorf("fault %d: no such effect: %q", i+1, f.Effect)
 		}
-		if errno, ok := errnoByName(f.Errno); ok {
+		if errno := unix.Errno(scenario.Errno(f.Errno)); errno != 0 {
 			a.errno = errno
 		} else if !f.Hold {
 			return nil, fmt.Errorf("fault %d: no such errno: %q", i+1, f.Errno)

@@ -69,7 +69,7 @@ func perform(a scenario.Act) scenario.ActResult {
 	r := scenario.ActResult{As: a.As}
 	if try, ok := attempts()[a.Do]; ok {
 		errno, sig := tryInChild(try(a))
-		r.OK, r.Errno, r.Signal = errno == 0 && sig == 0, unix.ErrnoName(errno), int(sig)
+		r.OK, r.Errno, r.Signal = errno == 0 && sig == 0, scenario.ErrnoName(int(errno)), int(sig)
 		return r
 	}
 	do, ok := acts()[a.Do]
@@ -80,7 +80,7 @@ func perform(a scenario.Act) scenario.ActResult {
 	value, text, err := do(a)
 	r.OK, r.Value, r.Text = err == nil, value, text
 	if errno, ok := errors.AsType[syscall.Errno](err); ok {
-		r.Errno = unix.ErrnoName(errno)
+		r.Errno = scenario.ErrnoName(int(errno))
 	}
 	if err != nil && text == "" {
 		r.Text = err.Error()

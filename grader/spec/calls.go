@@ -10,6 +10,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"moulinette/grader/scenario"
+	"moulinette/grader/spec/expect"
 	"moulinette/grader/spec/tree"
 )
 
@@ -103,7 +104,7 @@ func (r *resolver) flags(step *scenario.Step) {
 		r.oneOf(&a.Flags[i], name, "namespace flag", slices.Collect(maps.Keys(scenario.FlagNames())))
 	}
 	for i, name := range a.Keep {
-		r.oneOf(&a.Keep[i], strings.TrimPrefix(name, "CAP_"), "capability", capabilities())
+		r.oneOf(&a.Keep[i], strings.TrimPrefix(name, "CAP_"), "capability", expect.Capabilities())
 	}
 	r.mnt(a.Mnt)
 	if c := a.Config; c != nil {

@@ -73,7 +73,7 @@ func (w *words) stepWords() {
 	w.table(scenario.Acts())
 	w.list(w.in("Appels système de l'acte syscall", "System calls of the act syscall"), scenario.SyscallNames())
 	w.list(w.in("Espaces de noms (flags)", "Namespaces (flags)"), slices.Sorted(maps.Keys(scenario.FlagNames())))
-	w.list(w.in("Capacités (keep)", "Capabilities (keep)"), capabilities())
+	w.list(w.in("Capacités (keep)", "Capabilities (keep)"), expect.Capabilities())
 }
 
 func (w *words) faultWords() {
@@ -82,7 +82,7 @@ func (w *words) faultWords() {
 	w.line("  %s", strings.Join(keysOf(reflect.TypeFor[scenario.Fault]()), ", "))
 	w.line("\n%s", w.in("Effets (effect)", "Effects (effect)"))
 	w.table(scenario.Effects())
-	w.list(w.in("Erreurs (errno)", "Errors (errno)"), errnos())
+	w.list(w.in("Erreurs (errno)", "Errors (errno)"), scenario.Errnos())
 }
 
 func (w *words) worldWords() {

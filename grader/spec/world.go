@@ -81,8 +81,8 @@ func (r *resolver) faults(faults []scenario.Fault) {
 		case f.Errno != "" && f.Hold:
 			r.d.Report(r.d.Near(&f.Errno), "a fault that both fails and holds a call", "give it an errno, or hold: true")
 		case f.Errno != "":
-			if !slices.Contains(errnos(), f.Errno) {
-				r.d.Report(r.d.At(&f.Errno), fmt.Sprintf("unknown errno %q", f.Errno), suggest(f.Errno, errnos(), aboutFaults))
+			if !slices.Contains(scenario.Errnos(), f.Errno) {
+				r.d.Report(r.d.At(&f.Errno), fmt.Sprintf("unknown errno %q", f.Errno), suggest(f.Errno, scenario.Errnos(), aboutFaults))
 			}
 		}
 		if f.Nth < 0 {
@@ -103,19 +103,4 @@ func (r *resolver) watch(paths []string) {
 		r.absolute(&paths[i])
 	}
 	r.names.watched = append(r.names.watched, paths...)
-}
-
-// errnos are the names that faults may use.
-func errnos() []string {
-	return strings.Fields(`EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT ENOTBLK EBUSY
-		EEXIST EXDEV ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY EFBIG ENOSPC ESPIPE EROFS EMLINK EPIPE EDOM ERANGE
-		EDEADLK ENAMETOOLONG ENOLCK ENOSYS ENOTEMPTY ELOOP EOVERFLOW EUSERS EOPNOTSUPP ENOBUFS EADDRINUSE ENETDOWN ETIMEDOUT EDQUOT`)
-}
-
-// capabilities are the names that drop_capabilities can keep.
-func capabilities() []string {
-	return strings.Fields(`CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE
-		NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE
-		SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM
-		BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE`)
 }

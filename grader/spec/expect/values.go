@@ -9,8 +9,8 @@ import (
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/moby/sys/capability"
-	"golang.org/x/sys/unix"
 
+	"moulinette/grader/scenario"
 	"moulinette/grader/spec/tree"
 )
 
@@ -19,20 +19,22 @@ import (
 
 // words are those that a tag of package evidence stands for.
 func words(tag string) []string {
-	var all []string
 	switch tag {
 	case "errno":
-		for e := unix.Errno(1); e < 256; e++ {
-			all = append(all, unix.ErrnoName(e))
-		}
+		return scenario.Errnos()
 	case "capability":
-		for bit := range 64 {
-			all = append(all, strings.ToUpper(capability.Cap(bit).String()))
-		}
+		return Capabilities()
 	default:
 		return strings.Fields(tag)
 	}
-	return slices.DeleteFunc(all, func(word string) bool { return word == "" || word == "UNKNOWN" })
+}
+
+// Capabilities are the names of all, without CAP_.
+func Capabilities() (names []string) {
+	for _, c := range capability.ListKnown() {
+		names = append(names, strings.ToUpper(c.String()))
+	}
+	return names
 }
 
 // misspelt finds a comparison of a field with a word that it never holds.

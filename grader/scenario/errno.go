@@ -1,0 +1,42 @@
+package scenario
+
+import (
+	"slices"
+	"strings"
+)
+
+// errnos are the names of Linux's errors by number, from 1 on, as errno(3) has them
+// and amd64 and arm64 number them; - stands for a number that is not used. Of two
+// names for one number the usual one counts.
+var errnos = strings.Fields(`
+	EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT ENOTBLK EBUSY EEXIST EXDEV ENODEV
+	ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY EFBIG ENOSPC ESPIPE EROFS EMLINK EPIPE EDOM ERANGE EDEADLK ENAMETOOLONG
+	ENOLCK ENOSYS ENOTEMPTY ELOOP - ENOMSG EIDRM ECHRNG EL2NSYNC EL3HLT EL3RST ELNRNG EUNATCH ENOCSI EL2HLT EBADE EBADR EXFULL
+	ENOANO EBADRQC EBADSLT - EBFONT ENOSTR ENODATA ETIME ENOSR ENONET ENOPKG EREMOTE ENOLINK EADV ESRMNT ECOMM EPROTO EMULTIHOP
+	EDOTDOT EBADMSG EOVERFLOW ENOTUNIQ EBADFD EREMCHG ELIBACC ELIBBAD ELIBSCN ELIBMAX ELIBEXEC EILSEQ ERESTART ESTRPIPE EUSERS
+	ENOTSOCK EDESTADDRREQ EMSGSIZE EPROTOTYPE ENOPROTOOPT EPROTONOSUPPORT ESOCKTNOSUPPORT EOPNOTSUPP EPFNOSUPPORT EAFNOSUPPORT
+	EADDRINUSE EADDRNOTAVAIL ENETDOWN ENETUNREACH ENETRESET ECONNABORTED ECONNRESET ENOBUFS EISCONN ENOTCONN ESHUTDOWN
+	ETOOMANYREFS ETIMEDOUT ECONNREFUSED EHOSTDOWN EHOSTUNREACH EALREADY EINPROGRESS ESTALE EUCLEAN ENOTNAM ENAVAIL EISNAM
+	EREMOTEIO EDQUOT ENOMEDIUM EMEDIUMTYPE ECANCELED ENOKEY EKEYEXPIRED EKEYREVOKED EKEYREJECTED EOWNERDEAD ENOTRECOVERABLE
+	ERFKILL EHWPOISON`)
+
+// ErrnoName is the name of an error of Linux, as EPERM; "" if it has none.
+func ErrnoName(number int) string {
+	if number < 1 || number > len(errnos) || errnos[number-1] == "-" {
+		return ""
+	}
+	return errnos[number-1]
+}
+
+// Errno is the number of an error of Linux, 0 if there is none of this name.
+func Errno(name string) int {
+	if name == "-" {
+		return 0
+	}
+	return slices.Index(errnos, name) + 1
+}
+
+// Errnos are the names of all.
+func Errnos() []string {
+	return slices.DeleteFunc(slices.Clone(errnos), func(name string) bool { return name == "-" })
+}
