@@ -176,7 +176,21 @@ func (s *session) filter() *box.Filter {
 	}
 	forks := slices.ContainsFunc(s.sc.Faults, func(f scenario.Fault) bool { return f.Effect == "fork" })
 	program, flags := fault.Program(forks)
-	return &box.Filter{Program: program, Flags: flags}
+	return &box.Filter{Program: append(untraceable(), program...), Flags: flags}
+}
+
+// untraceable refuses ptrace(2) to all but who asks to be traced, with which a
+// container's own filter is tried: who traces a process until it has become the probe has its
+// registers, if not its memory, and could let go of it in code of its own.
+func untraceable() []unix.SockFilter {
+	const nr, request = 0, 16 // places in struct seccomp_data
+	return []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: nr},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_PTRACE, Jf: 3},
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: request},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.PTRACE_TRACEME, Jt: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
+	}
 }
 
 // arm is called while the launcher waits, just before it becomes the driver:
