@@ -335,9 +335,12 @@ func (s *session) finish() error {
 		s.rec.Millis = float64(time.Since(s.start).Microseconds()) / 1000
 	}
 	s.probes.note()
-	err := s.box.Close()
-	s.probes.close()
-	s.driver.close()
+	var err error
+	hurry(func() {
+		err = s.box.Close()
+		s.probes.close()
+		s.driver.close()
+	})
 	s.rec.Output = s.driver.output()
 	if s.supervisor != nil {
 		s.supervisor.Close()
