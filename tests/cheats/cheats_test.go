@@ -80,8 +80,8 @@ func TestCheats(t *testing.T) {
 }
 
 // sample are cheats of several kinds that have few scenarios: who uses another program,
-// who speaks for the probe or drives it, who writes where it may not, who remembers.
-const sample = "^(runs_unshare|speaks_for_the_probe|c_drives_the_probe|writes_into_the_probe|map_of_somebody_else|remembers)$"
+// who speaks for the probe or drives it, who takes another's map, who remembers.
+const sample = "^(runs_unshare|speaks_for_the_probe|c_drives_the_probe|map_of_somebody_else|remembers)$"
 
 // In a machine every point can be judged, too, whoever grades. Where machines are
 // reused, a cheat also meets what others have left there.
