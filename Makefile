@@ -22,7 +22,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 RACE_PACKAGES := ./grader/report/... ./grader/run/... ./grader/sandbox/fake/... ./grader/agent/...
 
 .DEFAULT_GOAL := help
-.PHONY: help grade demo build test check format lint vet race tidy tree bench soak fuzz chaos clean verify stress vm tiers clones gradescope endure soak-hostile
+.PHONY: help grade demo build test check format lint vet race tidy tree bench soak fuzz chaos clean verify stress vm tiers clones gradescope endure soak-hostile machines
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -87,6 +87,9 @@ clones: ## run N=1000 machines in a row: none may hang
 
 soak-hostile: ## play N=20 hostile and honest scenarios mixed, as root and as ordinary users [SEED=]; N=10000 is what we mean
 	$(GO) test -count=1 -v -timeout 4h -run TestSoak ./tests/hostile -soak $(N) $(if $(SEED),-soak-seed $(SEED))
+
+machines: ## play all cheats and hostile programs in virtual machines, reused ones and fresh ones
+	MOULINETTE_WHOLE=1 $(GO) test -count=1 -p 1 -v -timeout 4h -run InMachines ./tests/cheats ./tests/hostile
 
 soak: build ## grade the reference N=20 times in a row and 8 side by side
 	@bash tests/soak.sh $(PREFIX)/moulinette $(N)

@@ -81,8 +81,10 @@ func fileOf(fd int) evidence.File {
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
 		f.Type = "file"
-		content, _ := readAt(unix.AT_FDCWD, selfFD(fd), maxContent)
-		f.Content = string(content)
+		if !ofKernel(fd) {
+			content, _ := readAt(unix.AT_FDCWD, selfFD(fd), maxContent)
+			f.Content = string(content)
+		}
 	case unix.S_IFDIR:
 		f.Type = "dir"
 		entries, _ := listAt(fd, ".", maxEntries)
@@ -101,6 +103,21 @@ func fileOf(fd int) evidence.File {
 		f.Type = "socket"
 	}
 	return f
+}
+
+// ofKernel tells of a file that the kernel makes up as it is read, for the eyes of who
+// reads it: bound to where we look, the log of the kernel would be shown to a submission,
+// and used up.
+func ofKernel(fd int) bool {
+	var st unix.Statfs_t
+	if unix.Fstatfs(fd, &st) != nil {
+		return true
+	}
+	switch int64(st.Type) {
+	case unix.PROC_SUPER_MAGIC, unix.SYSFS_MAGIC, unix.CGROUP_SUPER_MAGIC, unix.CGROUP2_SUPER_MAGIC:
+		return true
+	}
+	return false
 }
 
 // selfFD is a name for a descriptor of our own, by which an O_PATH one can be

@@ -37,6 +37,7 @@ func TestFiles(t *testing.T) {
 		"/mnt/loop1/x":                 none,
 		"/mnt/magic/mnt/d/b":           none,
 		"/proc/1/root/mnt/d/b":         none,
+		"/proc/version":                {Exists: true, Type: "file", Mode: 0o444, Entries: []string{}},
 		"/mnt/nothing":                 none,
 		"/mnt/d/b/x":                   none,
 		"":                             none,

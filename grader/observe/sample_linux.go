@@ -14,20 +14,35 @@ type Sample struct {
 	DataKiB, FDs, Zombies, Mounts, Threads int
 }
 
-// Sample counts what the driver holds. It is an error if the driver has ended.
+// Sample counts what the driver holds. It is an error if the driver has ended. One whose
+// first thread has ended is looked at by another.
 func (o *Observer) Sample() (Sample, error) {
 	driver := o.driver.afresh()
+	s, st, err := o.sample(driver)
+	if st.headless() {
+		thread, none := driver.livingThread()
+		if none != nil {
+			return Sample{}, fmt.Errorf("sample: %w", none)
+		}
+		defer thread.close()
+		s, _, err = o.sample(thread)
+	}
+	return s, err
+}
+
+// sample counts by one thread of the driver, of which it also gives the status.
+func (o *Observer) sample(driver *proc) (Sample, status, error) {
 	s := Sample{FDs: driver.countFDs(), Mounts: driver.countLines("mountinfo", maxMounts)}
 	s.Zombies, _ = o.unreaped()
 	st, err := driver.status()
 	if err = cmp.Or(o.blind(driver, err == nil && st.memory), err); err != nil {
-		return Sample{}, fmt.Errorf("sample: %w", err)
+		return Sample{}, st, fmt.Errorf("sample: %w", err)
 	}
 	if !st.memory {
-		return Sample{}, fmt.Errorf("sample: process %d: %w", o.driver.pid, unix.ESRCH)
+		return Sample{}, st, fmt.Errorf("sample: process %d: %w", o.driver.pid, unix.ESRCH)
 	}
 	s.DataKiB, s.Threads = st.dataKiB, st.threads
-	return s, nil
+	return s, st, nil
 }
 
 // countFDs asks for the folder's size, which is their number since Linux 6.2.

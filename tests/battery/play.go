@@ -13,17 +13,31 @@ import (
 
 	"moulinette/grader/evidence"
 	"moulinette/grader/run"
+	"moulinette/grader/sandbox"
 	"moulinette/grader/sandbox/ns"
+	"moulinette/grader/sandbox/vm"
 	"moulinette/grader/scenario"
 )
 
 // Plan is what a player plays: turns side by side, the scenarios of each one
 // after another on the same worker, so that the second meets what the first left.
 type Plan struct {
-	Agent string      `json:"agent"`
-	Wide  int         `json:"wide"`
-	Turns [][]run.Job `json:"turns"`
+	Agent    string      `json:"agent"`
+	Wide     int         `json:"wide"`
+	Machines Machines    `json:"machines,omitempty"`
+	Cache    string      `json:"cache,omitempty"` // of machines
+	Turns    [][]run.Job `json:"turns"`
 }
+
+// Machines says in which virtual machines a plan is played.
+type Machines string
+
+// Kinds of machines.
+const (
+	None   Machines = ""       // in namespaces
+	Fresh  Machines = "fresh"  // one for each scenario
+	Reused Machines = "reused" // one for many: of one turn, and of others with the same driver
+)
 
 // Outcome is what came of one scenario.
 type Outcome struct {
@@ -53,22 +67,37 @@ func Player(ctx context.Context, in io.Reader, out io.Writer) error {
 	if err := json.NewDecoder(in).Decode(&p); err != nil {
 		return fmt.Errorf("player: %w", err)
 	}
-	opener, err := ns.New(ns.Options{Agent: p.Agent})
+	opener, err := p.opener(ctx)
 	if err != nil {
 		return fmt.Errorf("player: %w", err)
 	}
 	return json.NewEncoder(out).Encode(p.play(ctx, opener))
 }
 
-func (p *Plan) play(ctx context.Context, opener *ns.Opener) Answer {
+func (p *Plan) opener(ctx context.Context) (sandbox.Opener, error) {
+	if p.Machines == None {
+		return ns.New(ns.Options{Agent: p.Agent})
+	}
+	return vm.New(ctx, vm.Options{Agent: p.Agent, Cache: p.Cache, Reuse: p.Machines == Reused})
+}
+
+func (p *Plan) play(ctx context.Context, opener sandbox.Opener) Answer {
 	outcomes := make([][]Outcome, len(p.Turns))
 	w := &watch{agents: map[int]bool{}}
+	scenarios := func(jobs []run.Job) []run.Result {
+		return run.Scenarios(ctx, jobs, run.Options{Opener: opener, Jobs: 1, Progress: w})
+	}
+	if p.Machines != None { // a machine is dear to begin with: a driver's next turn finds it as the last one left it
+		crew := run.NewCrew(run.Options{Opener: opener, Jobs: p.Wide})
+		defer crew.Close()
+		scenarios = func(jobs []run.Job) []run.Result { return crew.Do(ctx, jobs) }
+	}
 	next := make(chan int)
 	var players sync.WaitGroup
 	for range max(p.Wide, 1) {
 		players.Go(func() {
 			for i := range next {
-				for _, r := range run.Scenarios(ctx, p.Turns[i], run.Options{Opener: opener, Jobs: 1, Progress: w}) {
+				for _, r := range scenarios(p.Turns[i]) {
 					outcomes[i] = append(outcomes[i], outcome(r))
 				}
 			}

@@ -2,6 +2,7 @@ package battery
 
 import (
 	"os"
+	"os/exec"
 	"regexp"
 	"slices"
 	"testing"
@@ -35,4 +36,34 @@ func Ready(t *testing.T, only string) (*Stage, []*Program, *Built) {
 		t.Fatal(err)
 	}
 	return s, programs, built
+}
+
+// Whole tells whether all is to be played in machines, not just a sample.
+func Whole() bool { return os.Getenv("MOULINETTE_WHOLE") != "" }
+
+// KindsOfMachines are those that a test plays in. Where there is no QEMU it skips;
+// in CI there has to be one.
+func KindsOfMachines(t *testing.T) []Machines {
+	t.Helper()
+	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip("no QEMU here; apt install qemu-system-x86")
+	}
+	if Whole() {
+		return []Machines{Reused, Fresh}
+	}
+	return []Machines{Reused}
+}
+
+// Boot makes the machine that all others are copies of, and remembers this one.
+func (s *Stage) Boot(t *testing.T) {
+	t.Helper()
+	if _, err := s.Play(t.Context(), s.Users[0], Plan{Machines: Reused}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Remember(); err != nil {
+		t.Fatal(err)
+	}
 }

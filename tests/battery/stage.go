@@ -27,6 +27,7 @@ const (
 	Root        User = "root"        // as in CI
 	Subordinate User = "subordinate" // an ordinary user with subordinate ids
 	Single      User = "single"      // an ordinary user with its own id alone
+	Machine     User = "machine"     // whoever it is, in virtual machines
 )
 
 // An account that exists only in the mount namespace of a player.
@@ -147,7 +148,7 @@ const fewDescriptors = `ulimit -n 1024; exec "$@"`
 
 // Play has a player play a plan as a user.
 func (s *Stage) Play(ctx context.Context, as User, p Plan) ([][]Outcome, error) {
-	p.Agent = s.Agent
+	p.Agent, p.Cache = s.Agent, filepath.Join(s.Dir, "machines")
 	plan, err := json.Marshal(p)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@
 package cheats
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -39,10 +40,10 @@ type trial struct {
 	programs  []*battery.Program
 }
 
-func open(t *testing.T) *trial {
+func open(t *testing.T, programs string) *trial {
 	t.Helper()
 	tr := &trial{exercises: map[string]*spec.Exercise{}}
-	tr.Stage, tr.programs, tr.built = battery.Ready(t, *only)
+	tr.Stage, tr.programs, tr.built = battery.Ready(t, programs)
 	for _, name := range []string{"truman_container", "ex02"} {
 		var err error
 		if tr.exercises[name], err = spec.Load(specs.FS, name+".yaml"); err != nil {
@@ -71,11 +72,36 @@ func (tr *trial) turn(p *battery.Program) (jobs []run.Job) {
 
 // As root every point can be judged, so each cheat is held to what it says.
 func TestCheats(t *testing.T) {
-	tr := open(t)
+	tr := open(t, *only)
 	if !slices.Contains(tr.Users, battery.Root) {
 		t.Skip("needs root, as which every point can be judged")
 	}
-	sheets := tr.grade(t, battery.Root)
+	tr.hold(t, tr.grade(t, battery.Root, battery.Plan{Wide: 8}))
+}
+
+// sample are cheats of several kinds that have few scenarios: who uses another program,
+// who speaks for the probe or drives it, who takes another's map, who remembers.
+const sample = "^(runs_unshare|speaks_for_the_probe|c_drives_the_probe|map_of_somebody_else|remembers)$"
+
+// In a machine every point can be judged, too, whoever grades. Where machines are
+// reused, a cheat also meets what others have left there.
+func TestCheatsInMachines(t *testing.T) {
+	kinds, programs := battery.KindsOfMachines(t), cmp.Or(*only, sample)
+	if battery.Whole() {
+		programs = *only
+	}
+	tr := open(t, programs)
+	tr.Boot(t)
+	for _, kind := range kinds {
+		t.Run(string(kind), func(t *testing.T) {
+			tr.hold(t, tr.grade(t, tr.Users[0], battery.Plan{Wide: 2, Machines: kind}))
+		})
+	}
+}
+
+// hold wants each cheat to earn what it says, and the machine as it was.
+func (tr *trial) hold(t *testing.T, sheets []judge.Sheet) {
+	t.Helper()
 	for i, p := range tr.programs {
 		t.Run(p.Name, func(t *testing.T) {
 			reasons := reasons(sheets[i])
@@ -92,12 +118,12 @@ func TestCheats(t *testing.T) {
 // nobody: no cheat gets more than as root, and none gets away undecided either, but
 // in the rows that it says.
 func TestCheatsOfAnOrdinaryUser(t *testing.T) {
-	tr := open(t)
+	tr := open(t, *only)
 	for _, as := range tr.Users {
 		if as == battery.Root {
 			continue
 		}
-		for i, sheet := range tr.grade(t, as) {
+		for i, sheet := range tr.grade(t, as, battery.Plan{Wide: 8}) {
 			p := tr.programs[i]
 			for _, row := range slices.Concat(sheet.Rows, sheet.Bonus) {
 				if row.Earned > p.Earns[row.ID] {
@@ -124,9 +150,8 @@ func (tr *trial) harmless(t *testing.T) {
 }
 
 // grade has all programs played, and judges what was seen.
-func (tr *trial) grade(t *testing.T, as battery.User) []judge.Sheet {
+func (tr *trial) grade(t *testing.T, as battery.User, plan battery.Plan) []judge.Sheet {
 	t.Helper()
-	plan := battery.Plan{Wide: 8}
 	for _, p := range tr.programs {
 		plan.Turns = append(plan.Turns, tr.turn(p))
 	}

@@ -36,10 +36,10 @@ type theatre struct {
 	programs []*battery.Program
 }
 
-func open(t *testing.T) *theatre {
+func open(t *testing.T, programs string) *theatre {
 	t.Helper()
 	th := &theatre{}
-	th.Stage, th.programs, th.built = battery.Ready(t, *only)
+	th.Stage, th.programs, th.built = battery.Ready(t, programs)
 	var err error
 	if th.exercise, err = spec.Load(specs.FS, "truman_container.yaml"); err != nil {
 		t.Fatal(err)
@@ -61,20 +61,42 @@ func (th *theatre) scenario(p *battery.Program) scenario.Scenario {
 	return sc
 }
 
+// part is who plays, and where.
+type part struct {
+	as    battery.User
+	place battery.Machines
+}
+
+// plan is an empty one.
+func (p part) plan() battery.Plan {
+	if p.place != battery.None {
+		return battery.Plan{Wide: 2, Machines: p.place}
+	}
+	return battery.Plan{Wide: 8}
+}
+
+// inside is who the box's root is outside of it: in a machine, another root.
+func (p part) inside() battery.User {
+	if p.place != battery.None {
+		return battery.Machine
+	}
+	return p.as
+}
+
 // play has programs played, and holds what came of each against what it should.
-func (th *theatre) play(t *testing.T, as battery.User, programs []*battery.Program) {
+func (th *theatre) play(t *testing.T, part part, programs []*battery.Program) {
 	t.Helper()
-	plan := battery.Plan{Wide: 8}
+	plan := part.plan()
 	for _, p := range programs {
 		plan.Turns = append(plan.Turns, th.turn(p))
 	}
-	outcomes, err := th.Play(t.Context(), as, plan)
+	outcomes, err := th.Play(t.Context(), part.as, plan)
 	if err != nil {
 		t.Errorf("%v", err)
 		return
 	}
 	for i, p := range programs {
-		if err := th.check(p, as, outcomes[i][0]); err != nil {
+		if err := th.check(p, part.inside(), outcomes[i][0]); err != nil {
 			t.Errorf("%s: %v", p.Name, err)
 		}
 		if err := th.honest(outcomes[i][1]); err != nil {
@@ -126,7 +148,7 @@ func broken(v judge.Scenario) (all string) {
 
 // harmless wants the machine as it was. What has changed it is looked for by
 // halves, each of which is played again alone.
-func (th *theatre) harmless(t *testing.T, as battery.User, programs []*battery.Program) {
+func (th *theatre) harmless(t *testing.T, part part, programs []*battery.Program) {
 	t.Helper()
 	found, err := th.Harm(t.Context())
 	if err != nil {
@@ -137,15 +159,15 @@ func (th *theatre) harmless(t *testing.T, as battery.User, programs []*battery.P
 	}
 	t.Errorf("the machine is not as it was before these %d programs: %q", len(programs), found)
 	if len(programs) == 1 {
-		t.Errorf("it was %s, as %s", programs[0].Name, as)
+		t.Errorf("it was %s, as %v", programs[0].Name, part)
 		return
 	}
 	half := len(programs) / 2
-	for _, part := range [][]*battery.Program{programs[:half], programs[half:]} {
+	for _, some := range [][]*battery.Program{programs[:half], programs[half:]} {
 		if err := th.Remember(); err != nil {
 			t.Fatal(err)
 		}
-		th.play(t, as, part)
-		th.harmless(t, as, part)
+		th.play(t, part, some)
+		th.harmless(t, part, some)
 	}
 }

@@ -27,13 +27,13 @@ const (
 // Hostile and honest scenarios mixed, by chance: the fingerprint is compared
 // every so often, and in the end.
 func TestSoak(t *testing.T) {
-	s := newSoaking(open(t))
+	s := newSoaking(open(t, *only))
 	for round, played := 0, 0; played < *soak && !t.Failed(); round++ {
 		as, start := s.Users[round%len(s.Users)], time.Now()
 		some := s.draw(max(1, min(together, *soak-played)/(1+company)))
 		s.play(t, as, some)
 		half := time.Now()
-		s.harmless(t, as, some)
+		s.harmless(t, part{as: as}, some)
 		played += len(some) * (1 + company)
 		t.Logf("%d scenarios, %d of them hostile, the last %d as %s in %v; the machine's fingerprint in %v",
 			played, s.hostile, len(some)*(1+company), as, half.Sub(start).Round(time.Second), time.Since(half).Round(time.Millisecond))

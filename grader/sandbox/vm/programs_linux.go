@@ -50,6 +50,9 @@ func findPrograms() []program {
 	for _, name := range programNames {
 		if p, ok := find(name, programDirs); ok {
 			add(p)
+			for _, link := range otherNames(name, p) {
+				add(link)
+			}
 			for _, lib := range librariesOf(p.from) {
 				add(lib)
 			}
@@ -73,6 +76,25 @@ func find(name string, dirs []string) (program, bool) {
 		return program{File: guest.File{Path: filepath.Join(dir, name)}, from: from}, true
 	}
 	return program{}, false
+}
+
+// otherNames are links for the other folders in which this host has the same program:
+// some have it in bin, and its name in sbin.
+func otherNames(name string, p program) (links []program) {
+	own, err := os.Stat(p.from)
+	if err != nil {
+		return nil
+	}
+	for _, dir := range programDirs {
+		other, ok := find(name, []string{dir})
+		if !ok || other.Path == p.Path {
+			continue
+		}
+		if info, err := os.Stat(other.from); err == nil && os.SameFile(own, info) {
+			links = append(links, program{File: guest.File{Path: other.Path, Link: p.Path}})
+		}
+	}
+	return links
 }
 
 // librariesOf lists the interpreter and the libraries, and theirs, that the
