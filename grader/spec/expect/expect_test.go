@@ -170,3 +170,26 @@ func TestHelpersAreDocumented(t *testing.T) {
 		}
 	}
 }
+
+// TestLeftSockets: sockets that are kept for the next call are no leak, those of
+// every call are.
+func TestLeftSockets(t *testing.T) {
+	with := func(pipes, sockets int) snapshot {
+		s := snapshot{Driver: evidence.Process{PID: 1}}
+		for range pipes {
+			s.Driver.FDs = append(s.Driver.FDs, evidence.FD{Type: "pipe"})
+		}
+		for range sockets {
+			s.Driver.FDs = append(s.Driver.FDs, evidence.FD{Type: "socket"})
+		}
+		return s
+	}
+	for _, c := range []struct {
+		pipes, sockets int
+		want           string
+	}{{1, 1, ""}, {1, 4, ""}, {1, 5, "1 descriptors"}, {2, 4, "1 descriptors"}} {
+		if got := strings.Join(left(with(1, 1), with(c.pipes, c.sockets)), ", "); got != c.want {
+			t.Errorf("left with %d pipes and %d sockets = %q; want %q", c.pipes, c.sockets, got, c.want)
+		}
+	}
+}
