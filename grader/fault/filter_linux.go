@@ -83,7 +83,6 @@ func rules() []rule {
 func denied() map[uintptr]unix.Errno {
 	all := map[uintptr]unix.Errno{}
 	for _, nr := range append(legacyDenied(), []uintptr{
-		unix.SYS_KEXEC_LOAD, unix.SYS_KEXEC_FILE_LOAD, unix.SYS_INIT_MODULE, unix.SYS_FINIT_MODULE, unix.SYS_DELETE_MODULE,
 		unix.SYS_BPF, unix.SYS_PERF_EVENT_OPEN, unix.SYS_USERFAULTFD, unix.SYS_FANOTIFY_INIT, unix.SYS_LOOKUP_DCOOKIE,
 		unix.SYS_ADD_KEY, unix.SYS_REQUEST_KEY, unix.SYS_KEYCTL, unix.SYS_OPEN_BY_HANDLE_AT,
 		unix.SYS_SWAPON, unix.SYS_SWAPOFF, unix.SYS_ACCT, unix.SYS_QUOTACTL, unix.SYS_QUOTACTL_FD, unix.SYS_SYSLOG, unix.SYS_VHANGUP,
@@ -91,8 +90,10 @@ func denied() map[uintptr]unix.Errno {
 	}...) {
 		all[nr] = unix.EPERM
 	}
-	// A library that asks for these knows kernels that lack them.
+	// A library that asks for these knows kernels that lack them. What a container's
+	// own filter has to refuse, with EPERM, is told from what it let through.
 	for _, nr := range []uintptr{
+		unix.SYS_KEXEC_LOAD, unix.SYS_KEXEC_FILE_LOAD, unix.SYS_INIT_MODULE, unix.SYS_FINIT_MODULE, unix.SYS_DELETE_MODULE,
 		unix.SYS_IO_URING_SETUP, unix.SYS_IO_URING_ENTER, unix.SYS_IO_URING_REGISTER, unix.SYS_NFSSERVCTL, unix.SYS_MEMFD_SECRET,
 	} {
 		all[nr] = unix.ENOSYS

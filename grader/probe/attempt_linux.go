@@ -48,6 +48,8 @@ func attempts() map[string]func(scenario.Act) call {
 func numbers() map[string]uintptr {
 	return map[string]uintptr{
 		"getpriority": unix.SYS_GETPRIORITY, "getsid": unix.SYS_GETSID, "pivot_root": unix.SYS_PIVOT_ROOT, "sched_yield": unix.SYS_SCHED_YIELD,
+		"kexec_load": unix.SYS_KEXEC_LOAD, "init_module": unix.SYS_INIT_MODULE, "finit_module": unix.SYS_FINIT_MODULE,
+		"delete_module": unix.SYS_DELETE_MODULE,
 	}
 }
 

@@ -197,3 +197,31 @@ func TestHelpersAreDocumented(t *testing.T) {
 		}
 	}
 }
+
+// TestKept: descriptors that may serve the next call are no leak, those of every
+// call are.
+func TestKept(t *testing.T) {
+	with := func(targets string) snapshot {
+		s := snapshot{Driver: evidence.Process{PID: 1}}
+		for _, target := range strings.Fields(targets) {
+			kind, _, _ := strings.Cut(target, ":")
+			s.Driver.FDs = append(s.Driver.FDs, evidence.FD{Target: target, Type: kind})
+		}
+		return s
+	}
+	before := "pipe:[1] socket:[2]"
+	for _, c := range []struct{ after, want string }{
+		{before, ""},
+		{before + " socket:[3] socket:[4] socket:[5]", ""},
+		{before + " socket:[3] socket:[4] socket:[5] socket:[6]", "1 descriptors"},
+		{before + " anon_inode:[signalfd] anon_inode:[eventpoll]", ""},
+		{before + " anon_inode:[pidfd]", "1 descriptors"},
+		{before + " pipe:[3]", "1 descriptors"},
+		{before + " pipe:[3] pipe:[3]", ""},
+		{before + " pipe:[3] pipe:[3] pipe:[4] pipe:[4]", "2 descriptors"},
+	} {
+		if got := strings.Join(left(with(before), with(c.after)), ", "); got != c.want {
+			t.Errorf("left behind %q = %q; want %q", c.after, got, c.want)
+		}
+	}
+}
