@@ -89,6 +89,13 @@ func goEnv(t *testing.T, name string) string {
 	return strings.TrimSpace(string(out))
 }
 
+// cachedIn is the environment of a grader with a cache of its own. The go command
+// would move its cache there as well, and compile its library anew.
+func cachedIn(t *testing.T, dir string) []string {
+	t.Helper()
+	return append(os.Environ(), "XDG_CACHE_HOME="+dir, "GOCACHE="+goEnv(t, "GOCACHE"))
+}
+
 // exits runs `exits CODE COMMAND...`: the command must end with that code. Its
 // output is there for stdout and stderr, as after exec.
 func exits(ts *testscript.TestScript, neg bool, args []string) {

@@ -142,7 +142,7 @@ func TestWithout(t *testing.T) {
 		cmd := exec.Command("/proc/self/exe")
 		args := []string{filepath.Join(bin, "moulinette"), "grade", "../reference", "--isolation", "ns", "--format", "json", "--lang", "en"}
 		cmd.Args = append([]string{asWithout, string(text)}, append(args, row...)...)
-		cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+cache, "GOCACHE="+goEnv(t, "GOCACHE"), "TMPDIR="+tmp)
+		cmd.Env = append(cachedIn(t, cache), "TMPDIR="+tmp)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 		var stdout, stderr bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &stdout, &stderr
