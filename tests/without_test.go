@@ -110,7 +110,7 @@ func (l loss) filter() error {
 
 // pidsGroup makes a cgroup with few processes; "" where that cannot be.
 func pidsGroup(t *testing.T, most int) string {
-	dir := fmt.Sprintf("/sys/fs/cgroup/pids/without-%d", os.Getpid())
+	dir := fmt.Sprintf("/sys/fs/cgroup/pids/moulinette-without-%d", os.Getpid()) // fingerprints beside us leave it out
 	if os.Mkdir(dir, 0o755) != nil {
 		return ""
 	}
