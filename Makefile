@@ -50,7 +50,7 @@ build: ## build bin/moulinette and bin/moulinette-agent
 
 test: ## run every test, and count those that this host skips
 	@$(GO) test -count=1 -json $$($(GO) list ./grader/sandbox/vm) $$($(GO) list ./... | grep -v '/tests\(/\|$$\)\|/sandbox/vm$$') | $(GO) run ./tests/summary  # the longest first
-	@$(GO) test -count=1 -p 1 -json ./tests/... | $(GO) run ./tests/summary  # one after another: they look at the whole machine
+	@$(GO) test -count=1 -p 2 -timeout 30m -json $$($(GO) list ./tests) $$($(GO) list ./tests/...) | $(GO) run ./tests/summary  # the longest beside those that look at the whole machine
 
 check: format lint vet test race tidy verify tree ## all that CI checks
 
