@@ -42,7 +42,7 @@ func build(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	for name, pkg := range map[string]string{"moulinette": "moulinette", "moulinette-agent": "agent"} {
-		cmd := exec.Command("go", "build", "-o", filepath.Join(dir, name), "../grader/cmd/"+pkg)
+		cmd := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, name), "../grader/cmd/"+pkg)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "go build %s: %v\n%s", pkg, err, out)

@@ -74,7 +74,7 @@ func Open(dir, root string) (*Stage, error) {
 		return nil, err
 	}
 	s := &Stage{Dir: dir, Root: root, Agent: filepath.Join(dir, "agent")}
-	cmd := exec.Command("go", "build", "-o", s.Agent, "moulinette/grader/cmd/agent")
+	cmd := exec.Command("go", "build", "-trimpath", "-o", s.Agent, "moulinette/grader/cmd/agent") // as `make build` does: what it compiled is there
 	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build the agent: %w: %s", err, out)
