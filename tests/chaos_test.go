@@ -210,7 +210,7 @@ func (c *chaos) grade(t *testing.T, d disturbed) (s sheet, code int, said string
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	cmd, victim := c.command(ctx, d.ordinary, c.reference(t, d)), d.victim
+	cmd, victim := c.command(ctx, t, d.ordinary, c.reference(t, d)), d.victim
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	start := time.Now()
@@ -247,7 +247,7 @@ func (c *chaos) grade(t *testing.T, d disturbed) (s sheet, code int, said string
 	return s, code, stderr.String() + stdout.String()
 }
 
-func (c *chaos) command(ctx context.Context, ordinary bool, dir string) *exec.Cmd {
+func (c *chaos) command(ctx context.Context, t *testing.T, ordinary bool, dir string) *exec.Cmd {
 	args := append([]string{"grade", dir, "--format", "json", "--lang", "en"}, chaosRows...)
 	if ordinary {
 		cmd := c.ordinary.command(ctx, "subids", args...)
@@ -255,7 +255,7 @@ func (c *chaos) command(ctx context.Context, ordinary bool, dir string) *exec.Cm
 		return cmd
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, "moulinette"), args...)
-	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(c.dir, "cache"), "TMPDIR="+c.dir)
+	cmd.Env = append(cachedIn(t, filepath.Join(c.dir, "cache")), "TMPDIR="+c.dir)
 	return cmd
 }
 

@@ -75,7 +75,7 @@ func newOrdinary(t *testing.T) *ordinary {
 func (o *ordinary) warm(t *testing.T) {
 	t.Helper()
 	warm := exec.Command(filepath.Join(bin, "moulinette"), "grade", filepath.Join(o.dir, "reference"), "--only", "pid.child_is_init")
-	warm.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(o.dir, "cache"))
+	warm.Env = cachedIn(t, filepath.Join(o.dir, "cache"))
 	must(t, warm)
 	must(t, exec.Command("chown", "-R", fmt.Sprint(ordinaryID), o.dir))
 }

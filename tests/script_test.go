@@ -42,7 +42,7 @@ func build(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	for name, pkg := range map[string]string{"moulinette": "moulinette", "moulinette-agent": "agent"} {
-		cmd := exec.Command("go", "build", "-o", filepath.Join(dir, name), "../grader/cmd/"+pkg)
+		cmd := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, name), "../grader/cmd/"+pkg)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "go build %s: %v\n%s", pkg, err, out)
@@ -87,6 +87,13 @@ func goEnv(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return strings.TrimSpace(string(out))
+}
+
+// cachedIn is the environment of a grader with a cache of its own. The go command
+// would move its cache there as well, and compile its library anew.
+func cachedIn(t *testing.T, dir string) []string {
+	t.Helper()
+	return append(os.Environ(), "XDG_CACHE_HOME="+dir, "GOCACHE="+goEnv(t, "GOCACHE"))
 }
 
 // exits runs `exits CODE COMMAND...`: the command must end with that code. Its

@@ -1,6 +1,7 @@
 package battery
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"regexp"
@@ -8,20 +9,42 @@ import (
 	"testing"
 )
 
+// shared is the stage of this process: what one test has had built, the next finds.
+var shared *Stage
+
+// Run runs the tests, and removes what they have shared.
+func Run(m *testing.M) int {
+	code := m.Run()
+	if shared != nil {
+		shared.Close()
+		_ = os.RemoveAll(shared.Dir)
+	}
+	return code
+}
+
+// open opens the shared stage, once.
+func open() (*Stage, error) {
+	if shared != nil {
+		return shared, nil
+	}
+	dir, err := os.MkdirTemp("", "moulinette-battery-")
+	if err != nil {
+		return nil, err
+	}
+	if shared, err = Open(dir, "../.."); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return shared, nil
+}
+
 // Ready is a stage with the programs of the test's own folder, built, and with the
 // machine's fingerprint taken. Only is a pattern: the programs that are wanted.
 func Ready(t *testing.T, only string) (*Stage, []*Program, *Built) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "moulinette-battery-")
+	s, err := open()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	s, err := Open(dir, "../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
 	programs, err := Load(".")
 	if err != nil {
 		t.Fatal(err)

@@ -30,8 +30,13 @@ const (
 	Machine     User = "machine"     // whoever it is, in virtual machines
 )
 
-// An account that exists only in the mount namespace of a player.
-const accountID = 61235
+// account is a user that exists only in the mount namespace of a player, and the
+// first of its subordinate ids. Processes that play side by side have others: the
+// kernel counts by user.
+func account() (id, first int) {
+	n := os.Getpid() % 4096
+	return 61235 + n, 300000 + n<<16
+}
 
 // Stage is a place in which programs are built, and played by a process of its
 // own: it may be killed, and we live to tell.
@@ -70,7 +75,7 @@ func Open(dir, root string) (*Stage, error) {
 		return nil, err
 	}
 	s := &Stage{Dir: dir, Root: root, Agent: filepath.Join(dir, "agent")}
-	cmd := exec.Command("go", "build", "-o", s.Agent, "moulinette/grader/cmd/agent")
+	cmd := exec.Command("go", "build", "-trimpath", "-o", s.Agent, "moulinette/grader/cmd/agent") // as `make build` does: what it compiled is there
 	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build the agent: %w: %s", err, out)
@@ -123,9 +128,10 @@ func (s *Stage) copyPlayer() error {
 	if err := os.WriteFile(filepath.Join(s.Dir, "player"), text, 0o755); err != nil {
 		return err
 	}
+	id, first := account()
 	for name, text := range map[string]string{
-		"passwd":      fmt.Sprintf("root:x:0:0::/root:/bin/sh\nseaside:x:%d:%d::%s:/bin/sh\n", accountID, accountID, s.Dir),
-		"subordinate": "seaside:300000:65536\n",
+		"passwd":      fmt.Sprintf("root:x:0:0::/root:/bin/sh\nseaside:x:%d:%d::%s:/bin/sh\n", id, id, s.Dir),
+		"subordinate": fmt.Sprintf("seaside:%d:65536\n", first),
 		"single":      "",
 	} {
 		if err := os.WriteFile(filepath.Join(s.Dir, name), []byte(text), 0o644); err != nil {
@@ -159,7 +165,8 @@ func (s *Stage) Play(ctx context.Context, as User, p Plan) ([][]Outcome, error) 
 		cmd = exec.CommandContext(ctx, "sh", append([]string{"-c", becoming, "sh"}, player...)...)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Unshareflags: syscall.CLONE_NEWNS}
 	}
-	cmd.Env = append(cmd.Environ(), "D="+s.Dir, "AS="+string(as), fmt.Sprintf("ID=%d", accountID))
+	id, _ := account()
+	cmd.Env = append(cmd.Environ(), "D="+s.Dir, "AS="+string(as), fmt.Sprintf("ID=%d", id))
 	cmd.Stdin = bytes.NewReader(plan)
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said

@@ -25,7 +25,7 @@ import (
 func TestMain(m *testing.M) {
 	battery.Main()
 	flag.Parse()
-	os.Exit(m.Run())
+	os.Exit(battery.Run(m))
 }
 
 var only = flag.String("programs", "", "a pattern: only these programs")

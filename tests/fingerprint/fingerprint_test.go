@@ -149,7 +149,7 @@ func TestEveryChangeIsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = child.Process.Kill(); _ = child.Wait() }()
-	for _, args := range [][]string{{"mount", "-t", "tmpfs", "run", "/run"}, {"mkdir", "/run/netns"}, {"ip", "link", "set", "lo", "up"}} {
+	for _, args := range [][]string{{"mount", "-n", "-t", "tmpfs", "run", "/run"}, {"mkdir", "/run/netns"}, {"ip", "link", "set", "lo", "up"}} {
 		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v, %s", args, err, out)
 		}
