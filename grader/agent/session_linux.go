@@ -176,27 +176,7 @@ func (s *session) filter() *box.Filter {
 	}
 	forks := slices.ContainsFunc(s.sc.Faults, func(f scenario.Fault) bool { return f.Effect == "fork" })
 	program, flags := fault.Program(forks)
-	return &box.Filter{Program: append(itself(), program...), Flags: flags}
-}
-
-// itself refuses a process to be taken for another, besides what the package fault
-// refuses. ptrace(2) is for who asks to be traced alone, with which a container's own
-// filter is tried: who traces a process until it has become the probe has its
-// registers, if not its memory, and could let go of it in code of its own. And with
-// PR_SET_MM of prctl(2) a program could be exchanged for the probe in name only.
-func itself() []unix.SockFilter {
-	const nr, first = 0, 16 // places in struct seccomp_data
-	load := func(from uint32) unix.SockFilter {
-		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: from}
-	}
-	equal := func(k uint32, yes, no uint8) unix.SockFilter {
-		return unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: k, Jt: yes, Jf: no}
-	}
-	refuse := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)}
-	return []unix.SockFilter{
-		load(nr), equal(unix.SYS_PTRACE, 0, 3), load(first), equal(unix.PTRACE_TRACEME, 1, 0), refuse,
-		load(nr), equal(unix.SYS_PRCTL, 0, 3), load(first), equal(unix.PR_SET_MM, 0, 1), refuse,
-	}
+	return &box.Filter{Program: program, Flags: flags}
 }
 
 // arm is called while the launcher waits, just before it becomes the driver:

@@ -78,7 +78,7 @@ func rules() []rule {
 }
 
 // denied calls serve no exercise and would be a way around the filter, or
-// towards the host. mount, ptrace, reboot and kin are not among them: a
+// towards the host. mount, reboot and kin are not among them: a
 // container's own filter is judged by trying those.
 func denied() map[uintptr]unix.Errno {
 	all := map[uintptr]unix.Errno{}
@@ -104,18 +104,22 @@ func denied() map[uintptr]unix.Errno {
 // personal calls are for oneself, which is number 0 in the argument that is named:
 // what they do to others they would do to the init of the box, which is ours and has
 // the same user. Without a process, a second or a place in the queue it would fail us.
+// Of ptrace(2), number 0 asks to be traced: who traces a process until it has become
+// the probe has its registers, if not its memory, and could let go of it in code of
+// its own.
 func personal() map[uintptr]int {
 	return map[uintptr]int{
-		unix.SYS_PRLIMIT64: 0, unix.SYS_SETPRIORITY: 1, unix.SYS_IOPRIO_SET: 1,
+		unix.SYS_PRLIMIT64: 0, unix.SYS_SETPRIORITY: 1, unix.SYS_IOPRIO_SET: 1, unix.SYS_PTRACE: 0,
 		unix.SYS_SCHED_SETAFFINITY: 0, unix.SYS_SCHED_SETATTR: 0, unix.SYS_SCHED_SETPARAM: 0, unix.SYS_SCHED_SETSCHEDULER: 0,
 	}
 }
 
-// crowds are what the first argument of such a call must not be: with it number 0 is
-// everybody of the caller's user, and so the init of the box.
+// crowds are what the first argument of a call must not be: with it number 0 is
+// everybody of the caller's user, and so the init of the box. With PR_SET_MM a program
+// could be exchanged for the probe in name only.
 func crowds() map[uintptr]uint32 {
 	const ioprioWhoUser = 3 // ioprio_set(2)
-	return map[uintptr]uint32{unix.SYS_SETPRIORITY: unix.PRIO_USER, unix.SYS_IOPRIO_SET: ioprioWhoUser}
+	return map[uintptr]uint32{unix.SYS_SETPRIORITY: unix.PRIO_USER, unix.SYS_IOPRIO_SET: ioprioWhoUser, unix.SYS_PRCTL: unix.PR_SET_MM}
 }
 
 // program is the filter. Plain forks are notified only if forks says so: a
@@ -128,6 +132,10 @@ func program(forks bool) []unix.SockFilter {
 		load(offArch), jump(unix.BPF_JEQ, auditArch, 1, 0), ret(answer(unix.ENOSYS)),
 		load(offNr), jump(unix.BPF_JGE, x32Bit, 0, 1), ret(answer(unix.ENOSYS)),
 	}
+	for nr, whose := range crowds() {
+		p = append(p, jump(unix.BPF_JEQ, uint32(nr), 0, 4),
+			load(offArgs), jump(unix.BPF_JEQ, whose, 0, 1), ret(answer(unix.EPERM)), load(offNr))
+	}
 	for _, r := range rules() {
 		if !forks && r.plainFork() {
 			continue
@@ -137,10 +145,6 @@ func program(forks bool) []unix.SockFilter {
 	}
 	for nr, errno := range denied() {
 		p = append(p, jump(unix.BPF_JEQ, uint32(nr), 0, 1), ret(answer(errno)))
-	}
-	for nr, whose := range crowds() {
-		p = append(p, jump(unix.BPF_JEQ, uint32(nr), 0, 4),
-			load(offArgs), jump(unix.BPF_JEQ, whose, 0, 1), ret(answer(unix.EPERM)), load(offNr))
 	}
 	for nr, arg := range personal() {
 		p = append(p, jump(unix.BPF_JEQ, uint32(nr), 0, 4),

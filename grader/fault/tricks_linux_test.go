@@ -36,7 +36,6 @@ func tricks() map[string]func() error {
 		"denied":          tryDenied,
 		"personal":        tryPersonal,
 		"families":        tryFamilies,
-		"ptrace":          func() error { return raw(unix.SYS_PTRACE, unix.PTRACE_DETACH, 1) },
 		"reboot":          func() error { return raw(unix.SYS_REBOOT, 1, 2, 3) },
 		"bench":           func() error { return flood(benchCalls) },
 		"getppid bench":   func() error { return repeat(benchCalls, unix.SYS_GETPPID) },

@@ -66,12 +66,10 @@ func Test(t *testing.T, open func(*testing.T) sandbox.Opener, d Drivers) {
 // Scenario is a small scenario that any driver can be asked.
 func Scenario(id string) scenario.Scenario {
 	return scenario.Scenario{
-		ID:    id,
-		Seed:  20261122,
-		Steps: []scenario.Step{{As: "call", Call: "print_namespace_info"}},
-		Limits: scenario.Limits{
-			StepMS: 500, ScenarioMS: 2000,
-		}.WithDefaults(),
+		ID:     id,
+		Seed:   20261122,
+		Steps:  []scenario.Step{{As: "call", Call: "print_namespace_info"}},
+		Limits: scenario.Limits{}.WithDefaults(),
 	}
 }
 
@@ -143,6 +141,7 @@ func exits(t *testing.T, box sandbox.Sandbox, d Drivers) {
 
 func hangs(t *testing.T, box sandbox.Sandbox, _ Drivers) {
 	sc := Scenario("conformance.hangs")
+	sc.Limits.StepMS, sc.Limits.ScenarioMS = 500, 2000
 	start := time.Now()
 	rec := run(t, box, sc)
 	want(t, rec, sc, evidence.Hung)

@@ -35,7 +35,9 @@ func TestBusyHost(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = hog.Process.Kill(); _ = hog.Wait() })
 	}
-	rec, err := box.Run(t.Context(), conformance.Scenario("busy.host"))
+	sc := conformance.Scenario("busy.host")
+	sc.Limits.StepMS, sc.Limits.ScenarioMS = 500, 2000
+	rec, err := box.Run(t.Context(), sc)
 	if err == nil || !strings.Contains(err.Error(), "this host is too busy") {
 		t.Errorf("got the record %+v and the error %v; want a fault of the host", rec, err)
 	}

@@ -203,7 +203,7 @@ func TestHelpersAreDocumented(t *testing.T) {
 func TestKept(t *testing.T) {
 	with := func(targets string) snapshot {
 		s := snapshot{Driver: evidence.Process{PID: 1}}
-		for _, target := range strings.Fields(targets) {
+		for target := range strings.FieldsSeq(targets) {
 			kind, _, _ := strings.Cut(target, ":")
 			s.Driver.FDs = append(s.Driver.FDs, evidence.FD{Target: target, Type: kind})
 		}
