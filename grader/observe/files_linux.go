@@ -81,7 +81,7 @@ func fileOf(fd int) evidence.File {
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
 		f.Type = "file"
-		if !ofKernel(fd) {
+		if !ofKernel(fd, st.Mode) {
 			content, _ := readAt(unix.AT_FDCWD, selfFD(fd), maxContent)
 			f.Content = string(content)
 		}
@@ -107,15 +107,17 @@ func fileOf(fd int) evidence.File {
 
 // ofKernel tells of a file that the kernel makes up as it is read, for the eyes of who
 // reads it: bound to where we look, the log of the kernel would be shown to a submission,
-// and used up.
-func ofKernel(fd int) bool {
+// and used up. What anybody may read in sysfs is the same for all.
+func ofKernel(fd int, mode uint32) bool {
 	var st unix.Statfs_t
 	if unix.Fstatfs(fd, &st) != nil {
 		return true
 	}
 	switch int64(st.Type) {
-	case unix.PROC_SUPER_MAGIC, unix.SYSFS_MAGIC, unix.CGROUP_SUPER_MAGIC, unix.CGROUP2_SUPER_MAGIC:
+	case unix.PROC_SUPER_MAGIC, unix.CGROUP_SUPER_MAGIC, unix.CGROUP2_SUPER_MAGIC:
 		return true
+	case unix.SYSFS_MAGIC:
+		return mode&unix.S_IROTH == 0
 	}
 	return false
 }

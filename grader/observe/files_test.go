@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -45,7 +46,11 @@ func TestFiles(t *testing.T) {
 		long:                           none,
 		"/" + strings.Repeat("y", 300): none,
 	}
-	paths := []string{"/mnt/d/a", "/mnt/loop1", "/dev/null"}
+	cpus, err := os.ReadFile("/sys/devices/system/cpu/possible") // anybody may
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths := []string{"/mnt/d/a", "/mnt/loop1", "/dev/null", "/sys/devices/system/cpu/possible"}
 	for path := range want {
 		paths = append(paths, path)
 	}
@@ -56,6 +61,7 @@ func TestFiles(t *testing.T) {
 		}
 	}
 	equal(t, "content", got["/mnt/d/a"].Content, strings.Repeat("x", 4096))
+	equal(t, "sysfs", got["/sys/devices/system/cpu/possible"].Content, string(cpus))
 	equal(t, "loop", got["/mnt/loop1"].Link, "loop2")
 	null := got["/dev/null"]
 	equal(t, "null", null.Type, "char")
