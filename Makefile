@@ -50,16 +50,7 @@ build: ## build bin/moulinette and bin/moulinette-agent
 
 test: ## run every test, and count those that this host skips
 	@$(GO) test -count=1 -timeout 30m -json $$($(GO) list ./grader/sandbox/vm) $$($(GO) list ./... | grep -v '/tests\(/\|$$\)\|/sandbox/vm$$') | $(GO) run ./tests/summary  # the longest first
-	@$(MAKE) --no-print-directory -j 2 -O outside batteries
-
-# Those that look at the whole machine run one after another; package tests
-# changes nothing that they look at, and runs beside them.
-.PHONY: outside batteries
-outside:
-	@$(GO) test -count=1 -timeout 30m -json ./tests | $(GO) run ./tests/summary
-
-batteries:
-	@$(GO) test -count=1 -p 1 -timeout 30m -json $$($(GO) list ./tests/... | grep -v '/tests$$') | $(GO) run ./tests/summary
+	@$(GO) test -count=1 -timeout 30m -p 1 -json ./tests/... | $(GO) run ./tests/summary  # one after another: they look at the whole machine
 
 check: format lint vet test race tidy verify tree ## all that CI checks
 
