@@ -1,6 +1,7 @@
 package battery
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"os/exec"
@@ -61,8 +62,17 @@ func Ready(t *testing.T, only string) (*Stage, []*Program, *Built) {
 	return s, programs, built
 }
 
-// Whole tells whether all is to be played in machines, not just a sample.
-func Whole() bool { return os.Getenv("MOULINETTE_WHOLE") != "" }
+// whole tells whether all is to be played in machines, not just a sample.
+func whole() bool { return os.Getenv("MOULINETTE_WHOLE") != "" }
+
+// InMachines is the pattern of the programs to play in machines: those that are asked
+// for, or a sample.
+func InMachines(only, sample string) string {
+	if whole() {
+		return only
+	}
+	return cmp.Or(only, sample)
+}
 
 // KindsOfMachines are those that a test plays in. Where there is no QEMU it skips;
 // in CI there has to be one.
@@ -74,7 +84,7 @@ func KindsOfMachines(t *testing.T) []Machines {
 		}
 		t.Skip("no QEMU here; apt install qemu-system-x86")
 	}
-	if Whole() {
+	if whole() {
 		return []Machines{Reused, Fresh}
 	}
 	return []Machines{Reused}

@@ -4,7 +4,6 @@
 package cheats
 
 import (
-	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -86,11 +85,8 @@ const sample = "^(runs_unshare|speaks_for_the_probe|c_drives_the_probe|map_of_so
 // In a machine every point can be judged, too, whoever grades. Where machines are
 // reused, a cheat also meets what others have left there.
 func TestCheatsInMachines(t *testing.T) {
-	kinds, programs := battery.KindsOfMachines(t), cmp.Or(*only, sample)
-	if battery.Whole() {
-		programs = *only
-	}
-	tr := open(t, programs)
+	kinds := battery.KindsOfMachines(t)
+	tr := open(t, battery.InMachines(*only, sample))
 	tr.Boot(t)
 	for _, kind := range kinds {
 		t.Run(string(kind), func(t *testing.T) {

@@ -1,7 +1,6 @@
 package hostile
 
 import (
-	"cmp"
 	"flag"
 	"testing"
 
@@ -29,11 +28,8 @@ const sample = "^(signals_queue|kill_everybody|ptrace_probe|other_doors|sysctls|
 // In machines a program has a kernel of its own to harm; where they are reused, the
 // honest scenario after it has that kernel, too.
 func TestHostileInMachines(t *testing.T) {
-	kinds, programs := battery.KindsOfMachines(t), cmp.Or(*only, sample)
-	if battery.Whole() {
-		programs = *only
-	}
-	th := open(t, programs)
+	kinds := battery.KindsOfMachines(t)
+	th := open(t, battery.InMachines(*only, sample))
 	th.Boot(t)
 	for _, kind := range kinds {
 		t.Run(string(kind), func(t *testing.T) {
