@@ -86,7 +86,7 @@ func Acts() map[string]string {
 }
 
 // SyscallNames lists what the act syscall can be asked for by name: calls that
-// are harmless without arguments.
+// do no harm without arguments, or that every box refuses.
 func SyscallNames() []string {
 	return []string{"delete_module", "finit_module", "getpriority", "getsid", "init_module", "kexec_load", "pivot_root", "sched_yield"}
 }
