@@ -88,6 +88,9 @@ func checkTarget(path string) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return errors.New("this is a folder, and a file is expected")
 	}
+	if isWrittenTo(path) { // its folder may be anybody's
+		return nil
+	}
 	return checkFolder(filepath.Dir(path))
 }
 
@@ -138,7 +141,7 @@ func writeFile(path string, data []byte) error {
 	if real, err := filepath.EvalSymlinks(path); err == nil && !isStream(path) {
 		path = real // the link stays
 	}
-	if info, err := os.Stat(path); err == nil && (isStream(path) || !info.Mode().IsRegular()) {
+	if isWrittenTo(path) {
 		return writeStream(path, data)
 	}
 	dir := filepath.Dir(path)
@@ -158,6 +161,12 @@ func writeFile(path string, data []byte) error {
 		return err
 	}
 	return os.Rename(f.Name(), path)
+}
+
+// isWrittenTo tells whether path is there, and nothing that a file could replace.
+func isWrittenTo(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && (isStream(path) || !info.Mode().IsRegular())
 }
 
 // isStream tells whether path names what somebody has open: /dev/stdout may well be
