@@ -127,7 +127,7 @@ func (r *readingC) add(name, file string, text []byte, d c17.Declaration) {
 	n.text = append(n.text, words)
 	if d.Function {
 		head := d.Body - d.Start
-		n.functions[""] = &function{file: file, at: d.Body, head: words[:head], body: words[head:]}
+		n.functions[""] = &function{file: file, at: d.Body, head: words[:head], body: words[head:], shape: strings.TrimSpace(words[:head])}
 	}
 	for _, word := range d.Mentions {
 		if word != name {

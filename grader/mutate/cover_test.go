@@ -50,10 +50,12 @@ func TestDifference(t *testing.T) {
 		{"a comment", "y = t.n", "y = t.n // so", "", ""},
 		{"another block", "y = t.n\n", "y = t.n\n\t}\n\tif x > 2 {\n", "?", "Do"},
 		{"another case", "y++\n", "y++\n\tcase 5:\n", "?", "Do"},
-		{"a signature", "helper(x int) int", "helper(y int) int", "?", "helper"},
+		{"a parameter's name", "helper(x int) int { return x }", "helper(y int) int { return y }", "{ return x }", ""},
+		{"a method's signature", "Do(x int) (y int)", "Do(x, z int) (y int)", "?", "Do"},
 		{"a field", "n int", "n, m int", "?", "thing"},
 		{"a function more", "func empty() {}", "func empty() {}\n\nfunc other() {}", "?", ""},
 		{"a method more", "func empty() {}", "func empty() {}\n\nfunc (t thing) Other() {}", "?", "Other"},
+		{"a method more that nobody can ask for", "func empty() {}", "func empty() {}\n\nfunc (t thing) other() {}", "?", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			changed := strings.Replace(original, test.from, test.to, 1)
@@ -73,6 +75,59 @@ func TestDifference(t *testing.T) {
 			}
 			if (len(d.Pieces) == 0) != (test.piece == "?" || test.name == "a comment") {
 				t.Errorf("pieces %v", d.Pieces)
+			}
+		})
+	}
+}
+
+// What stands for another value, or is called in another way, shows in those that
+// mention it.
+func TestDifferenceOfWhatIsUsed(t *testing.T) {
+	const text = `package reference
+
+const unit = 2
+
+const double = 2 * unit
+
+var table = [...]string{"a", "b"}
+
+type sized [size]int
+
+const size = 4
+
+type thing struct{}
+
+func (thing) Do() int { return double }
+
+func (thing) Undo() int { return len(table) }
+
+func helper(x int) int { return x * unit }
+
+func Call() int { return helper(1) }
+`
+	for _, test := range []struct{ name, from, to, pieces, names string }{
+		{"a constant", "unit = 2", "unit = 3", "Do helper", ""},
+		{"a variable", `"a", "b"`, `"a", "c"`, "Undo", ""},
+		{"a variable made by code", `[...]string{"a", "b"}`, `make([]string, helper(1))`, "", "table"},
+		{"a type's size", "size = 4", "size = 5", "", "size"},
+		{"a signature", "helper(x int) int { return x", "helper(x int, _ ...int) int { return x", "Call helper", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g := NewGraph(submission.Files{"a.go": []byte(text)})
+			d := g.Difference(NewGraph(submission.Files{"a.go": []byte(strings.Replace(text, test.from, test.to, 1))}))
+			var pieces []string
+			for _, p := range d.Pieces {
+				pieces = append(pieces, p.Name)
+				if body := text[p.From:p.To]; body[0] != '{' || body[len(body)-1] != '}' {
+					t.Errorf("piece %q; want a body", body)
+				}
+			}
+			slices.Sort(pieces)
+			if got := strings.Join(pieces, " "); got != test.pieces {
+				t.Errorf("pieces in %q; want %q", got, test.pieces)
+			}
+			if got := strings.Join(slices.Sorted(maps.Keys(d.Names)), " "); got != test.names {
+				t.Errorf("names %q; want %q", got, test.names)
 			}
 		})
 	}

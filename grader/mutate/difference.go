@@ -1,8 +1,10 @@
 package mutate
 
 import (
+	"go/ast"
 	"go/scanner"
 	"go/token"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -44,30 +46,32 @@ func (g *Graph) Difference(other *Graph) (d Difference) {
 }
 
 // pieces lists what differs in the functions of a name. It fails if more differs
-// than their bodies: whoever calls them is concerned, too. A plain function that
-// only one package has concerns nobody: whoever mentions it has changed as well.
+// than their bodies: whoever calls them is concerned, too. A plain function, or a
+// method that nobody else can ask for, that only one package has concerns nobody:
+// whoever mentions it has changed as well.
 func (g *Graph) pieces(other *Graph, name string) (pieces []Piece, ok bool) {
 	mine, theirs := g.nodes[name], other.nodes[name]
 	if mine == nil || theirs == nil {
-		n := mine
+		n, without := mine, other
 		if n == nil {
-			n = theirs
+			n, without = theirs, g
 		}
-		return nil, name != "init" && len(n.text) == 1 && n.functions[""] != nil
+		private := !g.c && len(n.functions) == len(n.text) && !ast.IsExported(name) && !without.mentions(name)
+		return nil, name != "init" && (n.plain() != nil || private)
 	}
 	if len(mine.functions) != len(theirs.functions) || !sameBut(mine, theirs) {
 		return nil, false
 	}
 	for receiver, f := range mine.functions {
 		h := theirs.functions[receiver]
-		if h == nil || strings.TrimSpace(f.head) != strings.TrimSpace(h.head) {
+		if h == nil || f.shape != h.shape {
 			return nil, false
 		}
 		if f.body == h.body {
 			continue
 		}
-		if isC(f.file) {
-			pieces = append(pieces, Piece{name, f.file, f.at, f.at + len(f.body)})
+		if isC(f.file) || f.head != h.head {
+			pieces = append(pieces, f.whole(name))
 			continue
 		}
 		from, to, ok := apart(f.body, h.body)
@@ -82,31 +86,35 @@ func (g *Graph) pieces(other *Graph, name string) (pieces []Piece, ok bool) {
 	return pieces, true
 }
 
-// uses lists, for a name in C that stands for a value in both texts, the bodies of
-// the functions that use it, for it shows nowhere else. It fails for what a type or
-// a condition of the preprocessor depends on: that shows also where nobody mentions it.
+// uses lists, for a name that stands for a value in both texts, the bodies of the
+// functions that use it, for it shows nowhere else; so of a plain function in Go that
+// is called in another way, with its own. It fails for what a type or a condition of
+// the preprocessor depends on: that shows also where nobody mentions it.
 func (g *Graph) uses(other *Graph, name string) (pieces []Piece, ok bool) {
-	mine, theirs := g.nodes[name].value(), other.nodes[name].value()
-	if !g.c || mine == "" || mine != theirs {
+	mine, theirs := g.nodes[name], other.nodes[name]
+	if f := mine.plain(); f != nil && !g.c && theirs.plain() != nil {
+		pieces = append(pieces, f.whole(name))
+	} else if mine.value() == "" || mine.value() != theirs.value() {
 		return nil, false
 	}
 	for _, head := range g.heads {
-		if strings.Contains(head, name) {
+		if g.c && strings.Contains(head, name) {
 			return nil, false
 		}
 	}
 	g.index.Do(g.indexed)
 	seen, queue := map[string]bool{name: true}, []string{name}
 	for len(queue) > 0 {
-		users := g.users[queue[0]]
+		used := queue[0]
 		queue = queue[1:]
-		for _, user := range users {
-			body, isFunction := g.body(user)
+		for _, user := range g.users[used] {
+			n := g.nodes[user]
 			switch {
 			case seen[user]:
-			case isFunction:
-				pieces = append(pieces, body)
-			case g.nodes[user].value() != "":
+				continue
+			case len(n.functions) == len(n.text), g.c && n.functions[""] != nil:
+				pieces = append(pieces, n.users(user, used)...)
+			case n.value() != "":
 				queue = append(queue, user)
 			default:
 				return nil, false
@@ -117,11 +125,36 @@ func (g *Graph) uses(other *Graph, name string) (pieces []Piece, ok bool) {
 	return pieces, true
 }
 
-// value is what a variable in C or a macro is declared as, without its value; ""
-// for anything else.
+// users are the bodies of the functions of a name that mention another.
+func (n *node) users(name, used string) (pieces []Piece) {
+	for _, f := range n.functions {
+		words, _ := scan(f.body)
+		if isC(f.file) || slices.ContainsFunc(words, func(w word) bool { return w.text == used }) {
+			pieces = append(pieces, f.whole(name))
+		}
+	}
+	return pieces
+}
+
+// plain is the function that a name alone stands for.
+func (n *node) plain() *function {
+	if n == nil || len(n.text) != 1 {
+		return nil
+	}
+	return n.functions[""]
+}
+
+// whole is the body of a function.
+func (f *function) whole(name string) Piece { return Piece{name, f.file, f.at, f.at + len(f.body)} }
+
+// value is what a variable in C or a macro is declared as, without its value, and
+// in Go the kind of its declaration; "" for anything else.
 func (n *node) value() string {
 	if n == nil || len(n.text) != 1 || len(n.functions) > 0 {
 		return ""
+	}
+	if n.kind != "" {
+		return n.kind
 	}
 	if rest, isMacro := strings.CutPrefix(n.text[0], "#define "); isMacro {
 		return "#define " + rest[:strings.IndexFunc(rest+" ", unicode.IsSpace)]
@@ -133,14 +166,10 @@ func (n *node) value() string {
 	return declared
 }
 
-// body is where the body of a plain function stands.
-func (g *Graph) body(name string) (p Piece, ok bool) {
-	n := g.nodes[name]
-	if n == nil || n.functions[""] == nil {
-		return Piece{}, false
-	}
-	f := n.functions[""]
-	return Piece{name, f.file, f.at, f.at + len(f.body)}, true
+// mentions tells whether somebody uses a name.
+func (g *Graph) mentions(name string) bool {
+	g.index.Do(g.indexed)
+	return len(g.users[name]) > 0
 }
 
 // sameBut tells whether what two nodes hold besides functions is the same.

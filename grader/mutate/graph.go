@@ -36,6 +36,7 @@ type node struct {
 	text      []string
 	mentions  map[string]bool
 	early     bool                 // executed before any call
+	kind      string               // of what it stands for in Go, if that is a value made by no code
 	functions map[string]*function // those among text, by the type of the receiver
 }
 
@@ -44,6 +45,7 @@ type function struct {
 	file       string
 	at         int // where the body begins in the file
 	head, body string
+	shape      string // what callers see of the head
 }
 
 // entry is the method that runs in a process which [entryCommand] prepares.
@@ -252,7 +254,7 @@ func (r *reading) function(d *ast.FuncDecl, n *node) {
 	}
 	at, text := r.offset(d.Body.Pos()), n.text[len(n.text)-1]
 	head := at - r.offset(d.Pos())
-	n.functions[of] = &function{file: r.name, at: at, head: text[:head], body: text[head:]}
+	n.functions[of] = &function{file: r.name, at: at, head: text[:head], body: text[head:], shape: shape(d, r.of)}
 }
 
 func (r *reading) spec(d *ast.GenDecl, spec ast.Spec) {
@@ -266,10 +268,15 @@ func (r *reading) spec(d *ast.GenDecl, spec ast.Spec) {
 		}
 		for _, id := range spec.Names {
 			n := r.add(id.Name, text, uses)
-			n.early = n.early || d.Tok == token.VAR && calls(spec)
+			if n.kind = d.Tok.String(); d.Tok == token.VAR && calls(spec) {
+				n.early, n.kind = true, ""
+			}
 		}
 	}
 }
+
+// of is the text of a node.
+func (r *reading) of(n ast.Node) string { return string(r.text[r.offset(n.Pos()):r.offset(n.End())]) }
 
 // add notes a declaration, and the names that it mentions.
 func (r *reading) add(name string, text, uses ast.Node) *node {
@@ -278,7 +285,7 @@ func (r *reading) add(name string, text, uses ast.Node) *node {
 		n = &node{mentions: map[string]bool{}, functions: map[string]*function{}}
 		r.g.nodes[name] = n
 	}
-	n.text = append(n.text, string(r.text[r.offset(text.Pos()):r.offset(text.End())]))
+	n.text = append(n.text, r.of(text))
 	ast.Inspect(uses, func(at ast.Node) bool {
 		if id, ok := at.(*ast.Ident); ok && id.Name != name {
 			n.mentions[id.Name] = true

@@ -17,6 +17,7 @@ type textC struct {
 type partC struct {
 	text      []byte
 	own       map[string]bool            // names that mean something of its own
+	includes  bool                       // a header that the reference does not
 	functions map[string]c17.Declaration // of the reference, which do something else
 	added     map[int][]c17.Declaration  // of own names, by the declaration of the reference that they follow
 }
@@ -95,13 +96,18 @@ func (t *textC) several(name string) bool {
 
 // adopt makes a declaration one of the mutant's own, which gets another name
 // beside the reference's. Of types, of what is seen elsewhere, and of
-// directives, it fails.
+// directives it fails, but for system headers: they stand well beside each other.
 func (p *partC) adopt(after int, d c17.Declaration) bool {
 	name := nameable(d, p.text)
-	if name == "" || after < 0 {
+	includes := bytes.HasPrefix(p.text[d.Start:d.End], []byte("#include <"))
+	if name == "" && !includes || after < 0 {
 		return false
 	}
-	p.own[name] = true
+	if includes {
+		p.includes = true
+	} else {
+		p.own[name] = true
+	}
 	p.added[after] = append(p.added[after], d)
 	return true
 }

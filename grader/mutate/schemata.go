@@ -19,9 +19,12 @@ import (
 // they share is compiled once, and several can be tried at a time.
 type Schemata struct {
 	reference submission.Files
-	pkg       string
+	sources   map[string]*source   // of the reference, by file: those of the package itself
+	taken     map[string]bool      // names that it declares
+	methods   map[string]bool      // names of its methods
+	asked     map[string]bool      // and of those that its interfaces ask for
 	functions map[string]*switched // by file, receiver and name
-	members   map[string]*member
+	members   map[string]*part
 	order     []string // ids of members
 	files     submission.Files
 	moves     []move
@@ -32,12 +35,6 @@ type switched struct {
 	file string
 	decl *ast.FuncDecl
 	by   []string // ids
-}
-
-// member is a mutant's part.
-type member struct {
-	changed []string // keys of functions
-	files   submission.Files
 }
 
 // move tells where a text of a file stands in the schemata.
@@ -55,46 +52,43 @@ const base = "reference"
 
 // NewSchemata begins with the reference alone.
 func NewSchemata(reference submission.Files) *Schemata {
-	return &Schemata{reference: reference, functions: map[string]*switched{}, members: map[string]*member{}}
+	s := &Schemata{
+		reference: reference, sources: map[string]*source{}, taken: map[string]bool{}, methods: map[string]bool{}, asked: map[string]bool{},
+		functions: map[string]*switched{}, members: map[string]*part{},
+	}
+	for _, name := range sortedFiles(reference) {
+		src := read(name, reference[name])
+		if src == nil || strings.Contains(name, "/") { // of another package
+			continue
+		}
+		s.sources[name] = src
+		for _, d := range src.file.Decls {
+			add(s.taken, names(d)...)
+			add(s.asked, asked(d)...)
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv != nil {
+				s.methods[f.Name.Name] = true
+			}
+		}
+	}
+	return s
 }
 
 // Add takes a mutant in, given by its files. It fails, and changes nothing, if
-// the mutant changes more than what is inside functions, or adds what is executed
-// before any call or may make a type another.
+// the mutant is more than functions with other bodies, and what they use of its
+// own: functions, constants, variables and types; or if it adds what is executed
+// before any call, or may make a type another.
 func (s *Schemata) Add(id string, files submission.Files) bool {
-	part, changes := &member{files: submission.Files{}}, map[string]*switched{}
-	for _, name := range sortedFiles(files) {
-		if bytes.Equal(files[name], s.reference[name]) {
-			continue
-		}
-		mine, theirs := read(name, s.reference[name]), read(name, files[name])
-		if strings.Contains(name, "/") || mine == nil || theirs == nil || !alike(mine, theirs) {
-			return false
-		}
-		part.files[name] = files[name]
-		for key, f := range theirs.functions {
-			was := mine.functions[key]
-			if was == nil || mine.of(was) == theirs.of(f) {
-				continue
-			}
-			changes[key] = &switched{file: name, decl: was}
-			part.changed = append(part.changed, key)
-		}
-	}
-	for _, name := range sortedFiles(s.reference) {
-		if _, kept := files[name]; !kept {
-			return false
-		}
-	}
-	if len(part.changed) == 0 {
+	part := s.part(files)
+	if part == nil || len(part.changed) == 0 {
 		return false
 	}
-	slices.Sort(part.changed)
-	for key, f := range changes {
-		if s.functions[key] == nil {
-			s.functions[key] = f
+	for _, at := range part.changed {
+		f := s.functions[at.key]
+		if f == nil {
+			f = &switched{file: at.file, decl: s.sources[at.file].functions[at.key]}
+			s.functions[at.key] = f
 		}
-		s.functions[key].by = append(s.functions[key].by, id)
+		f.by = append(f.by, id)
 	}
 	s.members[id] = part
 	s.order = append(s.order, id)
@@ -123,11 +117,11 @@ func (s *Schemata) Has(id string) bool { return s.members[id] != nil }
 func (s *Schemata) Apart(ids ...string) bool {
 	seen := map[string]bool{}
 	for _, id := range ids {
-		for _, key := range s.members[id].changed {
-			if seen[key] {
+		for _, at := range s.members[id].changed {
+			if seen[at.key] {
 				return false
 			}
-			seen[key] = true
+			seen[at.key] = true
 		}
 	}
 	return true
@@ -153,13 +147,8 @@ func (s *Schemata) Files() submission.Files {
 		return s.files
 	}
 	s.moves, s.files = nil, maps.Clone(s.reference)
-	for _, name := range sortedFiles(s.reference) {
-		src := read(name, s.reference[name])
-		if src == nil || strings.Contains(name, "/") { // of another package
-			continue
-		}
-		s.pkg = src.file.Name.Name
-		s.files[name] = s.switching(src)
+	for _, name := range slices.Sorted(maps.Keys(s.sources)) {
+		s.files[name] = s.switching(s.sources[name])
 	}
 	for _, id := range s.order {
 		s.emit(id, s.members[id])
@@ -245,24 +234,20 @@ func (s *Schemata) dispatch(out *strings.Builder, src *source, decl *ast.FuncDec
 	fmt.Fprintf(out, "\tdefault:\n\t\t%s%s\n\t}\n}\n", returns, call(base))
 }
 
-// emit writes what a mutant has otherwise, a file for each that it changes.
-func (s *Schemata) emit(id string, m *member) {
-	own := map[string]bool{}
-	var changed []*source
-	decls := map[*source][]ast.Decl{}
-	for _, name := range sortedFiles(m.files) {
-		src := read(name, m.files[name])
-		decls[src] = src.otherwise(read(name, s.reference[name]), own)
-		changed = append(changed, src)
-	}
-	for _, src := range changed {
+// emit writes what a mutant has otherwise, a file for each where it has something.
+func (s *Schemata) emit(id string, p *part) {
+	for _, src := range p.sources {
+		decls := p.decls[src]
+		if len(decls) == 0 {
+			continue
+		}
 		into := "variant_" + id + "__" + src.name
 		var out bytes.Buffer
 		out.Write(src.text[:src.offset(src.file.Package)])
-		fmt.Fprintf(&out, "package %s\n%s", src.file.Name.Name, src.imports(decls[src]))
-		for _, d := range decls[src] {
+		fmt.Fprintf(&out, "package %s\n%s", src.file.Name.Name, src.imports(decls))
+		for _, d := range decls {
 			from, to := src.offset(d.Pos()), src.offset(d.End())
-			patches := src.renames(d, own, id)
+			patches := src.renames(d, p.own, id)
 			out.WriteString("\n")
 			s.moves = append(s.moves, move{id, src.name, from, to, into, out.Len(), patches})
 			out.Write(slice(src.text, from, to, patches))
@@ -270,26 +255,6 @@ func (s *Schemata) emit(id string, m *member) {
 		}
 		s.files[into] = out.Bytes()
 	}
-}
-
-// otherwise lists the declarations that another file has not, or not so, and
-// adds the names of the new ones to own.
-func (src *source) otherwise(was *source, own map[string]bool) (decls []ast.Decl) {
-	for _, d := range src.added(was) {
-		add(own, src.names(d)...)
-		decls = append(decls, d)
-	}
-	for key, f := range src.functions {
-		old := was.functions[key]
-		if old == nil {
-			own[f.Name.Name] = true
-		}
-		if old == nil || src.of(f) != was.of(old) {
-			decls = append(decls, f)
-		}
-	}
-	slices.SortFunc(decls, func(a, b ast.Decl) int { return cmp.Compare(a.Pos(), b.Pos()) })
-	return decls
 }
 
 // slice is a part of a text with the patches made that lie in it.
@@ -331,5 +296,9 @@ func (s *Schemata) choosing() []byte {
 	for i, id := range s.order {
 		fmt.Fprintf(&cases, "\t\tcase %q:\n\t\t\tchosen[%d] = true\n", id, i)
 	}
-	return fmt.Appendf(nil, choosingText, s.pkg, len(s.order), scenario.VariantVariable, cases.String())
+	pkg := ""
+	for _, src := range s.sources {
+		pkg = src.file.Name.Name
+	}
+	return fmt.Appendf(nil, choosingText, pkg, len(s.order), scenario.VariantVariable, cases.String())
 }

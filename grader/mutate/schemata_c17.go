@@ -91,14 +91,20 @@ func (s *SchemataC17) Apart(ids ...string) bool {
 }
 
 // Owner is the mutant that a compiler speaks of by the name of a file, if there
-// is one.
-func (s *SchemataC17) Owner(file string) string {
-	for id := range s.members {
+// is one; of a header of the system, the last that brought any.
+func (s *SchemataC17) Owner(file string) (owner string) {
+	_, ours := s.reference[file]
+	for _, id := range s.order {
 		if file == ownFile(id) {
 			return id
 		}
+		for _, part := range s.members[id] {
+			if part.includes && !ours && path.Ext(file) == ".h" {
+				owner = id
+			}
+		}
 	}
-	return ""
+	return owner
 }
 
 func ownFile(id string) string { return "variant_" + id + ".c" }

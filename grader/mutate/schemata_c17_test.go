@@ -59,6 +59,7 @@ var changesInC = []struct{ id, from, to, says string }{
 	{"label", "return 0;", "return printf(\"never\");", "2 hello! a hello! b "},
 	{"order", "fn(LOUD, args[0]) + fn(LOUD, args[1])", "fn(LOUD, args[1]) + fn(LOUD, args[0])", "2 hello! b hello! a "},
 	{"many", "static void count(unsigned *n) {", "static int many(int n, ...) { return n; }\n\nstatic void count(unsigned *n) { *n = many(9, 1);", "11 hello! a hello! b "},
+	{"header", "static void count(unsigned *n) {", "#include <stdlib.h>\n\nstatic void count(unsigned *n) { *n += (unsigned)atoi(\"5\");", "7 hello! a hello! b "},
 	{"public", "unsigned n = 0;", "unsigned n = 40;", "42 hello! a hello! b "},
 	{"argument", "static void count(unsigned *n) { *n += (unsigned)table[1].value; }", "static void add(unsigned *n, int more) { *n += (unsigned)more; }\n\nstatic void count(unsigned *n) { add(n, table[0].value + 5); }", "6 hello! a hello! b "},
 }
@@ -82,6 +83,9 @@ func TestSchemataC17(t *testing.T) {
 	}
 	if said := compiledC(t, s.Files(), ""); s.Owner(filepath.Base(strings.SplitN(said, ":", 2)[0])) != "broken" {
 		t.Errorf("the compiler says %q; want it to speak of broken", said)
+	}
+	if owner := s.Owner("stdlib.h"); owner != "header" {
+		t.Errorf("what the compiler says of a system's header concerns %q; want who includes one", owner)
 	}
 	s.Drop("broken")
 	dir := t.TempDir()

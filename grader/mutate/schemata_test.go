@@ -26,10 +26,21 @@ func (c *counter) Add(by ...int) (sum int, err error) {
 	return c.n, nil
 }
 
+const start = 0
+
+type sizes [limit]int
+
+const limit = 3
+
 func twice(n int) int { return 2 * n }
+
+func (c *counter) forget() { c.n = start }
+
+type speaker interface{ speak() }
 
 func Say(_ string, n int) string {
 	c := counter{}
+	c.forget()
 	sum, err := c.Add(n, twice(n))
 	return fmt.Sprint(sum, err)
 }
@@ -54,10 +65,18 @@ func TestSchemataTakesWhatIsInFunctions(t *testing.T) {
 		{"a function more", "return 2 * n }", "return thrice(n) }\n\nfunc thrice(n int) int { return 3 * n }", true},
 		{"a variable more", "return 2 * n }", "return 2 * n * unit }\n\nvar unit = 1", true},
 		{"an import more", "import \"fmt\"", "import \"fmt\"; import \"os\"", false}, // and nothing else
-		{"a method more", "func twice", "func (c *counter) String() string { return \"\" }\n\nfunc twice", false},
+		{"a method more", "return 2 * n }", "return thing(n).thrice() }\n\ntype thing int\n\nfunc (t thing) thrice() int { return 3 * int(t) }", true},
+		{"a method more of the reference's type", "c.n += n", "c.more(n) }\n\treturn c.n, nil\n}\n\nfunc (c *counter) more(n int) (int, error) {\n\tif n > 0 {\n\t\tc.n += n", true},
+		{"a method more that may be asked for", "func twice", "func (c *counter) String() string { return \"\" }\n\nfunc twice", false},
+		{"a method more that an interface asks for", "c.n += n", "c.speak() }\n\treturn c.n, nil\n}\n\nfunc (c *counter) speak() (int, error) {\n\tif true {\n\t\tc.n++", false},
+		{"a method of the same name", "c.n += n", "c.twice(n) }\n\treturn c.n, nil\n}\n\nfunc (c *counter) twice(n int) (int, error) {\n\tif n > 0 {\n\t\tc.n += n", false},
+		{"a constant", "start = 0", "start = 1", true},
+		{"a constant that a type depends on", "limit = 3", "limit = 4", false},
 		{"a variable made by code", "return 2 * n }", "return 2 * n * unit }\n\nvar unit = twice(1)", false},
 		{"a type", "struct{ n int }", "struct{ n int; m int }", false},
-		{"a signature", "twice(n int) int", "twice(m int) int", false},
+		{"a parameter's name", "twice(n int) int { return 2 * n }", "twice(m int) int { return m }", true},
+		{"a signature", "twice(n int) int", "twice(n int, _ ...int) int", true},
+		{"a method's signature", "Add(by ...int)", "Add(by []int)", false},
 		{"an init", "func twice", "func init() {}\n\nfunc twice", false},
 		{"recover", "return c.n, nil", "defer func() { recover() }()\n\treturn c.n, nil", false},
 		{"a directive", "func twice", "//go:noinline\nfunc twice", false},
@@ -79,14 +98,26 @@ func TestSchemataDoesWhatIsChosen(t *testing.T) {
 		"thrice": {"return 2 * n }", "return scaled(n) }\n\nvar scale = 3\n\nfunc scaled(n int) int { return scale * n }"},
 		"scaled": {"return 2 * n }", "return scaled(n) }\n\nfunc scaled(n int) int { return 10 * n }"},
 		"minus":  {"c.n += n", "c.n -= n"},
+		"begun":  {"start = 0", "start = 100"},
+		"called": {"twice(n int) int { return 2", "twice(n int, by ...int) int { return 4"},
+		"typed":  {"c.n += n", "c.more(n)\n\t}\n\treturn c.n, nil\n}\n\ntype step int\n\nfunc (s step) Value() int { return 5 * int(s) }\n\nfunc (c *counter) more(n int) (int, error) {\n\tfor range 1 {\n\t\tc.n += step(n).Value()"},
 	}
-	for _, id := range []string{"thrice", "scaled", "minus"} {
-		if !s.Add(id, mutated(t, changes[id][0], changes[id][1])) {
+	changed := func(id string) submission.Files {
+		files := mutated(t, changes[id][0], changes[id][1])
+		if id == "scaled" { // what it has of its own stands in a file of its own
+			text, own, _ := strings.Cut(string(files["a.go"]), "\n\nfunc scaled")
+			own, rest, _ := strings.Cut(own, "\n")
+			files["a.go"], files["c.go"] = []byte(text+rest), []byte("package reference\n\nfunc scaled"+own+"\n")
+		}
+		return files
+	}
+	for _, id := range []string{"thrice", "scaled", "minus", "begun", "called", "typed"} {
+		if !s.Add(id, changed(id)) {
 			t.Fatalf("%s is not taken in", id)
 		}
 	}
-	if s.Apart("thrice", "scaled") || !s.Apart("thrice", "minus") {
-		t.Error("thrice and scaled change one function, thrice and minus two")
+	if s.Apart("thrice", "scaled") || !s.Apart("thrice", "minus") || !s.Apart("minus", "begun") {
+		t.Error("thrice and scaled change one function, thrice and minus two, begun that which mentions its constant")
 	}
 	placed, ok := s.Place("minus", Piece{"Add", "a.go", strings.Index(switchable, "c.n += n"), strings.Index(switchable, "c.n += n") + len("c.n += n")})
 	if text := s.Files()[placed.File]; !ok || string(text[placed.From:placed.To]) != "c.n -= n" || s.Owner(placed.File) != "minus" {
@@ -95,6 +126,7 @@ func TestSchemataDoesWhatIsChosen(t *testing.T) {
 	program := build(t, s.Files())
 	for choice, want := range map[string]string{
 		Choice(): "15 <nil>", Choice("thrice"): "20 <nil>", Choice("scaled"): "55 <nil>", Choice("minus"): "-15 <nil>", Choice("thrice", "minus"): "-20 <nil>",
+		Choice("begun"): "115 <nil>", Choice("begun", "minus"): "85 <nil>", Choice("called"): "25 <nil>", Choice("typed"): "75 <nil>", Choice("typed", "begun"): "175 <nil>",
 	} {
 		cmd := exec.Command(program)
 		cmd.Env = append(os.Environ(), scenario.VariantVariable+"=reference"+choice)

@@ -57,20 +57,16 @@ func (src *source) of(n ast.Node) string {
 	return string(src.text[src.offset(n.Pos()):src.offset(n.End())])
 }
 
-// added are the declarations, but for functions, that a file has and another has
-// not.
-func (src *source) added(other *source) (decls []*ast.GenDecl) {
-	for _, d := range src.others {
-		if !slices.ContainsFunc(other.others, func(o *ast.GenDecl) bool { return other.of(o) == src.of(d) }) {
-			decls = append(decls, d)
+// names are those that a declaration makes known in its package: of methods, and
+// of imports, none.
+func names(d ast.Decl) (names []string) {
+	if f, ok := d.(*ast.FuncDecl); ok {
+		if f.Recv == nil {
+			names = append(names, f.Name.Name)
 		}
+		return names
 	}
-	return decls
-}
-
-// names are those that a declaration declares.
-func (src *source) names(d *ast.GenDecl) (names []string) {
-	for _, spec := range d.Specs {
+	for _, spec := range d.(*ast.GenDecl).Specs {
 		switch spec := spec.(type) {
 		case *ast.TypeSpec:
 			names = append(names, spec.Name.Name)
@@ -83,63 +79,40 @@ func (src *source) names(d *ast.GenDecl) (names []string) {
 	return names
 }
 
+// asked are the names of the methods that interfaces in a declaration ask for.
+func asked(d ast.Decl) (names []string) {
+	ast.Inspect(d, func(n ast.Node) bool {
+		if i, ok := n.(*ast.InterfaceType); ok {
+			for _, method := range i.Methods.List {
+				for _, id := range method.Names {
+					names = append(names, id.Name)
+				}
+			}
+		}
+		return true
+	})
+	return names
+}
+
 func add(set map[string]bool, names ...string) {
 	for _, name := range names {
 		set[name] = true
 	}
 }
 
-// joins tells whether what b has beside a, but for functions, can stand beside
-// all that a has: it has names of its own, and nothing is executed for it.
-func joins(a, b *source) bool {
-	taken := map[string]bool{}
-	for _, d := range a.others {
-		add(taken, a.names(d)...)
-	}
-	if len(a.added(b)) > 0 {
-		return false
-	}
-	for _, d := range b.added(a) {
-		if d.Tok == token.VAR && slices.ContainsFunc(d.Specs, func(s ast.Spec) bool { return calls(s) }) {
-			return false
-		}
-		if slices.ContainsFunc(b.names(d), func(name string) bool { return taken[name] || name == "_" }) {
-			return false
-		}
-	}
-	return true
-}
-
-// alike tells whether two files differ in nothing but the bodies of functions
-// that can be switched, in plain functions that only one of them has, and in what
-// joins.
-func alike(a, b *source) bool {
-	if string(a.text[:a.offset(a.file.Package)]) != string(b.text[:b.offset(b.file.Package)]) {
-		return false
-	}
-	if !joins(a, b) {
-		return false
-	}
-	for _, pair := range [][2]*source{{a, b}, {b, a}} {
-		for key, f := range pair[0].functions {
-			g := pair[1].functions[key]
-			switch {
-			case g == nil && (f.Recv != nil || f.Name.Name == "init"):
-				return false // whoever asks for an interface would find another type
-			case g != nil && pair[0].of(f) == pair[1].of(g):
-			case !pair[0].switches(f) || g != nil && pair[0].head(f) != pair[1].head(g):
-				return false
+// shape is the type of a function, and of its receiver: its head without the names
+// that parameters and results have inside.
+func shape(f *ast.FuncDecl, of func(ast.Node) string) string {
+	var out strings.Builder
+	for _, list := range []*ast.FieldList{f.Recv, f.Type.TypeParams, f.Type.Params, f.Type.Results} {
+		if list != nil {
+			for _, field := range list.List {
+				out.WriteString(strings.Repeat(of(field.Type)+",", max(1, len(field.Names))))
 			}
 		}
+		out.WriteString(";")
 	}
-	return true
-}
-
-func (src *source) head(f *ast.FuncDecl) string {
-	if f.Body == nil {
-		return ""
-	}
-	return string(src.text[src.offset(f.Pos()):src.offset(f.Body.Pos())])
+	return out.String()
 }
 
 // switches tells whether a function may be called through another: one with
@@ -158,12 +131,15 @@ func (src *source) rename(id *ast.Ident, to string) patch {
 	return patch{src.offset(id.Pos()), src.offset(id.End()), id.Name + "__" + to}
 }
 
-// renames gives a function of a mutant its own name, and calls what only the
-// mutant has by its own, too.
-func (src *source) renames(d ast.Decl, added map[string]bool, id string) (patches []patch) {
+// renames gives a function of a mutant its own name, but for a method of a type of
+// its own, and calls what is the mutant's own by its own, too.
+func (src *source) renames(d ast.Decl, own map[string]bool, id string) (patches []patch) {
 	f, _ := d.(*ast.FuncDecl)
+	if f != nil && f.Recv != nil && own[receiver(f.Recv.List[0].Type)] {
+		f = nil
+	}
 	ast.Inspect(d, func(n ast.Node) bool {
-		if name, ok := n.(*ast.Ident); ok && (f != nil && name == f.Name || added[name.Name]) {
+		if name, ok := n.(*ast.Ident); ok && (f != nil && name == f.Name || own[name.Name]) {
 			patches = append(patches, src.rename(name, id))
 		}
 		return true

@@ -193,14 +193,14 @@ func (v *verification) chorus(ctx context.Context, cells []cell) (left []cell, e
 	return left, nil
 }
 
-// companies puts those together that stand in a blend.
+// companies puts those together that stand in a blend, if it is known what they change.
 func (v *verification) companies(sc *shared, all []*Solution) (turns []turn) {
 	for _, language := range []submission.Language{submission.Go, submission.C17} {
 		b := v.blends[language]
 		if b == nil {
 			continue
 		}
-		blended := those(b.members, func(s *Solution) bool { return slices.Contains(all, s) })
+		blended := those(b.members, func(s *Solution) bool { return s.change().known && slices.Contains(all, s) })
 		for _, members := range gathered(blended, func(s, other *Solution) bool { return b.schemata.Apart(s.ID, other.ID) }) {
 			if len(members) > 1 {
 				turns = append(turns, turn{b.company(members), sc})
