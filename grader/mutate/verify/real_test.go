@@ -121,6 +121,7 @@ var mutants = map[string]string{
 	"no_build":   "edits: [{file: pid.go, from: 'return -1, err', to: 'return nonsense, err'}]\nfails: {small: [pid]}\nkills: [pid.refused]\n",
 	"calm":       "edits: [{file: pid.go, from: 'return exit.ExitCode(), nil', to: 'return exit.ExitCode() + 0, nil'}]\nfails: {small: [user]}\nkills: [user.map_once]\n",
 	"quiet":      "edits: [{file: pid.go, from: 'child.SysProcAttr = &attr', to: 'child.SysProcAttr = &(attr)'}]\nfails: {small: [user]}\nkills: [user.map_once]\n",
+	"itself":     "edits: [{file: pid.go, from: 'child.SysProcAttr = &attr', to: 'child.SysProcAttr = &attr; _ = \"/proc/self/exe\"'}]\nfails: {small: [user]}\nkills: [user.map_once]\n",
 	"elsewhere":  "edits: [{file: pid.go, from: 'attr.Cloneflags |= unix.CLONE_NEWPID', to: 'attr.Cloneflags |= unix.CLONE_NEWNS'}]\nfails: {small: [user]}\nkills: [user.map_once]\n",
 	"detour": "edits: [{file: netns.go, from: \"path, err := netnsPath(name)\\n\\tif err != nil {\\n\\t\\treturn err\\n\\t}\\n\\tif err := os\", to: \"path := filepath.Join(contract.NetnsDir, name)\\n\\tif err := os\"}, " +
 		"{file: netns.go, from: 'return filepath.Join(contract.NetnsDir, name), nil', to: 'return filepath.Join(contract.NetnsDir, name+\"\"), nil'}]\nfails: {small: [user]}\nkills: [user.map_once]\n",
@@ -258,6 +259,7 @@ func TestCompany(t *testing.T) {
 		want    []string
 	}{
 		{"quiet", true, []string{"quiet missing_kill", "quiet missing_kill", "quiet survived"}},
+		{"itself", false, []string{"itself missing_kill", "itself missing_kill", "itself survived"}}, // nobody can tell what it comes to
 		{"elsewhere", false, []string{"elsewhere missing_kill", "elsewhere missing_kill", "elsewhere surplus_kill"}},
 	} {
 		o := options(t, exercise(t, nil), reference(t, "", "", ""), "calm", test.second)
