@@ -1129,7 +1129,8 @@ int setup_seccomp_filter(const int *allowed, size_t count)
 
 /* Calls that change the machine, its mounts and namespaces, look into other
  * processes, or knock at doors of the kernel that an ordinary program does not
- * know. The rings carry out calls that no filter sees. */
+ * know. The rings carry out calls that no filter sees; and namespaces that clone(2)
+ * makes, by a flag, stay possible: a list of numbers does not look at arguments. */
 static const int dangerous[] = {
 	SYS_reboot, SYS_kexec_load, SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_swapon, SYS_swapoff,
 	SYS_acct, SYS_quotactl, SYS_syslog, SYS_vhangup, SYS_nfsservctl, SYS_settimeofday, SYS_clock_settime,
