@@ -9,6 +9,10 @@ FUZZTIME  ?= 30s
 GO        ?= go
 PREFIX    := bin
 
+# A pipe fails if any of its commands does: `go test | summary`, above all.
+SHELL       := bash
+.SHELLFLAGS := -o pipefail -c
+
 # One word for the shell, whatever the folder's name; a ~/ at its beginning stays the home.
 FOLDER = '$(subst ','\'',$(if $(filter ~/%,$(firstword $(STUDENT))),$(patsubst ~/%,$(HOME)/%,$(STUDENT)),$(STUDENT)))'
 

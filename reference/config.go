@@ -12,6 +12,11 @@ import (
 // maxHostname is what sethostname(2) takes.
 const maxHostname = 64
 
+// allNamespaces are the flags that a container may ask for. Any other would be the end
+// of us: with CLONE_FILES the child closes our descriptors.
+const allNamespaces = unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC |
+	unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET
+
 // checkConfig refuses a bad configuration before anything has been started.
 func checkConfig(cfg *contract.ContainerConfig) error {
 	if cfg == nil {
@@ -19,6 +24,9 @@ func checkConfig(cfg *contract.ContainerConfig) error {
 	}
 	if len(cfg.Cmd) == 0 || cfg.Cmd[0] == "" {
 		return fmt.Errorf("empty command: %w", unix.EINVAL)
+	}
+	if other := cfg.CloneFlags &^ allNamespaces; other != 0 {
+		return fmt.Errorf("flags %#x of no namespace: %w", other, unix.EINVAL)
 	}
 	if len(cfg.Hostname) > maxHostname {
 		return fmt.Errorf("hostname of %d bytes: %w", len(cfg.Hostname), unix.EINVAL)

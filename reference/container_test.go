@@ -141,6 +141,7 @@ func TestContainerIsRefused(t *testing.T) {
 		"no command":             {&contract.ContainerConfig{}, unix.EINVAL},
 		"empty command":          {&contract.ContainerConfig{Cmd: []string{""}}, unix.EINVAL},
 		"long hostname":          {&contract.ContainerConfig{Cmd: shell(""), Hostname: strings.Repeat("x", 65)}, unix.EINVAL},
+		"flag of no namespace":   {withFlags(config(""), unix.CLONE_FILES), unix.EINVAL},
 		"rootfs without mnt":     {&contract.ContainerConfig{Cmd: shell(""), Rootfs: rootfs, CloneFlags: unix.CLONE_NEWPID}, unix.EINVAL},
 		"missing rootfs":         {&contract.ContainerConfig{Cmd: shell(""), Rootfs: "/nonexistent"}, unix.ENOENT},
 		"rootfs is a file":       {&contract.ContainerConfig{Cmd: shell(""), Rootfs: file}, unix.ENOTDIR},

@@ -38,11 +38,16 @@ func (namespaces) CreateDevices(rootfs string) error {
 		return fmt.Errorf("create devices: empty rootfs: %w", unix.EINVAL)
 	}
 	folder := filepath.Join(rootfs, "dev")
-	if _, err := makeFolder(folder); err != nil {
+	folderMade, err := makeFolder(folder)
+	if err != nil {
 		return fmt.Errorf("create devices: %w", err)
 	}
 	if made, err := fillDev(folder); err != nil {
-		return fmt.Errorf("create devices: %w", errors.Join(err, removeDevices(made)))
+		err = errors.Join(err, removeDevices(made))
+		if folderMade {
+			err = errors.Join(err, os.Remove(folder))
+		}
+		return fmt.Errorf("create devices: %w", err)
 	}
 	return nil
 }

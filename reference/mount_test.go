@@ -307,4 +307,14 @@ func TestCreateDevicesErrors(t *testing.T) {
 			return nil
 		})
 	}
+	// So deep that there is room for the folder's path, and none for a device's.
+	deep := dir
+	for len(deep) < 4090 {
+		deep += "/" + strings.Repeat("x", min(200, 4089-len(deep)))
+	}
+	must(t, os.MkdirAll(deep, 0o755))
+	wantErrno(t, New().CreateDevices(deep), unix.ENAMETOOLONG)
+	if left := glob(t, deep+"/*"); len(left) > 0 {
+		t.Error("the folder is left")
+	}
 }

@@ -135,7 +135,8 @@ func dangerousCalls() []int {
 		unix.SYS_OPEN_TREE, unix.SYS_OPEN_TREE_ATTR, unix.SYS_MOVE_MOUNT, unix.SYS_MOUNT_SETATTR,
 		unix.SYS_FSOPEN, unix.SYS_FSCONFIG, unix.SYS_FSMOUNT, unix.SYS_FSPICK,
 		unix.SYS_OPEN_BY_HANDLE_AT,
-		// Namespaces.
+		// Namespaces; but for those that clone(2) makes, by a flag: a list of
+		// numbers does not look at arguments.
 		unix.SYS_SETNS, unix.SYS_UNSHARE,
 		// Other processes.
 		unix.SYS_PTRACE, unix.SYS_PROCESS_VM_READV, unix.SYS_PROCESS_VM_WRITEV,

@@ -65,7 +65,7 @@
 //
 // # What you may use
 //
-// The standard library, golang.org/x/sys/unix, github.com/vishvananda/netlink.
-// Running unshare, nsenter, `ip netns add` or docker instead of doing the work earns
-// nothing.
+// The standard library, golang.org/x/sys/unix, golang.org/x/net/bpf,
+// github.com/vishvananda/netlink and netns. Running unshare, nsenter, `ip netns
+// add` or docker instead of doing the work earns nothing.
 package student

@@ -36,13 +36,21 @@ func TestHangup(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
+			over := make(chan struct{})
+			go func() { _ = cmd.Wait(); close(over) }()
+			look := time.NewTicker(time.Millisecond)
+			defer look.Stop()
 			for len(childrenOf(cmd.Process.Pid)) == 0 { // it grades once it has an agent
-				time.Sleep(time.Millisecond)
+				select {
+				case <-look.C:
+				case <-over:
+					t.Fatalf("it has ended before it graded\n%s", said.String())
+				}
 			}
 			if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
 				t.Fatal(err)
 			}
-			_ = cmd.Wait()
+			<-over
 			if code := cmd.ProcessState.ExitCode(); code != test.code || test.code != 0 && !strings.Contains(said.String(), "interrupted") {
 				t.Errorf("exit code %d; want %d\n%s", code, test.code, said.String())
 			}

@@ -7,21 +7,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
-
-// needsQEMU skips where there is none; in CI there has to be one.
-func needsQEMU(t *testing.T) {
-	t.Helper()
-	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip("no QEMU here; apt install qemu-system-x86")
-	}
-}
 
 // sample are scenarios of every kind: processes, links, mounts, maps, faults,
 // containers and the filter. `make tiers` takes all of both exercises.
@@ -75,7 +65,7 @@ func verdicts(t *testing.T, exercise, isolation string, only []string) map[strin
 
 // The same submission gets the same verdicts in namespaces and in machines.
 func TestTiersAgree(t *testing.T) {
-	needsQEMU(t)
+	needMachines(t)
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: an ordinary user's namespaces offer less")
 	}
@@ -116,10 +106,26 @@ func realRoot(t *testing.T, spec string, inSpaces, inMachines map[string][]any) 
 	}
 }
 
+// Root of a user namespace, as in a container without root outside, has no ids to
+// give to machines.
+func TestRootOfAUserNamespaceGradesInMachines(t *testing.T) {
+	needMachines(t)
+	if err := exec.Command("unshare", "-U", "true").Run(); err != nil {
+		t.Skip("no user namespaces here")
+	}
+	cmd := exec.Command(filepath.Join(bin, "moulinette"), "grade", "../reference", "--isolation", "vm", "--only", "pid.child_is_init")
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER,
+		UidMappings: []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}},
+	}
+	must(t, cmd)
+}
+
 // Where the kernel refuses namespaces, and as a user without any capability,
 // auto grades in machines.
 func TestLockedUserGradesInMachines(t *testing.T) {
-	needsQEMU(t)
+	needMachines(t)
 	o := newOrdinary(t)
 	if !o.root {
 		t.Skip("needs root, to become another user")

@@ -109,9 +109,6 @@ func (s *Schemata) Drop(id string) {
 	s.files = nil
 }
 
-// Has tells whether a mutant was taken in.
-func (s *Schemata) Has(id string) bool { return s.members[id] != nil }
-
 // Apart tells whether no function is changed by two of the mutants: they can be
 // chosen together.
 func (s *Schemata) Apart(ids ...string) bool {

@@ -318,7 +318,7 @@ static int make_below(int root, char *path, bool folder)
 	int result = folder ? mkdirat(parent, name, 0755)
 	                    : openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	close_quietly(parent);
-	if (result > 0)
+	if (!folder && result >= 0)
 		close_quietly(result);
 	return result < 0 ? -1 : 0;
 }
@@ -1033,7 +1033,9 @@ static int run_command(struct command *c)
 	c->report = pipe_ends[1];
 	pid_t pid = spawn(exec_inside, 0, c);
 	close_quietly(pipe_ends[1]);
-	ssize_t reported = pid < 0 ? 0 : read(pipe_ends[0], &error, sizeof error);
+	ssize_t reported = 0;
+	while (pid > 0 && (reported = read(pipe_ends[0], &error, sizeof error)) < 0 && errno == EINTR)
+		continue;
 	close_quietly(pipe_ends[0]);
 	if (pid < 0 || await(pid, &status) < 0)
 		return -1;
@@ -1127,7 +1129,8 @@ int setup_seccomp_filter(const int *allowed, size_t count)
 
 /* Calls that change the machine, its mounts and namespaces, look into other
  * processes, or knock at doors of the kernel that an ordinary program does not
- * know. The rings carry out calls that no filter sees. */
+ * know. The rings carry out calls that no filter sees; and namespaces that clone(2)
+ * makes, by a flag, stay possible: a list of numbers does not look at arguments. */
 static const int dangerous[] = {
 	SYS_reboot, SYS_kexec_load, SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_swapon, SYS_swapoff,
 	SYS_acct, SYS_quotactl, SYS_syslog, SYS_vhangup, SYS_nfsservctl, SYS_settimeofday, SYS_clock_settime,

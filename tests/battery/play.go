@@ -47,8 +47,8 @@ type Outcome struct {
 	Tries  int              `json:"tries"`
 }
 
-// Answer is what a player tells.
-type Answer struct {
+// answer is what a player tells.
+type answer struct {
 	Outcomes [][]Outcome  `json:"outcomes"` // of each turn
 	Agents   map[int]bool `json:"agents"`   // pids of the agents that it had started
 }
@@ -59,10 +59,10 @@ func (d *Built) Job(program string, sc scenario.Scenario) run.Job {
 	return run.Job{Driver: d.drivers[program], Scenario: sc}
 }
 
-// Player is the whole life of a process that plays a plan, which it reads from
+// player is the whole life of a process that plays a plan, which it reads from
 // in, and tells what came of it. It is a grader, and grades nothing: what is
 // right is decided by who started it, and looks at the machine from outside.
-func Player(ctx context.Context, in io.Reader, out io.Writer) error {
+func player(ctx context.Context, in io.Reader, out io.Writer) error {
 	var p Plan
 	if err := json.NewDecoder(in).Decode(&p); err != nil {
 		return fmt.Errorf("player: %w", err)
@@ -81,7 +81,7 @@ func (p *Plan) opener(ctx context.Context) (sandbox.Opener, error) {
 	return vm.New(ctx, vm.Options{Agent: p.Agent, Cache: p.Cache, Reuse: p.Machines == Reused})
 }
 
-func (p *Plan) play(ctx context.Context, opener sandbox.Opener) Answer {
+func (p *Plan) play(ctx context.Context, opener sandbox.Opener) answer {
 	outcomes := make([][]Outcome, len(p.Turns))
 	w := &watch{agents: map[int]bool{}}
 	scenarios := func(jobs []run.Job) []run.Result {
@@ -108,7 +108,7 @@ func (p *Plan) play(ctx context.Context, opener sandbox.Opener) Answer {
 	}
 	close(next)
 	players.Wait()
-	return Answer{outcomes, w.agents}
+	return answer{outcomes, w.agents}
 }
 
 // watch notes the agents while they are at work: they are our only children.

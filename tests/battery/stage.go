@@ -62,7 +62,7 @@ func Main() {
 	if len(os.Args) != 2 || os.Args[1] != playerArgument {
 		return
 	}
-	if err := Player(context.Background(), os.Stdin, os.Stdout); err != nil {
+	if err := player(context.Background(), os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1) //nolint:revive // the main function of a player
 	}
@@ -173,7 +173,7 @@ func (s *Stage) Play(ctx context.Context, as User, p Plan) ([][]Outcome, error) 
 	if err := cmd.Run(); err != nil {
 		return nil, fmt.Errorf("the grader did not live: %w: %s", err, &said)
 	}
-	var a Answer
+	var a answer
 	if err := json.NewDecoder(&out).Decode(&a); err != nil {
 		return nil, fmt.Errorf("the player's answer: %w", err)
 	}

@@ -10,9 +10,9 @@ import (
 	"moulinette/grader/spec"
 )
 
-// GitHub writes the errors as annotations of GitHub Actions, each at the file to
+// writeGitHub writes the errors as annotations of GitHub Actions, each at the file to
 // open.
-func GitHub(w io.Writer, r *verify.Result, lang string) error {
+func writeGitHub(w io.Writer, r *verify.Result, lang string) error {
 	var out strings.Builder
 	for _, e := range r.Errors {
 		fmt.Fprintf(&out, "::error file=%s", property(e.File))
@@ -72,9 +72,9 @@ type junitResult struct {
 	Text    string `xml:",chardata"`
 }
 
-// JUnit writes a test case for each solution, and for each error that is about
+// writeJUnit writes a test case for each solution, and for each error that is about
 // none.
-func JUnit(w io.Writer, r *verify.Result, lang string) error {
+func writeJUnit(w io.Writer, r *verify.Result, lang string) error {
 	all := junitSuites{Name: "moulinette verify", Time: seconds(r.Building.Seconds() + r.Running.Seconds())}
 	told := map[string]bool{}
 	for _, kind := range []verify.Kind{verify.Reference, verify.Alternative, verify.Mutant, verify.Skeleton} {

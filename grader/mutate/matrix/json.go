@@ -9,8 +9,8 @@ import (
 	"moulinette/grader/mutate/verify"
 )
 
-// JSONVersion is the version of the JSON report's format.
-const JSONVersion = 1
+// jsonVersion is the version of the JSON report's format.
+const jsonVersion = 1
 
 type jsonReport struct {
 	Version   int            `json:"version"`
@@ -60,10 +60,10 @@ type jsonError struct {
 	Message string           `json:"message"`
 }
 
-// JSON writes the result for programs.
-func JSON(w io.Writer, r *verify.Result, lang string) error {
+// writeJSON writes the result for programs.
+func writeJSON(w io.Writer, r *verify.Result, lang string) error {
 	report := jsonReport{
-		Version: JSONVersion, Verified: len(r.Errors)+len(r.Faults) == 0, Partial: r.Partial,
+		Version: jsonVersion, Verified: len(r.Errors)+len(r.Faults) == 0, Partial: r.Partial,
 		Scenarios: r.Scenarios, Errors: []jsonError{}, Faults: append([]string{}, r.Faults...),
 		Ran: r.Ran, Reused: r.Reused, Inferred: r.Inferred, Company: r.Company, Skipped: r.Skipped,
 		Building: r.Building.Seconds(), Running: r.Running.Seconds(),

@@ -25,15 +25,15 @@ type Options struct {
 func Write(w io.Writer, format string, r *verify.Result, o Options) error {
 	switch format {
 	case "text":
-		return Text(w, r, o)
+		return writeText(w, r, o)
 	case "json":
-		return JSON(w, r, o.Lang)
+		return writeJSON(w, r, o.Lang)
 	case "stryker":
-		return Stryker(w, r, o.Lang)
+		return writeStryker(w, r, o.Lang)
 	case "junit":
-		return JUnit(w, r, o.Lang)
+		return writeJUnit(w, r, o.Lang)
 	case "github":
-		return GitHub(w, r, o.Lang)
+		return writeGitHub(w, r, o.Lang)
 	}
 	return fmt.Errorf("matrix: no format %q; there are %q", format, Formats())
 }

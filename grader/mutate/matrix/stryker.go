@@ -64,9 +64,9 @@ type (
 	}
 )
 
-// Stryker writes the result as a mutation testing report, which existing viewers
+// writeStryker writes the result as a mutation testing report, which existing viewers
 // show: mutants at their places in the reference, scenarios as tests.
-func Stryker(w io.Writer, r *verify.Result, lang string) error {
+func writeStryker(w io.Writer, r *verify.Result, lang string) error {
 	report := strykerReport{
 		SchemaVersion: "2", Thresholds: strykerThresholds{High: 100, Low: 90}, Files: map[string]*strykerFile{},
 		TestFiles: tests(r, lang), Framework: strykerFramework{Name: "moulinette"},

@@ -15,8 +15,8 @@ import (
 	"moulinette/grader/spec"
 )
 
-// Text writes the kill matrix, mutants by scenarios, then the errors.
-func Text(w io.Writer, r *verify.Result, o Options) error {
+// writeText writes the kill matrix, mutants by scenarios, then the errors.
+func writeText(w io.Writer, r *verify.Result, o Options) error {
 	t := &text{r: r, o: o}
 	t.group()
 	if mutants := r.Mutants(); len(mutants) > 0 {

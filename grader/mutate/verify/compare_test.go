@@ -245,6 +245,7 @@ func TestTouched(t *testing.T) {
 			Mutants: []*mutate.Mutant{
 				{ID: "m1", File: "mutants/m1.yaml", Edits: []mutate.Edit{{File: "pid.go"}}, Kills: []string{"a.x"}},
 				{ID: "m2", File: "mutants/m2.yaml", Edits: []mutate.Edit{{File: "net.go"}}},
+				{ID: "twin", File: "mutants/twin.yaml", SameAs: "m1", Edits: []mutate.Edit{{File: "c17/linux_namespaces.c"}}},
 			},
 			Alternatives: []*mutate.Alternative{
 				{ID: "alt", File: "reference/alternatives/alt", Dir: true},
@@ -254,7 +255,7 @@ func TestTouched(t *testing.T) {
 		},
 	}
 	for changed, want := range map[string]string{
-		"mutants/m1.yaml": "m1", "reference/net.go": "m2 edited", "reference/alternatives/alt/pid.go": "alt", "README.md": "",
+		"mutants/m1.yaml": "m1 twin", "mutants/twin.yaml": "twin", "reference/net.go": "m2 edited", "reference/alternatives/alt/pid.go": "alt", "README.md": "",
 		"reference/c17/linux_namespaces.h": "edited_c reference_c17", "student/pid.go": "skeleton", "student/c17/linux_namespaces.c": "skeleton",
 		"specs/small.yaml": "all", "grader/box/box_linux.go": "all", "grader/box/box_test.go": "", "grader/mutate/matrix/text.go": "", "go.mod": "all",
 	} {

@@ -30,8 +30,13 @@ func Touched(o *Options, changed []string) (ids []string, all bool) {
 			t.scenarios[id] = path.Join(folder, sc.File)
 		}
 	}
+	byID := map[string]*mutate.Mutant{}
 	for _, m := range o.Catalog.Mutants {
-		if t.mutant(m) {
+		byID[m.ID] = m
+	}
+	for _, m := range o.Catalog.Mutants {
+		other := byID[m.SameAs] // from which it has what it leaves out
+		if t.mutant(m) || other != nil && t.changed[path.Clean(other.File)] {
 			ids = append(ids, m.ID)
 		}
 	}

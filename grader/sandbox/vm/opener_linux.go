@@ -103,6 +103,29 @@ func (h *host) nextUser() int {
 	return firstUser + os.Getpid()%userRanges*usersEach + int(h.users.Add(1))%usersEach
 }
 
+// ownUsers tells whether we are root, and our user namespace has these ids: that of a
+// container without root outside has not.
+var ownUsers = sync.OnceValue(func() bool {
+	for _, name := range []string{"uid_map", "gid_map"} {
+		text, err := os.ReadFile("/proc/self/" + name)
+		if err != nil || !holds(string(text), firstUser, userRanges*usersEach) {
+			return false
+		}
+	}
+	return os.Geteuid() == 0
+})
+
+// holds tells whether a line of a map (user_namespaces(7)) has all of these ids.
+func holds(lines string, first, count int) bool {
+	for line := range strings.Lines(lines) {
+		var inside, outside, n int
+		if _, err := fmt.Sscan(line, &inside, &outside, &n); err == nil && inside <= first && first+count <= inside+n {
+			return true
+		}
+	}
+	return false
+}
+
 // formatVersion is part of every key: a change of what a snapshot holds makes
 // old ones unknown.
 const formatVersion = 1

@@ -31,7 +31,7 @@ const maxState = 64<<20 + memoryMiB<<20
 // too, if they need one.
 func (h *host) config(memory *os.File) qemu.Config {
 	c := qemu.Config{Binary: h.qemu, KVM: h.accel == KVM, MemoryMiB: memoryMiB, Memory: memory}
-	if os.Geteuid() == 0 {
+	if ownUsers() {
 		c.User = h.nextUser()
 	}
 	return c

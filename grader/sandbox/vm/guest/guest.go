@@ -19,11 +19,10 @@ const (
 	ControlPort = "moulinette.control"
 	AgentPort   = "moulinette.agent"
 	AgentPath   = "/init"    // our own binary, in the guest
-	ModulesDir  = "/modules" // with the file "order" in it
+	modulesDir  = "/modules" // with the file "order" in it
 	DriverPath  = "/driver"  // where the submission is put
 	agentName   = "moulinette-agent"
 	agentPATH   = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
-	agentConnFD = 3
 )
 
 // MaxLine bounds a line of either side.

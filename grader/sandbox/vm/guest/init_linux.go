@@ -90,7 +90,7 @@ func mounts() error {
 
 // loadModules loads what the image brings, in its order.
 func loadModules() error {
-	order, err := os.ReadFile(filepath.Join(ModulesDir, "order"))
+	order, err := os.ReadFile(filepath.Join(modulesDir, "order"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // all is built in
 	}
@@ -98,11 +98,11 @@ func loadModules() error {
 		return err
 	}
 	for name := range strings.FieldsSeq(string(order)) {
-		if err := loadModule(filepath.Join(ModulesDir, filepath.Base(name))); err != nil {
+		if err := loadModule(filepath.Join(modulesDir, filepath.Base(name))); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return os.RemoveAll(ModulesDir)
+	return os.RemoveAll(modulesDir)
 }
 
 func loadModule(path string) error {

@@ -227,7 +227,7 @@ func TestLockEndsWithItsContext(t *testing.T) {
 }
 
 func TestCompareReleases(t *testing.T) {
-	rising := []string{"0-rescue", "5.4.0-9-generic", "5.4.0-10-generic", "5.10.0-1", "6.1.0-56-cloud-amd64", "6.1.0-056-cloud-amd64x"}
+	rising := []string{"0-rescue", "5.4.0-9-generic", "5.4.0-10-generic", "5.10.0-1", "6.1.0-56-cloud-amd64", "6.1.0-056-cloud-amd64x", "6.1.0-٣", "6.1.0-٣x"}
 	for i, a := range rising {
 		for j, b := range rising {
 			if got := compareReleases(a, b); (got < 0) != (i < j) || (got > 0) != (i > j) {

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"unicode"
 )
 
 // source is a kernel and the folders in which its modules may be.
@@ -170,7 +169,7 @@ func compareReleases(a, b string) int {
 	for a != "" && b != "" {
 		x, y := leading(a), leading(b)
 		a, b = a[len(x):], b[len(y):]
-		if isDigit(x) && isDigit(y) {
+		if isDigit(rune(x[0])) && isDigit(rune(y[0])) {
 			x, y = strings.TrimLeft(x, "0"), strings.TrimLeft(y, "0")
 			if c := cmp.Compare(len(x), len(y)); c != 0 {
 				return c
@@ -185,15 +184,15 @@ func compareReleases(a, b string) int {
 
 // leading is the number that text begins with, or what comes before one.
 func leading(text string) string {
-	number := isDigit(text)
-	end := strings.IndexFunc(text, func(r rune) bool { return unicode.IsDigit(r) != number })
+	number := isDigit(rune(text[0]))
+	end := strings.IndexFunc(text, func(r rune) bool { return isDigit(r) != number })
 	if end < 0 {
 		return text
 	}
 	return text[:end]
 }
 
-func isDigit(text string) bool { return text != "" && unicode.IsDigit(rune(text[0])) }
+func isDigit(r rune) bool { return '0' <= r && r <= '9' }
 
 // foundKernel is the one kernel that was unpacked below root.
 func foundKernel(root, origin string) (*source, error) {

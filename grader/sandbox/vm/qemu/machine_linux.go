@@ -86,9 +86,6 @@ func (m *Machine) wait() {
 	close(m.died)
 }
 
-// Died is closed when QEMU has ended, by itself or by Kill.
-func (m *Machine) Died() <-chan struct{} { return m.died }
-
 // Kill ends QEMU and waits until it is gone.
 func (m *Machine) Kill() {
 	m.ending.Do(func() {

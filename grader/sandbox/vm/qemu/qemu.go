@@ -49,15 +49,14 @@ const (
 	fdFirst // of what the configuration brings
 )
 
-// emulatorMemory is what QEMU may have for itself: its code, the translated
-// code of the guest, its threads' stacks.
+// What QEMU may have for itself: its code, the translated code of the guest, its
+// threads' stacks.
 const (
 	translated  = 64 // MiB
 	emulatorKiB = 1 << 20
 )
 
-// hello bounds QEMU's own start, and every answer of its monitor but those that
-// move a machine's memory.
+// patience bounds QEMU's own start, every answer of its monitor, and a migration.
 const patience = 20 * time.Second
 
 // args is the command line. The least is given: no network, no disk, no

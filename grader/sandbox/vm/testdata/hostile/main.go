@@ -44,7 +44,6 @@ func play(port *os.File) {
 var deeds = map[string]func(*os.File){
 	"panic":  func(*os.File) { trigger("c") },
 	"reboot": func(*os.File) { check(unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART)) },
-	"silent": func(*os.File) {},
 	"busy": func(*os.File) {
 		for { //nolint:revive // that is the point
 		}
