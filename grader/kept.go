@@ -60,7 +60,7 @@ func (k *Kept) describe(s *submission.Submission, n spec.Norm) {
 
 // Findings are what a submission's text breaks of the norm.
 func Findings(s *submission.Submission, n spec.Norm) []judge.Finding {
-	return judged(norm.Of(s, n.ForbiddenFunctions), n)
+	return judged(norm.Of(s, n.ForbiddenFunctions, norm.Packages{Allowed: n.AllowedImports, Forbidden: n.ForbiddenImports}), n)
 }
 
 func judged(findings []submission.Finding, n spec.Norm) (found []judge.Finding) {
@@ -68,7 +68,7 @@ func judged(findings []submission.Finding, n spec.Norm) (found []judge.Finding) 
 		found = append(found, judge.Finding{
 			Rule: f.Rule, Where: strings.TrimSuffix(f.String(), ": "+f.EN), Message: spec.Text{FR: f.FR, EN: f.EN},
 			// A way round earns nothing by itself; what was executed is in the records.
-			Blocking: n.Blocking && f.Rule == "forbidden_program",
+			Blocking: n.Blocking && (f.Rule == "forbidden_program" || f.Rule == "forbidden_import"),
 		})
 	}
 	return found

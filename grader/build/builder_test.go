@@ -372,7 +372,7 @@ func TestReferenceAndSkeleton(t *testing.T) {
 			continue
 		}
 		speaks(t, d.Path)
-		if found := norm.Of(s, []string{"docker", "podman", "runc", "containerd"}); len(found) > 0 {
+		if found := norm.Of(s, []string{"docker", "podman", "runc", "containerd"}, norm.Packages{}); len(found) > 0 {
 			t.Errorf("%s: %v", dir, found)
 		}
 	}

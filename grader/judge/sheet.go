@@ -92,7 +92,7 @@ type Norm struct {
 
 // Finding is one breach of the norm.
 type Finding struct {
-	Rule     string // forbidden_function, forbidden_import, forbidden_program, memory, fds, zombies, mounts, security
+	Rule     string // forbidden_program, forbidden_import, way_round, other_function, memory, fds, zombies, mounts, security, ...
 	Where    string // file:line, or a scenario's id
 	Message  spec.Text
 	Blocking bool

@@ -212,5 +212,5 @@ func (c *checker) scenarios() (ids []string) {
 
 // rules are those of the norm that a mutant can break.
 func rules() []string {
-	return []string{"memory", "fds", "zombies", "mounts", "security", "forbidden_program", "way_round"}
+	return []string{"memory", "fds", "zombies", "mounts", "security", "forbidden_program", "forbidden_import", "way_round"}
 }

@@ -85,8 +85,8 @@ type Norm struct {
 	ToleratedFunctions []Tolerated `yaml:"tolerated_functions" doc:"C functions that a solution cannot do without"`
 	ForbiddenFunctions []string    `yaml:"forbidden_functions" doc:"names that must not be called, nor stand in strings"`
 	ForbiddenPrograms  []string    `yaml:"forbidden_programs" doc:"programs that must not be executed: a name, and the first words that follow it"`
-	AllowedImports     []string    `yaml:"allowed_imports" doc:"Go packages outside the standard library; ... at the end stands for all below"`
-	ForbiddenImports   []string    `yaml:"forbidden_imports" doc:"Go packages that must not be imported"`
+	AllowedImports     []string    `yaml:"allowed_imports" doc:"Go packages beside the standard library, the contract and one's own; any other is told, and costs nothing; /... at the end stands for all below, too"`
+	ForbiddenImports   []string    `yaml:"forbidden_imports" doc:"Go packages that must not be imported; /... as there"`
 	CheckSecurity      bool        `yaml:"check_security" doc:"run the checks of rules mounts and security"`
 	CheckMemory        bool        `yaml:"check_memory" doc:"run the checks of rules memory, fds and zombies"`
 	Blocking           bool        `yaml:"blocking" doc:"a finding sets the score to 0"`

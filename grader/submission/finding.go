@@ -33,6 +33,8 @@ func Rules() map[string]string {
 		"timeout":           "the compiler does not come to an end",
 		"ignored":           "notice: something in the folder has no effect",
 		"forbidden_program": "norm: a program that would do the exercise",
+		"forbidden_import":  "norm: a package that must not be imported",
+		"other_import":      "remark: a package that the exercise does not list",
 		"other_function":    "remark: a function that is neither allowed nor tolerated",
 		"hidden_warning":    "norm: a pragma that hides warnings",
 		"way_round":         "norm: a command executed instead of doing the work",

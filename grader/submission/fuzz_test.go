@@ -33,7 +33,7 @@ func FuzzTexts(f *testing.F) {
 				findings = build.Findings
 			}
 			if s != nil {
-				findings = append(findings, norm.Of(s, []string{"docker"})...)
+				findings = append(findings, norm.Of(s, []string{"docker"}, norm.Packages{Allowed: []string{"fmt"}, Forbidden: []string{"os/..."}})...)
 				_ = s.Hash()
 			}
 			lines := strings.Count(text, "\n") + 1

@@ -32,15 +32,24 @@ var executors = map[string]int{
 	"syscall.Exec": 0, "syscall.ForkExec": 0, "syscall.StartProcess": 0, "unix.Exec": 0,
 }
 
+// Packages says which packages a submission in Go may import: by their paths, of which
+// one that ends in /... stands for all below, too. Without any that are allowed, all
+// are; the standard library, the contract and what is the submission's own always are,
+// unless they are forbidden.
+type Packages struct {
+	Allowed   []string
+	Forbidden []string
+}
+
 // Of finds breaches of the norm in a text: the forbidden programs, named in
-// any way, and commands that are executed instead of doing the work. What a
+// any way, commands that are executed instead of doing the work, and imports. What a
 // program composes at run time is for the sandbox to see.
-func Of(s *submission.Submission, forbidden []string) (findings []submission.Finding) {
+func Of(s *submission.Submission, forbidden []string, packages Packages) (findings []submission.Finding) {
 	if s.Language == submission.C17 {
 		return ofC(s, forbidden)
 	}
 	for _, src := range s.Sources() {
-		n := normOfGo{Source: src, forbidden: forbidden}
+		n := normOfGo{Source: src, forbidden: forbidden, packages: packages, own: s.ImportPath}
 		ast.Inspect(src.Tree, n.visit)
 		findings = append(findings, n.few()...)
 	}
@@ -76,7 +85,7 @@ func (g *gathered) few() []submission.Finding {
 }
 
 func weight(f submission.Finding) int {
-	if f.Rule == "forbidden_program" {
+	if f.Rule == "forbidden_program" || f.Rule == "forbidden_import" {
 		return 0
 	}
 	return 1
@@ -85,12 +94,15 @@ func weight(f submission.Finding) int {
 type normOfGo struct {
 	*submission.Source
 	forbidden []string
+	packages  Packages
+	own       string // import path
 	gathered
 }
 
 func (n *normOfGo) visit(node ast.Node) bool {
 	switch node := node.(type) {
 	case *ast.ImportSpec:
+		n.imported(node)
 		return false
 	case *ast.Ident:
 		n.name(node.Pos(), node.Name)
@@ -108,6 +120,31 @@ func (n *normOfGo) visit(node ast.Node) bool {
 		}
 	}
 	return true
+}
+
+// imported judges an import.
+func (n *normOfGo) imported(spec *ast.ImportSpec) {
+	name, ok := literal(spec.Path)
+	first, _, _ := strings.Cut(name, "/")
+	switch {
+	case !ok:
+	case among(n.packages.Forbidden, name):
+		n.add(n.At(spec.Pos(), "forbidden_import",
+			fmt.Sprintf("le paquet %s est interdit dans cet exercice", name),
+			fmt.Sprintf("the package %s is forbidden in this exercise", name)))
+	case len(n.packages.Allowed) > 0 && strings.Contains(first, ".") && !among(n.packages.Allowed, name) && !among([]string{n.own + "/..."}, name):
+		n.add(n.At(spec.Pos(), "other_import",
+			fmt.Sprintf("le paquet %s n'est pas dans la liste de l'exercice ; cela ne coûte rien", name),
+			fmt.Sprintf("the package %s is not on the exercise's list; that costs nothing", name)))
+	}
+}
+
+// among tells whether one of the patterns means a package.
+func among(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		folder, all := strings.CutSuffix(pattern, "/...")
+		return name == folder || all && strings.HasPrefix(name, folder+"/")
+	})
 }
 
 // name judges a word that stands in the text.

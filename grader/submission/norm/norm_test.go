@@ -43,7 +43,7 @@ var tool2 = "/proc/self/exe"
 		t.Fatal(err)
 	}
 	var got []string
-	for _, f := range norm.Of(s, []string{"docker", "podman", "runc", "containerd"}) {
+	for _, f := range norm.Of(s, []string{"docker", "podman", "runc", "containerd"}, norm.Packages{}) {
 		got = append(got, fmt.Sprintf("%d %s %s", f.Line, f.Rule, strings.Fields(f.EN)[0]+" "+strings.Fields(f.EN)[1]))
 	}
 	want := []string{
@@ -52,6 +52,49 @@ var tool2 = "/proc/self/exe"
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("findings (-got +want): %s", diff)
+	}
+}
+
+func TestImportsOfGo(t *testing.T) {
+	s, err := submission.FromFiles("", submission.Files{"a.go": []byte(`package student
+
+import (
+	"net"
+	web "net/http"
+	_ "net/http/httptest"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+
+	"moulinette/grader/contract"
+	"moulinette/student/inner"
+)
+
+func New() contract.Runtime { return nil }
+`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		packages norm.Packages
+		want     []string
+	}{
+		{norm.Packages{}, nil},
+		{norm.Packages{Forbidden: []string{"net/http"}}, []string{"5 forbidden_import"}},
+		{norm.Packages{Forbidden: []string{"net/http/...", "plugin"}}, []string{"5 forbidden_import", "6 forbidden_import"}},
+		{norm.Packages{Allowed: []string{"golang.org/x/sys/unix", "github.com/vishvananda/netlink/..."}}, []string{"10 other_import"}},
+		{norm.Packages{Allowed: []string{"github.com/vishvananda/netlink"}}, []string{"9 other_import", "10 other_import", "11 other_import"}},
+		{norm.Packages{Allowed: []string{"golang.org/..."}, Forbidden: []string{"golang.org/x/sys/unix"}}, []string{"8 other_import", "9 other_import", "10 other_import", "11 forbidden_import"}},
+	} {
+		var got []string
+		for _, f := range norm.Of(s, nil, test.packages) {
+			got = append(got, fmt.Sprintf("%d %s", f.Line, f.Rule))
+		}
+		if diff := cmp.Diff(got, test.want); diff != "" {
+			t.Errorf("%+v (-got +want): %s", test.packages, diff)
+		}
 	}
 }
 
@@ -72,7 +115,7 @@ void f(char **argv) {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, f := range norm.Of(s, []string{"docker", "podman", "runc"}) {
+	for _, f := range norm.Of(s, []string{"docker", "podman", "runc"}, norm.Packages{}) {
 		got = append(got, strings.SplitN(f.String(), " ", 2)[0]+" "+f.Rule)
 	}
 	want := []string{
@@ -98,7 +141,7 @@ func TestForbiddenBehindMuch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found := norm.Of(s, []string{"docker", "podman"})
+		found := norm.Of(s, []string{"docker", "podman"}, norm.Packages{})
 		if !slices.ContainsFunc(found, func(f submission.Finding) bool { return strings.HasPrefix(f.EN, "docker is forbidden") }) || len(found) != submission.MaxFindings {
 			t.Errorf("%s: got %d findings, %v; want docker among %d", name, len(found), found, submission.MaxFindings)
 		}
