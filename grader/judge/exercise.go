@@ -71,7 +71,7 @@ func Exercise(ex *spec.Exercise, g Grading) Sheet {
 	sheet.Concepts = j.concepts()
 	sheet.Faults = j.faults()
 	sheet.score(ex)
-	if sheet.Partial && g.Build == nil && len(sheet.Rows)+len(sheet.Bonus) == 0 {
+	if sheet.Partial && g.Build == nil && len(sheet.Rows)+len(sheet.Bonus) == 0 && !sheet.Norm.Blocking {
 		sheet.Passed = j.alone()
 	}
 	return sheet

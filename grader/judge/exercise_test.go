@@ -116,7 +116,9 @@ func TestExercise(t *testing.T) {
 		{"only one, broken", change{"n": fails}, []string{"n"}, " |  | 0/0 unjudged 0 passed false xp 0 findings 1"},
 		{"only one, not made", change{"n": unavailable}, []string{"n"}, " |  | 0/0 unjudged 0 passed undecided xp 0 findings 0"},
 		{"only one, by our fault", change{"n": broken}, []string{"n"}, " |  | 0/0 unjudged 0 passed undecided xp 0 findings 0"},
+		{"only one, beside a forbidden program", change{"n": runs("/usr/bin/unshare", "unshare")}, []string{"n"}, " |  | 0/0 unjudged 0 passed false xp 0 findings 1"},
 		{"only the bonus", change{"x1": fails}, []string{"x"}, " | fail | 0/0 unjudged 0 passed false xp 0 findings 0"},
+		{"only the bonus, not judged here", change{"x1": unavailable}, []string{"x"}, " | not_judged | 0/0 unjudged 0 passed undecided xp 0 findings 0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := judge.Grading{Only: c.only, Records: map[string]*evidence.Record{}}
