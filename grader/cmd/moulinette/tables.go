@@ -15,7 +15,6 @@ import (
 
 	"moulinette/grader/mutate/matrix"
 	"moulinette/grader/mutate/verify"
-	"moulinette/grader/run"
 )
 
 // tables say what reports of a verification go where.
@@ -96,6 +95,3 @@ func (s *steps) Running(more, done, all int) {
 func (s *steps) judged(decor.Statistics) string {
 	return fmt.Sprintf("[%d/%d] ", s.done.Load(), s.all.Load())
 }
-
-// Done counts a scenario.
-func (s *steps) Done(i int, r run.Result) { s.progress.Done(i, r) }
