@@ -21,8 +21,12 @@ import (
 // Face is the name under which our binary is the jail.
 const Face = "moulinette-jail"
 
-// Mark begins what the jail itself has to say: a fault of the host.
-const Mark = "jail: "
+// Mark begins what the jail itself has to say, a fault of the host, and Failed is the
+// exit status with which it does.
+const (
+	Mark   = "jail: "
+	Failed = 125
+)
 
 // Kind is how the doors are closed. The zero value is invalid.
 type Kind string
@@ -91,15 +95,15 @@ func Main(args []string) int {
 	var p Plan
 	if len(args) != 2 {
 		fmt.Fprintln(os.Stderr, Mark+"this program is started by moulinette, not by hand")
-		return 125
+		return Failed
 	}
 	if err := json.Unmarshal([]byte(args[1]), &p); err != nil {
 		fmt.Fprintln(os.Stderr, Mark+err.Error())
-		return 125
+		return Failed
 	}
 	if err := enter(p); err != nil {
 		fmt.Fprintln(os.Stderr, Mark+err.Error())
-		return 125
+		return Failed
 	}
 	return 0
 }
