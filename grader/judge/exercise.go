@@ -310,11 +310,10 @@ func (j *judging) exercising(concept string) []string {
 }
 
 // faults tells of each harness fault once.
-func (j *judging) faults() []string {
-	var list []string
+func (j *judging) faults() (list []spec.Text) {
 	for _, id := range sortedKeys(j.verdicts) {
 		if s := j.verdicts[id]; s.Verdict == HarnessFault {
-			list = append(list, id+": "+s.Reason.EN)
+			list = append(list, spec.Text{FR: id + ": " + s.Reason.FR, EN: id + ": " + s.Reason.EN})
 		}
 	}
 	return list

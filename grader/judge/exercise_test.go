@@ -218,7 +218,7 @@ func TestNothingToRun(t *testing.T) {
 	if got, want := summary(lost), "harness_fault not_judged not_judged | not_judged | 0/100 unjudged 100 passed undecided xp 0 findings 0"; got != want {
 		t.Errorf("no records:\n got %s\nwant %s", got, want)
 	}
-	if len(lost.Faults) != 6 || !strings.Contains(lost.Faults[0], "agent: EOF") {
+	if len(lost.Faults) != 6 || !strings.Contains(lost.Faults[0].EN, "agent: EOF") {
 		t.Errorf("got harness faults %q", lost.Faults)
 	}
 }

@@ -164,7 +164,7 @@ func (s *Sheet) decide(ex *spec.Exercise, open int) *bool {
 // normFault tells whether a blocking check is missing by our fault.
 func (s *Sheet) normFault(ex *spec.Exercise) bool {
 	for _, check := range ex.Norm.Checks {
-		ours := func(f string) bool { return strings.HasPrefix(f, check.Scenario+": ") }
+		ours := func(f spec.Text) bool { return strings.HasPrefix(f.EN, check.Scenario+": ") }
 		if ex.Norm.Active(check.Rule) && slices.ContainsFunc(s.Faults, ours) {
 			return true
 		}

@@ -77,7 +77,7 @@ func (g gradescope) results() results {
 		Extra: map[string]any{
 			"exercise": clean(s.Exercise), "language": clean(s.Language), "isolation": clean(s.Isolation), "seed": s.Seed,
 			"passed": s.Passed, "max_score": s.MaxScore, "passing_score": s.PassingScore, "unjudged": s.Unjudged,
-			"bonus": s.BonusEarned, "max_bonus": s.BonusMax, "xp": s.XP, "harness_faults": cleanAll(s.Faults),
+			"bonus": s.BonusEarned, "max_bonus": s.BonusMax, "xp": s.XP, "harness_faults": allIn(s.Faults, g.options.Lang),
 		},
 	}
 	for _, row := range slices.Concat(s.Rows, s.Bonus) {

@@ -31,7 +31,7 @@ func hostile(s string) *judge.Sheet {
 	}
 	sheet.Norm.Findings[0].Rule, sheet.Norm.Findings[0].Where, sheet.Norm.Findings[0].Message = s, s, said
 	sheet.Environment["x"] = s
-	sheet.Faults = []string{s}
+	sheet.Faults = []spec.Text{said}
 	if len(s)%2 == 1 {
 		sheet.Build = &judge.Build{Reason: said, Output: s}
 	}

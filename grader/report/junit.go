@@ -84,7 +84,7 @@ func suites(s *judge.Sheet, lang string) junitSuites {
 	}
 	list = append(list, j.norm(s.Norm))
 	if len(s.Faults) > 0 {
-		list = append(list, j.faults(s.Faults))
+		list = append(list, j.faults(allIn(s.Faults, lang)))
 	}
 	list[0].Properties = properties(s)
 	millis := 0.0
@@ -168,7 +168,7 @@ func (j *junit) faults(list []string) junitSuite {
 	suite := junitSuite{Name: j.words.HarnessFault}
 	for i, f := range list {
 		c := j.testcase(fmt.Sprintf("harness.%d", i+1), "harness", 0)
-		c.set(judge.HarnessFault, clean(f))
+		c.set(judge.HarnessFault, f)
 		suite.add(c, 0)
 	}
 	suite.Time = seconds(0)

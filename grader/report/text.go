@@ -76,8 +76,8 @@ func (t *text) faults(s *judge.Sheet) {
 	}
 	t.title("!! "+t.words.FaultsTitle+" !!", color.FgRed)
 	t.para("  ", t.words.FaultsText)
-	for _, f := range folded(s.Faults) {
-		t.para("  - ", clean(f), color.FgRed)
+	for _, f := range folded(allIn(s.Faults, t.lang)) {
+		t.para("  - ", f, color.FgRed)
 	}
 }
 
