@@ -10,11 +10,11 @@ import (
 	"moulinette/grader/judge"
 )
 
-// Gradescope writes the sheet as Gradescope's results.json: a test for each row.
+// writeGradescope writes the sheet as Gradescope's results.json: a test for each row.
 // The score stands at the top, where it overrides the sum of the tests; a bonus
 // row has none, because the bonus is no part of it. All text is plain text to
 // Gradescope, so nothing in it can be markup.
-func Gradescope(w io.Writer, sheet *judge.Sheet, o Options) error {
+func writeGradescope(w io.Writer, sheet *judge.Sheet, o Options) error {
 	g := gradescope{Options{Lang: o.Lang, Trace: o.Trace}, sheet}
 	r := g.results()
 	for _, row := range sheet.Rows {

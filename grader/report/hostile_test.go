@@ -64,7 +64,7 @@ func checkText(t *testing.T, sheet *judge.Sheet) {
 	t.Helper()
 	for _, lang := range []string{"en", "fr"} {
 		var out bytes.Buffer
-		if err := report.Text(&out, sheet, report.Options{Lang: lang, Trace: true}); err != nil {
+		if err := report.Write(&out, "text", sheet, report.Options{Lang: lang, Trace: true}); err != nil {
 			t.Fatal(err)
 		}
 		if !utf8.Valid(out.Bytes()) {
@@ -87,7 +87,7 @@ func checkText(t *testing.T, sheet *judge.Sheet) {
 func checkGradescope(t *testing.T, sheet *judge.Sheet) {
 	t.Helper()
 	var out bytes.Buffer
-	if err := report.Gradescope(&out, sheet, report.Options{}); err != nil {
+	if err := report.Write(&out, "gradescope", sheet, report.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if found := command.FindString(out.String()); found != "" {
@@ -118,7 +118,7 @@ func checkGradescope(t *testing.T, sheet *judge.Sheet) {
 func checkJSON(t *testing.T, sheet *judge.Sheet) {
 	t.Helper()
 	var out bytes.Buffer
-	if err := report.JSON(&out, sheet, "en"); err != nil {
+	if err := report.Write(&out, "json", sheet, report.Options{Lang: "en"}); err != nil {
 		t.Fatal(err)
 	}
 	if found := command.FindString(out.String()); found != "" {

@@ -106,11 +106,6 @@ type Build struct {
 	Output string `json:"output"`
 }
 
-// JSON writes the sheet as a [Document].
-func JSON(w io.Writer, sheet *judge.Sheet, lang string) error {
-	return encode(w, document(sheet, lang))
-}
-
 // encode writes a document as JSON.
 func encode(w io.Writer, document any) error {
 	var out bytes.Buffer

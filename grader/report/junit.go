@@ -12,12 +12,12 @@ import (
 	"moulinette/grader/judge"
 )
 
-// JUnit writes the sheet as JUnit XML, within what Jenkins' strict schema takes
+// writeJUnit writes the sheet as JUnit XML, within what Jenkins' strict schema takes
 // (no file, line or property on a test case) and the way GitLab reads it: the
 // message stands in the text of failure and error, and no name comes twice. A
 // harness fault is an error, what was not judged is skipped. A suite is a row, a
 // test case is a scenario.
-func JUnit(w io.Writer, sheet *judge.Sheet, lang string) error {
+func writeJUnit(w io.Writer, sheet *judge.Sheet, lang string) error {
 	out := bytes.NewBufferString(xml.Header)
 	enc := xml.NewEncoder(out)
 	enc.Indent("", "  ")

@@ -22,8 +22,8 @@ type Options struct {
 	Key   []byte // json: sign the report with it
 }
 
-// Text writes the report that a student reads.
-func Text(w io.Writer, sheet *judge.Sheet, o Options) error {
+// writeText writes the report that a student reads.
+func writeText(w io.Writer, sheet *judge.Sheet, o Options) error {
 	t := newText(o)
 	t.header(sheet)
 	t.faults(sheet)
