@@ -26,7 +26,7 @@ func Record(sc *spec.Scenario, rec *evidence.Record) Scenario {
 	if rec == nil {
 		return s.ended(HarnessFault, noRecord())
 	}
-	s.Millis, s.Trace, s.Stderr = rec.Millis, Trace(rec), printed(rec.Output.Stderr)
+	s.Millis, s.Trace, s.Stderr = rec.Millis, trace(rec), printed(rec.Output.Stderr)
 	verdict, reason := ending(sc, rec)
 	if verdict == Pass {
 		s.Expectations = expectations(sc, rec)
