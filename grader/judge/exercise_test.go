@@ -262,6 +262,29 @@ func TestUnfinishedWorkIsNoFinding(t *testing.T) {
 	}
 }
 
+// TestBrokenExpression: what fails of itself is nobody's failure.
+func TestBrokenExpression(t *testing.T) {
+	text := table
+	for _, id := range []string{"a1", "a2", "b1", "c1", "x1", "n"} {
+		text += fmt.Sprintf(one, id, "one, two")
+	}
+	text = strings.ReplaceAll(text, "    steps: ", "    given: {host: a b}\n    steps: ")
+	text = strings.ReplaceAll(text, "that: call.ok", `that: 'call.ok && split(given.host, " ")[1] == "b"'`)
+	ex, err := spec.Load(fstest.MapFS{"t.yaml": {Data: []byte(text)}}, "t.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := good("a1")
+	if got := judge.Record(ex.Scenarios["a1"], rec); got.Verdict != judge.Pass {
+		t.Errorf("got %s (%s); want a pass", got.Verdict, got.Reason.EN)
+	}
+	rec.Given = map[string]any{"host": "ab"}
+	got := judge.Record(ex.Scenarios["a1"], rec)
+	if want := `the spec: split(given.host, " ")[1]: index out of range`; got.Verdict != judge.HarnessFault || !strings.Contains(got.Reason.EN, want) {
+		t.Errorf("got %s (%s); want a fault of ours, with %s", got.Verdict, got.Reason.EN, want)
+	}
+}
+
 // TestGrowthIsTold: of a call that was repeated, were it once, the record has to
 // tell what it left behind.
 func TestGrowthIsTold(t *testing.T) {

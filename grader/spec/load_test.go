@@ -250,6 +250,7 @@ func TestBadSpec(t *testing.T) {
 		{"that: call.ok", "that: probe.seen", `unknown name probe`},
 		{"that: call.ok", "that: call.ok ==", `unexpected token EOF`},
 		{"that: call.ok", "that: call.ok && repeat(\"a\", 1000000000) == \"\"", `unknown name repeat`},
+		{"that: call.ok", "that: call.ok && [1, 2][5] == 1", `the expression cannot be evaluated: [1, 2][5]: index out of range: 5 (array length is 2); correct it`},
 		{"that: call.ok", "that: ''", `the expression does not hold together: unexpected token EOF`},
 		{"that: call.ok", "that: zombies", `unknown name zombies (column`},
 		{"that: call.ok", "that: given.status == 1", `has no field status, nor any other`},

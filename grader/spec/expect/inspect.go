@@ -1,8 +1,11 @@
 package expect
 
 import (
+	"fmt"
 	"reflect"
+	"slices"
 
+	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
 
 	"moulinette/grader/evidence"
@@ -21,10 +24,40 @@ func (e *Expr) Given() map[string]bool {
 	return used
 }
 
+// Broken is why a part that depends on no record cannot be evaluated, as an index out of
+// its own list: no submission has to do with that.
+func (e *Expr) Broken(env any) (err error) {
+	node := e.program.Node()
+	ast.Walk(&node, visitor[ast.Node](func(n ast.Node) {
+		if err != nil || !fallible(n) || e.scope.looks(n) {
+			return
+		}
+		if program, inner := e.scope.compile(n.String(), expr.AsAny(), expr.AsKind(reflect.Invalid)); inner == nil { // all its names stand in it
+			if _, err = run(program, env); err != nil {
+				err = fmt.Errorf("%s: %w", cut(n.String()), err)
+			}
+		}
+	}))
+	return err
+}
+
+// fallible tells whether an operation can fail on values of the right types.
+func fallible(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.MemberNode:
+		_, field := n.Property.(*ast.StringNode)
+		return !field
+	case *ast.BinaryNode:
+		return slices.Contains([]string{"%", "..", "matches"}, n.Operator)
+	case *ast.BuiltinNode, *ast.SliceNode:
+		return true
+	}
+	return false
+}
+
 // Files gives the paths under which the expression looks up watched files, as
-// far as they can be known from the given values.
-func (e *Expr) Files(given map[string]any) []string {
-	env := e.scope.Env(&evidence.Record{}, given)
+// far as they can be known from the given values, which env holds.
+func (e *Expr) Files(env any) []string {
 	var paths []string
 	e.members(func(n *ast.MemberNode) {
 		if n.Node.Type() != reflect.TypeFor[map[string]evidence.File]() {
