@@ -3,7 +3,6 @@ package expect
 import (
 	"fmt"
 	"reflect"
-	"slices"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
@@ -29,10 +28,11 @@ func (e *Expr) Given() map[string]bool {
 func (e *Expr) Broken(env any) (err error) {
 	node := e.program.Node()
 	ast.Walk(&node, visitor[ast.Node](func(n ast.Node) {
-		if err != nil || !fallible(n) || e.scope.looks(n) {
+		text := e.scope.fallible(n)
+		if err != nil || text == "" {
 			return
 		}
-		if program, inner := e.scope.compile(n.String(), expr.AsAny(), expr.AsKind(reflect.Invalid)); inner == nil { // all its names stand in it
+		if program, inner := e.scope.compile(text, expr.AsAny(), expr.AsKind(reflect.Invalid)); inner == nil { // all its names stand in it
 			if _, err = run(program, env); err != nil {
 				err = fmt.Errorf("%s: %w", cut(n.String()), err)
 			}
@@ -41,18 +41,28 @@ func (e *Expr) Broken(env any) (err error) {
 	return err
 }
 
-// fallible tells whether an operation can fail on values of the right types.
-func fallible(n ast.Node) bool {
-	switch n := n.(type) {
-	case *ast.MemberNode:
-		_, field := n.Property.(*ast.StringNode)
-		return !field
+// fallible is the operation of a node, if it depends on no record and can fail on values
+// of the right types. Of some it is the right side that fails, whatever the left one is.
+func (s *Scope) fallible(node ast.Node) string {
+	switch n := node.(type) {
 	case *ast.BinaryNode:
-		return slices.Contains([]string{"%", "..", "matches"}, n.Operator)
+		left := map[string]string{"%": "1", "matches": `""`, "..": n.Left.String()}[n.Operator]
+		if left == "" || s.looks(n.Right) || n.Operator == ".." && s.looks(n.Left) {
+			return ""
+		}
+		return left + " " + n.Operator + " (" + n.Right.String() + ")"
+	case *ast.MemberNode:
+		if _, field := n.Property.(*ast.StringNode); field {
+			return ""
+		}
 	case *ast.BuiltinNode, *ast.SliceNode:
-		return true
+	default:
+		return ""
 	}
-	return false
+	if s.looks(node) {
+		return ""
+	}
+	return node.String()
 }
 
 // Files gives the paths under which the expression looks up watched files, as
