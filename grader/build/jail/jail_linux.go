@@ -45,7 +45,7 @@ type Plan struct {
 	Kind    Kind     `json:"kind"`
 	Root    string   `json:"root"` // an empty folder of the host, over which the new root is mounted
 	Dir     string   `json:"dir"`  // where to run, as it is called inside
-	Args    []string `json:"args"` // none: close the doors and be done, to see whether it can be
+	Args    []string `json:"args"` // Args[0] is the executable
 	Env     []string `json:"env"`
 	Folders []Folder `json:"folders"`
 	Limits  Limits   `json:"limits"`
@@ -123,12 +123,7 @@ func enter(p Plan) error {
 		steps,
 		step{"folder", func() error { return os.Chdir(p.Dir) }},
 		step{"limits", p.Limits.set},
-		step{"execute", func() error {
-			if len(p.Args) == 0 {
-				return nil
-			}
-			return syscall.Exec(p.Args[0], p.Args, p.Env)
-		}},
+		step{"execute", func() error { return syscall.Exec(p.Args[0], p.Args, p.Env) }},
 	)
 	for _, s := range steps {
 		if err := s.do(); err != nil {
