@@ -37,7 +37,7 @@ type Options struct {
 // cancelled. Faults of single scenarios are in the sheet, and so are those that
 // ctx's deadline cut off.
 func Grade(ctx context.Context, o Options) (*judge.Sheet, error) {
-	kept, err := Collect(ctx, o)
+	kept, err := collect(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -51,8 +51,8 @@ func Grade(ctx context.Context, o Options) (*judge.Sheet, error) {
 	return kept.Judge(o.Exercise), nil
 }
 
-// Collect runs the scenarios and returns what is to be judged.
-func Collect(ctx context.Context, o Options) (*Kept, error) {
+// collect runs the scenarios and returns what is to be judged.
+func collect(ctx context.Context, o Options) (*Kept, error) {
 	kept := newKept(o)
 	sub, err := submission.Open(o.Submission)
 	if sub != nil {
@@ -71,7 +71,7 @@ func Collect(ctx context.Context, o Options) (*Kept, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	imported, err := Imports(sub, driver.Object, o.Exercise.Norm)
+	imported, err := imports(sub, driver.Object, o.Exercise.Norm)
 	if err != nil {
 		return nil, err
 	}

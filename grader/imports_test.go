@@ -55,7 +55,7 @@ var house = map[string]place{
 	"grader/spec/expect": {pure, []string{"grader/evidence", "grader/scenario", "grader/spec/tree"}},
 	"grader/spec":        {pure, []string{"grader/scenario", "grader/evidence", "grader/spec/tree", "grader/spec/expect"}},
 	"grader/judge":       {pure, []string{"grader/spec", "grader/evidence", "grader/scenario"}},
-	"grader/report":      {pure, []string{"grader/spec", "grader/evidence", "grader/judge"}},
+	"grader/report":      {pure, []string{"grader/spec", "grader/judge"}},
 
 	"grader/box/puppet":   {kernel, nil},
 	"grader/fault/caller": {kernel, nil},
@@ -64,7 +64,7 @@ var house = map[string]place{
 	"grader/fault":   {kernel, []string{"grader/scenario", "grader/evidence", "grader/fault/caller"}},
 	"grader/box":     {kernel, []string{"grader/scenario", "grader/box/puppet"}},
 	"grader/agent":   {kernel, []string{"grader/scenario", "grader/evidence", "grader/box", "grader/observe", "grader/fault", "grader/probe"}},
-	"grader/probe":   {kernel, []string{"grader/scenario", "grader/evidence"}},
+	"grader/probe":   {kernel, []string{"grader/scenario"}},
 	"grader/driver":  {kernel, []string{"grader/contract", "grader/scenario"}},
 
 	"grader/submission/c17":      {pure, nil},
@@ -86,7 +86,7 @@ var house = map[string]place{
 		"grader/scenario", "grader/evidence", "grader/sandbox", "grader/agent", "grader/box", "grader/observe",
 		"grader/sandbox/vm/image", "grader/sandbox/vm/guest", "grader/sandbox/vm/qemu",
 	}},
-	"grader/run": {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox", "grader/submission"}},
+	"grader/run": {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox"}},
 	"grader": {host, []string{
 		"grader/scenario", "grader/evidence", "grader/sandbox", "grader/spec", "grader/judge", "grader/submission", "grader/submission/norm", "grader/build", "grader/run",
 	}},
@@ -99,7 +99,7 @@ var house = map[string]place{
 
 	// Wiring: it knows everybody.
 	"grader/cmd/moulinette": {host, []string{"*"}},
-	"grader/cmd/agent":      {kernel, []string{"grader/agent", "grader/box", "grader/fault", "grader/probe", "grader/scenario", "grader/build/jail", "grader/sandbox/vm/guest"}},
+	"grader/cmd/agent":      {kernel, []string{"grader/agent", "grader/box", "grader/probe", "grader/scenario", "grader/build/jail", "grader/sandbox/vm/guest"}},
 	"grader/cmd/autograder": {host, []string{"grader/sandbox/vm/image"}},
 }
 

@@ -74,9 +74,9 @@ func judged(findings []submission.Finding, n spec.Norm) (found []judge.Finding) 
 	return found
 }
 
-// Imports are what the functions that a submission calls break of the norm. Those
+// imports are what the functions that a submission calls break of the norm. Those
 // that are on no list are told; they cost nothing, for no list is complete.
-func Imports(s *submission.Submission, object string, n spec.Norm) (found []judge.Finding, err error) {
+func imports(s *submission.Submission, object string, n spec.Norm) (found []judge.Finding, err error) {
 	if object == "" {
 		return nil, nil
 	}

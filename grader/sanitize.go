@@ -51,12 +51,12 @@ func Sanitize(ctx context.Context, o Options) ([]spec.Text, error) {
 	return sanitized(results), nil
 }
 
-// sanitized gathers what was said, one thing for each line of the submission, and what
-// kept it from being said.
+// sanitized gathers what was said, one thing for each line of the submission and no more
+// than a reader takes in, and what kept it from being said.
 func sanitized(results []run.Result) (told []spec.Text) {
 	known, missed, why := map[string]bool{}, 0, error(nil)
 	tell := func(where, what, scenario string) {
-		if !known[where] {
+		if !known[where] && len(known) < submission.MaxFindings {
 			told = append(told, spec.Text{
 				FR: fmt.Sprintf("--sanitize : %s : %s (dans %s)", where, what, scenario),
 				EN: fmt.Sprintf("--sanitize: %s: %s (in %s)", where, what, scenario),

@@ -2,11 +2,13 @@ package grader
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"moulinette/grader/evidence"
 	"moulinette/grader/run"
+	"moulinette/grader/submission"
 )
 
 // What was not played has not shown that there is nothing to find.
@@ -29,5 +31,17 @@ func TestSanitizedInPart(t *testing.T) {
 		if strings.Join(got, "|") != c.want {
 			t.Errorf("got %q; want %q", got, c.want)
 		}
+	}
+}
+
+// A program can say what it likes, as often as it likes.
+func TestSanitizedIsBounded(t *testing.T) {
+	var said strings.Builder
+	for line := range 10_000 {
+		fmt.Fprintf(&said, "submission/a.c:%d:1: runtime error: x\n", line)
+	}
+	rec := &evidence.Record{Output: evidence.Output{Stderr: said.String()}}
+	if got := len(sanitized([]run.Result{{Record: rec}})); got != submission.MaxFindings {
+		t.Errorf("got %d sentences; want %d", got, submission.MaxFindings)
 	}
 }

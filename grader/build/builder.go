@@ -119,7 +119,7 @@ func (b *Builder) judged(ctx context.Context, s *submission.Submission, st stage
 	if explained := words.Explain(s, output); explained != nil {
 		return "", explained
 	}
-	if err := b.Warm(ctx); err != nil {
+	if err := b.warm(ctx); err != nil {
 		return "", err
 	}
 	path, output, err = b.compile(ctx, st, key)
@@ -132,9 +132,9 @@ func (b *Builder) judged(ctx context.Context, s *submission.Submission, st stage
 	return "", words.Unexplained(output, err)
 }
 
-// Warm compiles a submission that does nothing, and so all that submissions
+// warm compiles a submission that does nothing, and so all that submissions
 // need. It fails if no submission can be built on this host.
-func (b *Builder) Warm(ctx context.Context) error {
+func (b *Builder) warm(ctx context.Context) error {
 	b.once.Do(func() { b.toolErr = b.prepare(ctx) })
 	if b.toolErr != nil {
 		return b.toolErr

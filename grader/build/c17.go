@@ -74,6 +74,9 @@ func (b *Builder) findC(ctx context.Context) (t cTool, err error) {
 	if err != nil {
 		return t, fmt.Errorf("compiler: none of %s is there; install gcc (Debian, Ubuntu: apt install gcc libc6-dev)", strings.Join(names, ", "))
 	}
+	if t.path, err = filepath.Abs(t.path); err != nil { // it is run in another folder
+		return t, fmt.Errorf("compiler: %w", err)
+	}
 	cmd := exec.CommandContext(ctx, t.path, "--version")
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}
 	out, err := cmd.Output()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
 	"regexp"
 
 	"moulinette/grader/build/jail"
@@ -38,7 +39,8 @@ func (b *Builder) blameC(ctx context.Context, output []byte, cause error) error 
 	if m := missingH.FindSubmatch(output); m != nil {
 		return &Missing{Header: string(m[1]), Package: packages[string(m[1])]}
 	}
-	if bytes.HasPrefix(output, []byte(jail.Mark)) {
+	// A text can have its compiler begin a line so (#line), but not end so.
+	if exit := (*exec.ExitError)(nil); errors.As(cause, &exit) && exit.ExitCode() == jail.Failed && bytes.HasPrefix(output, []byte(jail.Mark)) {
 		return fmt.Errorf("compile: %s", bytes.TrimSpace(output))
 	}
 	if findings := words.ExplainC(output); len(findings) > 0 {

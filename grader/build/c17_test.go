@@ -138,6 +138,7 @@ func TestCCompileErrors(t *testing.T) {
 		{"a file of the host, assembled", "#define JOIN(a, b) a b\nint f(void);\n__asm__(JOIN(\".inc\", \"bin \\\"/etc/passwd\\\"\"));\n", "", "linux_namespaces.c: assembler: file not found"},
 		{"an include bomb", "#include __FILE__\n", "", "linux_namespaces.c:1: #include __FILE__"},
 		{"a header that it says is missing", "#error seccomp.h: No such file or directory\n", "", "linux_namespaces.c:1:2: #error seccomp.h"},
+		{"the jail's own words", "#line 1 \"jail: x\"\n#error no fault of the host\n", "", "the compiler cannot cope with it"},
 		{"a huge array", "char a[1UL << 40] = {1};\n", "", "the compiler cannot cope with it"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -157,6 +158,21 @@ func TestCCompileErrors(t *testing.T) {
 				t.Errorf("got rule %q; want main", build.Findings[0].Rule)
 			}
 		})
+	}
+}
+
+// TestCCOfTheCurrentFolder: compilers run in another.
+func TestCCOfTheCurrentFolder(t *testing.T) {
+	grader, err := filepath.Abs("..")
+	must(t, err)
+	t.Chdir(t.TempDir())
+	must(t, os.WriteFile("cc", []byte("#!/bin/sh\nexec gcc \"$@\"\n"), 0o755))
+	b := builderOfC(t)
+	b.CC, b.Sources = "./cc", os.DirFS(grader)
+	s, err := submission.FromFiles("", submission.Files{submission.CFile: []byte(littleC)})
+	must(t, err)
+	if _, err := b.Build(context.Background(), s); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -261,7 +261,7 @@ func BenchmarkBuild(b *testing.B) {
 				b.Fatal(err)
 			}
 			builder := &Builder{Cache: filepath.Join(b.TempDir(), "cache"), Sources: os.DirFS(".."), Jail: self}
-			if err := builder.Warm(b.Context()); err != nil {
+			if err := builder.warm(b.Context()); err != nil {
 				b.Fatal(err)
 			}
 			builder.toolchain.cell.Kind = kind

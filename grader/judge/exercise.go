@@ -71,7 +71,7 @@ func Exercise(ex *spec.Exercise, g Grading) Sheet {
 	sheet.Concepts = j.concepts()
 	sheet.Faults = j.faults()
 	sheet.score(ex)
-	if sheet.Partial && g.Build == nil && len(sheet.Rows)+len(sheet.Bonus) == 0 {
+	if sheet.Partial && g.Build == nil && len(sheet.Rows)+len(sheet.Bonus) == 0 && !sheet.Norm.Blocking {
 		sheet.Passed = j.alone()
 	}
 	return sheet
@@ -310,11 +310,10 @@ func (j *judging) exercising(concept string) []string {
 }
 
 // faults tells of each harness fault once.
-func (j *judging) faults() []string {
-	var list []string
+func (j *judging) faults() (list []spec.Text) {
 	for _, id := range sortedKeys(j.verdicts) {
 		if s := j.verdicts[id]; s.Verdict == HarnessFault {
-			list = append(list, id+": "+s.Reason.EN)
+			list = append(list, spec.Text{FR: id + ": " + s.Reason.FR, EN: id + ": " + s.Reason.EN})
 		}
 	}
 	return list

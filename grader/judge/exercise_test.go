@@ -116,7 +116,9 @@ func TestExercise(t *testing.T) {
 		{"only one, broken", change{"n": fails}, []string{"n"}, " |  | 0/0 unjudged 0 passed false xp 0 findings 1"},
 		{"only one, not made", change{"n": unavailable}, []string{"n"}, " |  | 0/0 unjudged 0 passed undecided xp 0 findings 0"},
 		{"only one, by our fault", change{"n": broken}, []string{"n"}, " |  | 0/0 unjudged 0 passed undecided xp 0 findings 0"},
+		{"only one, beside a forbidden program", change{"n": runs("/usr/bin/unshare", "unshare")}, []string{"n"}, " |  | 0/0 unjudged 0 passed false xp 0 findings 1"},
 		{"only the bonus", change{"x1": fails}, []string{"x"}, " | fail | 0/0 unjudged 0 passed false xp 0 findings 0"},
+		{"only the bonus, not judged here", change{"x1": unavailable}, []string{"x"}, " | not_judged | 0/0 unjudged 0 passed undecided xp 0 findings 0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := judge.Grading{Only: c.only, Records: map[string]*evidence.Record{}}
@@ -216,7 +218,7 @@ func TestNothingToRun(t *testing.T) {
 	if got, want := summary(lost), "harness_fault not_judged not_judged | not_judged | 0/100 unjudged 100 passed undecided xp 0 findings 0"; got != want {
 		t.Errorf("no records:\n got %s\nwant %s", got, want)
 	}
-	if len(lost.Faults) != 6 || !strings.Contains(lost.Faults[0], "agent: EOF") {
+	if len(lost.Faults) != 6 || !strings.Contains(lost.Faults[0].EN, "agent: EOF") {
 		t.Errorf("got harness faults %q", lost.Faults)
 	}
 }
@@ -257,6 +259,29 @@ func TestUnfinishedWorkIsNoFinding(t *testing.T) {
 	s = judge.Exercise(ex, judge.Grading{Records: map[string]*evidence.Record{"n": rec}})
 	if len(s.Norm.Findings) != 1 || !s.Norm.Blocking {
 		t.Errorf("got %+v of a submission that ate all memory", s.Norm.Findings)
+	}
+}
+
+// TestBrokenExpression: what fails of itself is nobody's failure.
+func TestBrokenExpression(t *testing.T) {
+	text := table
+	for _, id := range []string{"a1", "a2", "b1", "c1", "x1", "n"} {
+		text += fmt.Sprintf(one, id, "one, two")
+	}
+	text = strings.ReplaceAll(text, "    steps: ", "    given: {host: a b}\n    steps: ")
+	text = strings.ReplaceAll(text, "that: call.ok", `that: 'call.ok && split(given.host, " ")[1] == "b"'`)
+	ex, err := spec.Load(fstest.MapFS{"t.yaml": {Data: []byte(text)}}, "t.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := good("a1")
+	if got := judge.Record(ex.Scenarios["a1"], rec); got.Verdict != judge.Pass {
+		t.Errorf("got %s (%s); want a pass", got.Verdict, got.Reason.EN)
+	}
+	rec.Given = map[string]any{"host": "ab"}
+	got := judge.Record(ex.Scenarios["a1"], rec)
+	if want := `the spec: split(given.host, " ")[1]: index out of range`; got.Verdict != judge.HarnessFault || !strings.Contains(got.Reason.EN, want) {
+		t.Errorf("got %s (%s); want a fault of ours, with %s", got.Verdict, got.Reason.EN, want)
 	}
 }
 

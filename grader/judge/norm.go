@@ -114,15 +114,19 @@ func (s *Sheet) score(ex *spec.Exercise) {
 			s.Unjudged += r.Points
 		}
 	}
+	open := 0 // points of the bonus
 	for _, r := range s.Bonus {
 		s.BonusMax += r.Points
 		s.BonusEarned += r.Earned
+		if r.Open {
+			open += r.Points
+		}
 	}
 	s.PassingScore = ex.PassingScore
 	if s.Partial {
 		s.PassingScore = s.MaxScore
 	}
-	s.Passed = s.decide(ex)
+	s.Passed = s.decide(ex, open)
 	if s.Norm.Blocking {
 		s.Score, s.BonusEarned = 0, 0
 	}
@@ -135,14 +139,18 @@ func (s *Sheet) score(ex *spec.Exercise) {
 }
 
 // decide is nil where points that were not judged, or a check of the norm that
-// the harness failed to make, could change the outcome.
-func (s *Sheet) decide(ex *spec.Exercise) *bool {
+// the harness failed to make, could change the outcome. open are those of the bonus,
+// which decides where it is all that was asked for.
+func (s *Sheet) decide(ex *spec.Exercise, open int) *bool {
 	no, yes := false, true
+	missed := s.BonusMax - s.BonusEarned
 	switch {
 	case s.Norm.Blocking || s.Build != nil || ex.Draft || len(s.Rows)+len(s.Bonus) == 0:
 		return &no
-	case len(s.Rows) == 0 && s.BonusEarned < s.BonusMax:
+	case len(s.Rows) == 0 && missed > open:
 		return &no
+	case len(s.Rows) == 0 && missed > 0:
+		return nil
 	case s.Score+s.Unjudged < s.PassingScore:
 		return &no
 	case s.Score < s.PassingScore:
@@ -156,8 +164,8 @@ func (s *Sheet) decide(ex *spec.Exercise) *bool {
 // normFault tells whether a blocking check is missing by our fault.
 func (s *Sheet) normFault(ex *spec.Exercise) bool {
 	for _, check := range ex.Norm.Checks {
-		prefix := check.Scenario + ": "
-		if ex.Norm.Active(check.Rule) && slices.ContainsFunc(s.Faults, func(f string) bool { return len(f) > len(prefix) && f[:len(prefix)] == prefix }) {
+		ours := func(f spec.Text) bool { return strings.HasPrefix(f.EN, check.Scenario+": ") }
+		if ex.Norm.Active(check.Rule) && slices.ContainsFunc(s.Faults, ours) {
 			return true
 		}
 	}

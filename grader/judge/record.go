@@ -26,10 +26,13 @@ func Record(sc *spec.Scenario, rec *evidence.Record) Scenario {
 	if rec == nil {
 		return s.ended(HarnessFault, noRecord())
 	}
-	s.Millis, s.Trace, s.Stderr = rec.Millis, Trace(rec), printed(rec.Output.Stderr)
+	s.Millis, s.Trace, s.Stderr = rec.Millis, trace(rec), printed(rec.Output.Stderr)
 	verdict, reason := ending(sc, rec)
 	if verdict == Pass {
-		s.Expectations = expectations(sc, rec)
+		var wrong error
+		if s.Expectations, wrong = expectations(sc, rec); wrong != nil {
+			return s.ended(HarnessFault, harness("the spec: "+wrong.Error()))
+		}
 		verdict, reason = standing(sc, rec)
 	}
 	if verdict == Pass && slices.ContainsFunc(s.Expectations, func(e Expectation) bool { return !e.OK }) {
@@ -58,18 +61,22 @@ func unjudged(sc *spec.Scenario) []Expectation {
 	return list
 }
 
-func expectations(sc *spec.Scenario, rec *evidence.Record) []Expectation {
+// expectations fail if one of them would whatever was handed in.
+func expectations(sc *spec.Scenario, rec *evidence.Record) ([]Expectation, error) {
 	list, env := unjudged(sc), sc.Env(rec)
 	failed := false
 	for i := range list {
-		ok, got := sc.Judge(i, env)
+		ok, got, err := sc.Judge(i, env)
+		if err != nil {
+			return unjudged(sc), err
+		}
 		if !ok && failed && unwitnessed(list[i].That, rec) {
 			continue
 		}
 		list[i].Judged, list[i].OK, list[i].Got = true, ok, got
 		failed = failed || !ok
 	}
-	return list
+	return list, nil
 }
 
 // witness is what a probe has shown by living.

@@ -38,7 +38,7 @@ type Sheet struct {
 	BonusEarned  int
 	BonusMax     int
 	Environment  map[string]string // host facts for a reader: kernel, tier, limits, ...
-	Faults       []string          // harness faults, one sentence each
+	Faults       []spec.Text       // harness faults: the scenario, and one sentence
 	Notices      []spec.Text       // things to tell the student that cost nothing
 }
 

@@ -9,8 +9,8 @@ import (
 	"moulinette/grader/evidence"
 )
 
-// Trace writes the traced system calls of a record as readable lines.
-func Trace(rec *evidence.Record) []string {
+// trace writes the traced system calls of a record as readable lines.
+func trace(rec *evidence.Record) []string {
 	const most = 200
 	var lines []string
 	for _, e := range rec.Trace {

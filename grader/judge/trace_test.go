@@ -7,18 +7,19 @@ import (
 
 	"moulinette/grader/evidence"
 	"moulinette/grader/judge"
+	"moulinette/grader/spec"
 )
 
 // TestTrace: a call is named once, whether its arguments could be read or not.
 func TestTrace(t *testing.T) {
-	got := judge.Trace(&evidence.Record{Trace: []evidence.Event{
+	got := judge.Record(&spec.Scenario{}, &evidence.Record{Trace: []evidence.Event{
 		{Millis: 1.5, PID: 7, Call: "unshare", Detail: "unshare(CLONE_NEWPID)", Result: "EPERM"},
-		{Millis: 2, PID: 7, Call: "fork"},
+		{Millis: 2, PID: 7, Call: "fork", Result: "EPERM"},
 		{Millis: 12.25, PID: 8, Call: "execve", Detail: "execve(\"/bin/true\")", Path: "/bin/true", Argv: []string{"true", "x"}},
-	}})
+	}}).Trace
 	want := []string{
 		"     1.5 ms  pid 7  unshare(CLONE_NEWPID) -> EPERM",
-		"     2.0 ms  pid 7  fork()",
+		"     2.0 ms  pid 7  fork() -> EPERM",
 		"    12.2 ms  pid 8  execve(\"/bin/true\") /bin/true x",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

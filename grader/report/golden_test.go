@@ -47,7 +47,7 @@ func TestGolden(t *testing.T) {
 
 func TestGoldenNarrow(t *testing.T) {
 	var out bytes.Buffer
-	if err := report.Text(&out, failing(), report.Options{Width: 44}); err != nil {
+	if err := report.Write(&out, "text", failing(), report.Options{Width: 44}); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "fail.narrow.text", out.Bytes())
@@ -55,7 +55,7 @@ func TestGoldenNarrow(t *testing.T) {
 
 func TestGoldenColor(t *testing.T) {
 	var out bytes.Buffer
-	if err := report.Text(&out, failing(), report.Options{Color: true, Lang: "fr"}); err != nil {
+	if err := report.Write(&out, "text", failing(), report.Options{Color: true, Lang: "fr"}); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "fail.color.text", out.Bytes())

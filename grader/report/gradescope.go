@@ -10,11 +10,11 @@ import (
 	"moulinette/grader/judge"
 )
 
-// Gradescope writes the sheet as Gradescope's results.json: a test for each row.
+// writeGradescope writes the sheet as Gradescope's results.json: a test for each row.
 // The score stands at the top, where it overrides the sum of the tests; a bonus
 // row has none, because the bonus is no part of it. All text is plain text to
 // Gradescope, so nothing in it can be markup.
-func Gradescope(w io.Writer, sheet *judge.Sheet, o Options) error {
+func writeGradescope(w io.Writer, sheet *judge.Sheet, o Options) error {
 	g := gradescope{Options{Lang: o.Lang, Trace: o.Trace}, sheet}
 	r := g.results()
 	for _, row := range sheet.Rows {
@@ -77,7 +77,7 @@ func (g gradescope) results() results {
 		Extra: map[string]any{
 			"exercise": clean(s.Exercise), "language": clean(s.Language), "isolation": clean(s.Isolation), "seed": s.Seed,
 			"passed": s.Passed, "max_score": s.MaxScore, "passing_score": s.PassingScore, "unjudged": s.Unjudged,
-			"bonus": s.BonusEarned, "max_bonus": s.BonusMax, "xp": s.XP, "harness_faults": cleanAll(s.Faults),
+			"bonus": s.BonusEarned, "max_bonus": s.BonusMax, "xp": s.XP, "harness_faults": allIn(s.Faults, g.options.Lang),
 		},
 	}
 	for _, row := range slices.Concat(s.Rows, s.Bonus) {

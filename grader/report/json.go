@@ -106,11 +106,6 @@ type Build struct {
 	Output string `json:"output"`
 }
 
-// JSON writes the sheet as a [Document].
-func JSON(w io.Writer, sheet *judge.Sheet, lang string) error {
-	return encode(w, document(sheet, lang))
-}
-
 // encode writes a document as JSON.
 func encode(w io.Writer, document any) error {
 	var out bytes.Buffer
@@ -134,7 +129,7 @@ func document(s *judge.Sheet, lang string) Document {
 		Norm:          Norm{OK: s.Norm.OK, Findings: []Finding{}},
 		Concepts:      []Concept{},
 		Environment:   map[string]string{},
-		HarnessFaults: cleanAll(s.Faults),
+		HarnessFaults: allIn(s.Faults, lang),
 	}
 	for _, f := range s.Norm.Findings {
 		d.Norm.Findings = append(d.Norm.Findings, Finding{clean(f.Rule), clean(f.Where), in(f.Message, lang), f.Blocking})
@@ -190,6 +185,15 @@ const maxSentence = 2000
 // in is a sentence in a language. Sentences can hold what a submission said, so
 // they are cleaned too.
 func in(t spec.Text, lang string) string { return cleanTo(t.In(lang), maxSentence) }
+
+// allIn are sentences in a language; the list is never nil.
+func allIn(texts []spec.Text, lang string) []string {
+	out := make([]string, len(texts))
+	for i, t := range texts {
+		out[i] = in(t, lang)
+	}
+	return out
+}
 
 // reasonLines is a reason in clean lines; there is at least one.
 func reasonLines(t spec.Text, lang string) []string {

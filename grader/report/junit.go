@@ -12,12 +12,12 @@ import (
 	"moulinette/grader/judge"
 )
 
-// JUnit writes the sheet as JUnit XML, within what Jenkins' strict schema takes
+// writeJUnit writes the sheet as JUnit XML, within what Jenkins' strict schema takes
 // (no file, line or property on a test case) and the way GitLab reads it: the
 // message stands in the text of failure and error, and no name comes twice. A
 // harness fault is an error, what was not judged is skipped. A suite is a row, a
 // test case is a scenario.
-func JUnit(w io.Writer, sheet *judge.Sheet, lang string) error {
+func writeJUnit(w io.Writer, sheet *judge.Sheet, lang string) error {
 	out := bytes.NewBufferString(xml.Header)
 	enc := xml.NewEncoder(out)
 	enc.Indent("", "  ")
@@ -84,7 +84,7 @@ func suites(s *judge.Sheet, lang string) junitSuites {
 	}
 	list = append(list, j.norm(s.Norm))
 	if len(s.Faults) > 0 {
-		list = append(list, j.faults(s.Faults))
+		list = append(list, j.faults(allIn(s.Faults, lang)))
 	}
 	list[0].Properties = properties(s)
 	millis := 0.0
@@ -168,7 +168,7 @@ func (j *junit) faults(list []string) junitSuite {
 	suite := junitSuite{Name: j.words.HarnessFault}
 	for i, f := range list {
 		c := j.testcase(fmt.Sprintf("harness.%d", i+1), "harness", 0)
-		c.set(judge.HarnessFault, clean(f))
+		c.set(judge.HarnessFault, f)
 		suite.add(c, 0)
 	}
 	suite.Time = seconds(0)

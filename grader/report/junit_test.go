@@ -56,7 +56,7 @@ func TestJUnitNamesAreUnique(t *testing.T) {
 func checkJUnit(t *testing.T, sheet *judge.Sheet) {
 	t.Helper()
 	var out bytes.Buffer
-	if err := report.JUnit(&out, sheet, "en"); err != nil {
+	if err := report.Write(&out, "junit", sheet, report.Options{Lang: "en"}); err != nil {
 		t.Fatal(err)
 	}
 	if found := command.FindString(out.String()); found != "" {

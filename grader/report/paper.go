@@ -109,18 +109,21 @@ func (p *paper) fields(indent string, list []field) {
 
 // disarm keeps a line from being read as a command by a CI server that watches
 // the log: "::name::" at the start of a line, behind blanks of whatever kind, and
-// "##[name]" anywhere.
+// [bracketed] anywhere.
 func disarm(line string) string {
 	if command := strings.TrimLeftFunc(line, unicode.IsSpace); strings.HasPrefix(command, "::") {
 		line = line[:len(line)-len(command)] + "\\" + command
 	}
-	return strings.ReplaceAll(line, "##[", "# #[")
+	return bracketed.ReplaceAllString(line, "# #${1}[")
 }
 
-// disarmed writes JSON or XML in which such a "##[" is spelled in another way, to its
+// bracketed begins a command of GitHub (##[name]), Azure (##vso[name]) or TeamCity.
+var bracketed = regexp.MustCompile(`##(\w*)\[`)
+
+// disarmed writes JSON or XML in which the bracket is spelled in another way, to its
 // readers the same. Texts do not begin a line there.
 func disarmed(w io.Writer, text []byte, bracket string) error {
-	_, err := w.Write(bytes.ReplaceAll(text, []byte("##["), []byte("##"+bracket)))
+	_, err := w.Write(bracketed.ReplaceAll(text, []byte("##${1}"+bracket)))
 	return err
 }
 

@@ -21,16 +21,16 @@ func Formats() []string { return []string{"text", "json", "junit", "gradescope"}
 func Write(w io.Writer, format string, sheet *judge.Sheet, o Options) error {
 	switch format {
 	case "text":
-		return Text(w, sheet, o)
+		return writeText(w, sheet, o)
 	case "json":
 		if len(o.Key) > 0 {
-			return SignedJSON(w, sheet, o.Lang, o.Key)
+			return signed(w, document(sheet, o.Lang), o.Key)
 		}
-		return JSON(w, sheet, o.Lang)
+		return encode(w, document(sheet, o.Lang))
 	case "junit":
-		return JUnit(w, sheet, o.Lang)
+		return writeJUnit(w, sheet, o.Lang)
 	case "gradescope":
-		return Gradescope(w, sheet, o)
+		return writeGradescope(w, sheet, o)
 	}
 	return fmt.Errorf("report: no format %q; there are %q", format, Formats())
 }

@@ -123,6 +123,8 @@ func broken() *judge.Sheet {
 		"Cette machine ne donne qu'un identifiant à la boîte. Remède : apt install uidmap, puis une ligne à votre nom dans /etc/subuid.")
 	s.Rows[1].Scenarios[0].Verdict = judge.NotJudged
 	s.Score, s.Unjudged, s.Passed, s.XP = 0, 40, nil, 0
-	s.Faults = []string{"pid.child_is_init: open sandbox: uid_map: EPERM", "pid.status: open sandbox: uid_map: EPERM"}
+	for _, id := range []string{"pid.child_is_init", "pid.status"} {
+		s.Faults = append(s.Faults, text(id+": the sandbox could not be opened", id+": le bac à sable n'a pas pu être ouvert"))
+	}
 	return s
 }

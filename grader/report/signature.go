@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 
-	"moulinette/grader/judge"
 	"moulinette/grader/spec"
 )
 
@@ -94,9 +93,4 @@ func keyName(key []byte) string {
 	h := hmac.New(sha256.New, key)
 	_, _ = io.WriteString(h, "moulinette key")
 	return hex.EncodeToString(h.Sum(nil)[:8])
-}
-
-// SignedJSON writes the sheet as a [Document] that key signs.
-func SignedJSON(w io.Writer, sheet *judge.Sheet, lang string, key []byte) error {
-	return signed(w, document(sheet, lang), key)
 }

@@ -46,7 +46,7 @@ func TestNoByteCanBeChanged(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	good := string(signedReport(t))
 	var unsigned bytes.Buffer
-	if err := report.JSON(&unsigned, failing(), "en"); err != nil {
+	if err := report.Write(&unsigned, "json", failing(), report.Options{Lang: "en"}); err != nil {
 		t.Fatal(err)
 	}
 	at := strings.Index(good, "\"signature\"")

@@ -22,8 +22,8 @@ type Options struct {
 	Key   []byte // json: sign the report with it
 }
 
-// Text writes the report that a student reads.
-func Text(w io.Writer, sheet *judge.Sheet, o Options) error {
+// writeText writes the report that a student reads.
+func writeText(w io.Writer, sheet *judge.Sheet, o Options) error {
 	t := newText(o)
 	t.header(sheet)
 	t.faults(sheet)
@@ -76,8 +76,8 @@ func (t *text) faults(s *judge.Sheet) {
 	}
 	t.title("!! "+t.words.FaultsTitle+" !!", color.FgRed)
 	t.para("  ", t.words.FaultsText)
-	for _, f := range folded(s.Faults) {
-		t.para("  - ", clean(f), color.FgRed)
+	for _, f := range folded(allIn(s.Faults, t.lang)) {
+		t.para("  - ", f, color.FgRed)
 	}
 }
 

@@ -4,7 +4,7 @@ import "moulinette/grader/judge"
 
 // words are the report's own sentences in one language. Verbs are those of fmt.
 type words struct {
-	Seed, Score, Bonus, Norm, Row, Points, Verdict string
+	Seed, Score, Bonus, Row, Points, Verdict string
 
 	Pass, Fail, NotJudged, HarnessFault string
 
@@ -42,7 +42,7 @@ func (w words) verdict(v judge.Verdict) string {
 }
 
 var english = words{
-	Seed: "seed", Score: "Score", Bonus: "Bonus", Norm: "Norm",
+	Seed: "seed", Score: "Score", Bonus: "Bonus",
 	Row: "Row", Points: "Points", Verdict: "Verdict",
 
 	Pass: "pass", Fail: "fail", NotJudged: "not judged", HarnessFault: "harness fault",
@@ -83,7 +83,7 @@ var english = words{
 }
 
 var french = words{
-	Seed: "graine", Score: "Score", Bonus: "Bonus", Norm: "Norme",
+	Seed: "graine", Score: "Score", Bonus: "Bonus",
 	Row: "Ligne", Points: "Points", Verdict: "Verdict",
 
 	Pass: "réussi", Fail: "échoué", NotJudged: "non jugé", HarnessFault: "panne du banc",

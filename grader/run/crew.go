@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// Waiting says how long a job may take before it counts as one that waits. A
+// waiting says how long a job may take before it counts as one that waits. A
 // job that waits for its own limit needs no processor, so another may begin
 // beside it; without that, a few that hang would hold up all the others.
-const Waiting = 700 * time.Millisecond
+const waiting = 700 * time.Millisecond
 
 // Crew runs the jobs of several callers at a time: as many work as were asked
 // for, and some more wait. Its sandboxes stay open from one call to the next.
@@ -88,7 +88,7 @@ func (t *turn) one(ctx context.Context, w *worker, job Job) Result {
 	if ctx.Err() != nil {
 		return Result{Err: fmt.Errorf("run %s: %w", job.Scenario.ID, context.Cause(ctx))}
 	}
-	defer time.AfterFunc(Waiting, t.give).Stop()
+	defer time.AfterFunc(waiting, t.give).Stop()
 	return w.do(ctx, job)
 }
 

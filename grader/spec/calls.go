@@ -199,5 +199,6 @@ func (r *resolver) probe(at *yaml.Node, s *scenario.Script, fallback string) {
 	r.names.staying[s.Name] = s.Stay
 	r.acts(s.Name, s.Do)
 	r.status(s.Exit, r.d.Near(&s.Exit))
+	r.within(&s.Kill, "kill", 1, lastSignal)
 	r.watch(s.Watch)
 }

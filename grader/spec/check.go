@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"moulinette/grader/evidence"
 	"moulinette/grader/scenario"
 	"moulinette/grader/spec/expect"
 	"moulinette/grader/spec/tree"
@@ -67,8 +68,9 @@ func (s *Scenario) where(d *tree.Decoder) tree.Pos {
 }
 
 // expressions compiles each and tries it on an empty record, for what only an
-// evaluation can tell: the files that it looks up.
+// evaluation can tell: the files that it looks up, and what fails of itself.
 func (s *Scenario) expressions(d *tree.Decoder, r *resolver) {
+	env := s.scope.Env(&evidence.Record{}, r.values)
 	for i := range s.Expect {
 		e := &s.Expect[i]
 		at := d.At(&e.That)
@@ -97,14 +99,13 @@ func (s *Scenario) expressions(d *tree.Decoder, r *resolver) {
 		for name := range compiled.Given() {
 			r.used[name] = true
 		}
-		s.lookups(d, r, compiled, at)
-	}
-}
-
-func (s *Scenario) lookups(d *tree.Decoder, r *resolver, e *expect.Expr, at tree.Pos) {
-	for _, key := range e.Files(r.values) {
-		if !slices.Contains(r.names.watched, key) {
-			d.Report(at, fmt.Sprintf("the expression looks at the file %q, which is not watched", key), "add it to watch:")
+		for _, key := range compiled.Files(env) {
+			if !slices.Contains(r.names.watched, key) {
+				d.Report(at, fmt.Sprintf("the expression looks at the file %q, which is not watched", key), "add it to watch:")
+			}
+		}
+		if err := compiled.Broken(env); err != nil {
+			d.Report(at, fmt.Sprintf("the expression cannot be evaluated: %v", err), "correct it: this fails whatever is handed in")
 		}
 	}
 }

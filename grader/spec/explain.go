@@ -78,6 +78,7 @@ func (w *words) scenario(s *Scenario) {
 	w.section(w.in("Valeurs :", "Given:"), s.body.Given.node)
 	w.section(w.in("Décor :", "World:"), s.body.World.node)
 	w.section(w.in("Limites :", "Limits:"), s.body.Limits.node)
+	w.section(w.in("Fichiers observés :", "Watched files:"), s.body.Watch.node)
 	w.section(w.in("Fautes :", "Faults:"), s.body.Faults.node)
 	w.section(w.in("Étapes :", "Steps:"), s.body.Steps.node)
 	for _, e := range s.Expect {

@@ -9,6 +9,9 @@ import (
 // longest is how long anything of a scenario may take, in milliseconds.
 const longest = 600_000
 
+// lastSignal is the last that there is: another would never be sent, and waited for.
+const lastSignal = 64
+
 // limits refuses those under which no right submission could be graded, or which the
 // host would pay for. 0, which says the default, is left alone.
 func (r *resolver) limits(l *scenario.Limits) {

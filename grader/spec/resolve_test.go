@@ -132,6 +132,7 @@ func TestExplain(t *testing.T) {
 		{"pid_isolation", "fr", "Isolation des PID (15 points)"},
 		{"pid.child_is_init", "en", "create_pid_namespace"},
 		{"pid.child_is_init", "fr", "Attendu : probe.seen"},
+		{"container.whole_life", "en", "\nWatched files:\n  [/work/root]"},
 		{"2.10.10.f", "en", "mount.slave_one_way"},
 		{"expressions", "en", "new_ns(PROCESS, OTHER) -> list of text"},
 		{"expressions", "en", "\n  process (driver, peer)\n      pid, nspid (list), depth"},

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"errors"
 	"slices"
 
 	"gopkg.in/yaml.v3"
@@ -115,15 +116,18 @@ const (
 func (s *Scenario) Line() int { return s.at.Line }
 
 // Judge evaluates expectation i on an environment made by [Scenario.Env]. got
-// shows the values that made it false.
-func (s *Scenario) Judge(i int, env any) (ok bool, got string) {
+// shows the values that made it false; the error is about the expression itself.
+func (s *Scenario) Judge(i int, env any) (ok bool, got string, err error) {
 	e := s.Expect[i].expr
 	if e == nil {
-		return false, "the expression was never checked"
+		return false, "", errors.New("an expression was never checked")
 	}
-	ok, err := e.Eval(env)
-	if !ok || err != nil {
-		return false, e.Got(env)
+	ok, err = e.Eval(env)
+	if err != nil { // whatever is not there to be looked at is missing from the record, or else:
+		err = e.Broken(env)
 	}
-	return true, ""
+	if !ok {
+		got = e.Got(env)
+	}
+	return ok, got, err
 }

@@ -215,6 +215,7 @@ func (r *resolver) ask(n *yaml.Node, step *scenario.Step) {
 		r.d.ReportNode(n, fmt.Sprintf("the probe %q does not stay: it has ended by now", a.Name), "add stay: true to its script")
 	}
 	r.acts(a.Name, a.Do)
+	r.within(&a.Kill, "kill", 1, lastSignal)
 	if a.Exit != nil {
 		r.status(*a.Exit, r.d.Near(a.Exit))
 		r.names.staying[a.Name] = false
@@ -252,6 +253,8 @@ func (r *resolver) acts(probe string, acts []scenario.Act) {
 
 // act checks what a deed needs.
 func (r *resolver) act(a *scenario.Act) {
+	r.within(&a.Signal, "signal", 1, lastSignal)
+	r.within(&a.Port, "port", 1, 65_535)
 	switch a.Do {
 	case "syscall":
 		if a.Text != "" {

@@ -21,8 +21,12 @@ import (
 // Face is the name under which our binary is the jail.
 const Face = "moulinette-jail"
 
-// Mark begins what the jail itself has to say: a fault of the host.
-const Mark = "jail: "
+// Mark begins what the jail itself has to say, a fault of the host, and Failed is the
+// exit status with which it does.
+const (
+	Mark   = "jail: "
+	Failed = 125
+)
 
 // Kind is how the doors are closed. The zero value is invalid.
 type Kind string
@@ -41,7 +45,7 @@ type Plan struct {
 	Kind    Kind     `json:"kind"`
 	Root    string   `json:"root"` // an empty folder of the host, over which the new root is mounted
 	Dir     string   `json:"dir"`  // where to run, as it is called inside
-	Args    []string `json:"args"` // none: close the doors and be done, to see whether it can be
+	Args    []string `json:"args"` // Args[0] is the executable
 	Env     []string `json:"env"`
 	Folders []Folder `json:"folders"`
 	Limits  Limits   `json:"limits"`
@@ -91,15 +95,15 @@ func Main(args []string) int {
 	var p Plan
 	if len(args) != 2 {
 		fmt.Fprintln(os.Stderr, Mark+"this program is started by moulinette, not by hand")
-		return 125
+		return Failed
 	}
 	if err := json.Unmarshal([]byte(args[1]), &p); err != nil {
 		fmt.Fprintln(os.Stderr, Mark+err.Error())
-		return 125
+		return Failed
 	}
 	if err := enter(p); err != nil {
 		fmt.Fprintln(os.Stderr, Mark+err.Error())
-		return 125
+		return Failed
 	}
 	return 0
 }
@@ -119,12 +123,7 @@ func enter(p Plan) error {
 		steps,
 		step{"folder", func() error { return os.Chdir(p.Dir) }},
 		step{"limits", p.Limits.set},
-		step{"execute", func() error {
-			if len(p.Args) == 0 {
-				return nil
-			}
-			return syscall.Exec(p.Args[0], p.Args, p.Env)
-		}},
+		step{"execute", func() error { return syscall.Exec(p.Args[0], p.Args, p.Env) }},
 	)
 	for _, s := range steps {
 		if err := s.do(); err != nil {

@@ -19,13 +19,9 @@ const (
 // landlock leaves the process where it is, and takes from it all files but those
 // that it is shown, and TCP where the kernel can (Linux 6.7).
 func (p Plan) landlock() []step {
-	compiler := ""
-	if len(p.Args) > 0 {
-		compiler = p.Args[0]
-	}
 	return []step{
 		// What is shown is opened with the privileges there are.
-		{"landlock", func() error { return p.restrict(compiler) }},
+		{"landlock", p.restrict},
 		{"privileges", disarm},
 	}
 }
@@ -55,7 +51,7 @@ func handled() (unix.LandlockRulesetAttr, error) {
 	return attr, nil
 }
 
-func (p Plan) restrict(compiler string) error {
+func (p Plan) restrict() error {
 	attr, err := handled()
 	if err != nil {
 		return err
@@ -66,7 +62,7 @@ func (p Plan) restrict(compiler string) error {
 	}
 	defer func() { _ = unix.Close(int(fd)) }()
 	rules := map[string]uint64{"/dev/null": attr.Handled_access_fs}
-	for _, dir := range systemFor(compiler) {
+	for _, dir := range systemFor(p.Args[0]) {
 		rules[dir] = reading
 	}
 	for _, f := range p.Folders {

@@ -22,13 +22,9 @@ func isolate(attr *syscall.SysProcAttr) {
 
 // namespaces puts a root together and moves into it.
 func (p Plan) namespaces() []step {
-	compiler := ""
-	if len(p.Args) > 0 {
-		compiler = p.Args[0]
-	}
 	return []step{
 		{"root", p.makeRoot},
-		{"system folders", func() error { return bindSystem(compiler) }},
+		{"system folders", func() error { return bindSystem(p.Args[0]) }},
 		{"devices", func() error { return bind("/dev/null", "dev/null", true) }},
 		{"temporary folder", func() error { return mountTemp("tmp") }},
 		{"folders", p.bindFolders},

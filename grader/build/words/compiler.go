@@ -43,7 +43,7 @@ func Explain(s *submission.Submission, output []byte) error {
 		if strings.HasPrefix(line, "# ") || strings.TrimSpace(line) == "" {
 			continue
 		}
-		if killed.MatchString(line) || starved.MatchString(line) && !position.MatchString(line) {
+		if (killed.MatchString(line) || starved.MatchString(line)) && !position.MatchString(line) {
 			return nil // whoever stopped it, it has not said what it thinks
 		}
 		f := finding(rel, line)

@@ -41,3 +41,15 @@ func TestNowhereToBuild(t *testing.T) {
 		t.Errorf("got %q; want no empty end", err)
 	}
 }
+
+// What a text says of itself stands behind its place: it is no tool that was killed.
+func TestTextThatSpeaksLikeATool(t *testing.T) {
+	s := &submission.Submission{ImportPath: submission.DefaultImportPath}
+	line := `student/a.go:3:15: cannot use "/compile: signal: killed" (untyped string constant) as int value`
+	if err := Explain(s, []byte("# moulinette/student\n"+line+"\n")); err == nil || !strings.Contains(err.Error(), "a.go:3:15: cannot use") {
+		t.Errorf("got %v; want the compiler's own words", err)
+	}
+	if err := Explain(s, []byte("moulinette/student: /usr/lib/go/pkg/tool/linux_amd64/compile: signal: killed\n")); err != nil {
+		t.Errorf("got %v of a compiler that was killed", err)
+	}
+}

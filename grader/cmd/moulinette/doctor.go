@@ -40,7 +40,6 @@ func (a *app) doctorCommand() *cobra.Command {
 
 // doctor examines the host; exit code 0 means that grading works here.
 func (a *app) doctor(ctx context.Context) error {
-	width, _ := terminal(a.stdout)
 	items, usable := []report.Item{}, true
 	for _, s := range a.examine(ctx) {
 		items = append(items, a.item(s))
@@ -51,8 +50,8 @@ func (a *app) doctor(ctx context.Context) error {
 		verdict = spec.Text{FR: "On ne peut pas corriger sur cette machine ; les remèdes sont ci-dessus.", EN: "This host cannot grade; the cures are above."}
 	}
 	items = append(items, report.Item{Text: verdict.In(a.lang)})
-	if err := report.Checklist(a.stdout, items, report.Options{Lang: a.lang, Width: width, Color: a.colors(a.stdout)}); err != nil {
-		return fault("stdout: %w", err)
+	if err := a.checklist(items); err != nil {
+		return err
 	}
 	if !usable {
 		return exit(exitHarness)

@@ -60,7 +60,7 @@ func checkReports(reports, formats []string) error {
 			return usage("--report %s: %w", r, err)
 		}
 		where := realPath(file)
-		if other, twice := taken[where]; twice && !isStream(file) {
+		if other, twice := taken[where]; twice && !isWrittenTo(file) {
 			return usage("--report %s: --report %s goes to the same file", r, other)
 		}
 		taken[where] = r
@@ -169,17 +169,20 @@ func isWrittenTo(path string) bool {
 	return err == nil && (isStream(path) || !info.Mode().IsRegular())
 }
 
+// streams are the standard ones by their names.
+var streams = map[string]*os.File{"/dev/stdout": os.Stdout, "/dev/fd/1": os.Stdout, "/dev/stderr": os.Stderr, "/dev/fd/2": os.Stderr}
+
 // isStream tells whether path names what somebody has open: /dev/stdout may well be
 // an ordinary file.
 func isStream(path string) bool {
 	abs, err := filepath.Abs(path)
-	return err == nil && (strings.HasPrefix(abs, "/dev/") || strings.HasPrefix(abs, "/proc/"))
+	return err == nil && (streams[abs] != nil || strings.HasPrefix(abs, "/dev/fd/") || strings.HasPrefix(abs, "/proc/"))
 }
 
 // writeStream writes to what is there. A named pipe that nobody reads is an error and
 // nothing to wait for; the standard streams may be files, and are where they are in them.
 func writeStream(path string, data []byte) error {
-	if own := map[string]*os.File{"/dev/stdout": os.Stdout, "/dev/stderr": os.Stderr}[path]; own != nil {
+	if own := streams[path]; own != nil {
 		_, err := own.Write(data)
 		return err
 	}

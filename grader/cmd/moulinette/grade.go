@@ -111,10 +111,11 @@ func (a *app) grade(ctx context.Context, dir string, f gradeFlags) error {
 	if err != nil {
 		return a.unusable(dir, ended(ctx, err))
 	}
+	var notSanitized error // which costs no grading
 	if f.sanitize && sheet.Build == nil {
 		told, err := grader.Sanitize(ctx, options)
 		if err != nil {
-			return a.unusable(dir, ended(ctx, err))
+			notSanitized = a.unusable(dir, fmt.Errorf("--sanitize: %w", ended(ctx, err)))
 		}
 		sheet.Notices = append(sheet.Notices, told...)
 	}
@@ -126,7 +127,7 @@ func (a *app) grade(ctx context.Context, dir string, f gradeFlags) error {
 			notKept = fault("--keep %s: %w", f.keep, err)
 		}
 	}
-	return worst([]error{a.hand(sheet, f.output), notKept})
+	return worst([]error{a.hand(sheet, f.output), notKept, notSanitized})
 }
 
 // ended names the limit that was reached, in place of what happened to be done then.
@@ -158,12 +159,15 @@ func (f gradeFlags) check() error {
 
 // unusable says whose fault it is that there is no sheet.
 func (a *app) unusable(dir string, err error) error {
-	var wrong *submission.Unusable
-	switch {
-	case errors.As(err, &wrong) && a.lang == "fr":
-		return &failure{exitUsage, unfit(dir + " : " + wrong.FR)}
-	case errors.As(err, &wrong):
-		return &failure{exitUsage, unfit(dir + ": " + wrong.EN)}
+	if wrong := (*submission.Unusable)(nil); errors.As(err, &wrong) {
+		text, colon := wrong.EN, ": "
+		if a.lang == "fr" {
+			text, colon = wrong.FR, " : "
+		}
+		if wrong.Err != nil {
+			text += colon + bare(wrong.Err).Error()
+		}
+		return &failure{exitUsage, unfit(dir + colon + text)}
 	}
 	if at := (*fs.PathError)(nil); errors.As(err, &at) && at.Op == "stat" && at.Path == dir {
 		return a.noFolder(dir, at.Err)

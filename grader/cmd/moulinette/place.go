@@ -38,7 +38,7 @@ func (a *app) place(ctx context.Context, i isolation) (*place, error) {
 		return nil, err
 	}
 	return &place{
-		builder: &build.Builder{Cache: cache, Sources: grader.Sources(), CC: os.Getenv("CC"), Jail: agent},
+		builder: &build.Builder{Cache: cache, Sources: grader.Sources(), CC: a.env("CC"), Jail: agent},
 		opener:  opener, close: remove,
 	}, nil
 }

@@ -13,12 +13,20 @@ type progress struct {
 	bar  *mpb.Bar
 }
 
-func (a *app) progress(scenarios int) *progress {
+// bars are as wide as the terminal, but for what stands beside them; nil if there is none.
+func (a *app) bars(beside int) *mpb.Progress {
 	width, ok := terminal(a.stderr)
 	if !ok || a.env("TERM") == "dumb" {
+		return nil
+	}
+	return mpb.New(mpb.WithOutput(a.stderr), mpb.WithWidth(min(max(width-beside, 10), 60)))
+}
+
+func (a *app) progress(scenarios int) *progress {
+	bars := a.bars(24)
+	if bars == nil {
 		return &progress{}
 	}
-	bars := mpb.New(mpb.WithOutput(a.stderr), mpb.WithWidth(min(max(width-24, 10), 60)))
 	bar := bars.AddBar(int64(scenarios),
 		mpb.BarRemoveOnComplete(),
 		mpb.PrependDecorators(decor.CountersNoUnit("%d/%d ")),

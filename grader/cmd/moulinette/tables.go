@@ -15,7 +15,6 @@ import (
 
 	"moulinette/grader/mutate/matrix"
 	"moulinette/grader/mutate/verify"
-	"moulinette/grader/run"
 )
 
 // tables say what reports of a verification go where.
@@ -79,11 +78,9 @@ func (s *steps) Running(more, done, all int) {
 	s.done.Store(int64(done))
 	s.all.Store(int64(all))
 	if s.bar == nil {
-		width, ok := terminal(s.app.stderr)
-		if !ok || s.app.env("TERM") == "dumb" {
+		if s.bars = s.app.bars(32); s.bars == nil {
 			return
 		}
-		s.bars = mpb.New(mpb.WithOutput(s.app.stderr), mpb.WithWidth(min(max(width-32, 10), 60)))
 		s.bar = s.bars.AddBar(0, mpb.BarRemoveOnComplete(),
 			mpb.PrependDecorators(decor.Any(s.judged), decor.CountersNoUnit("%d/%d ")),
 			mpb.AppendDecorators(decor.Elapsed(decor.ET_STYLE_GO), decor.Name(" → "), decor.AverageETA(decor.ET_STYLE_GO)))
@@ -96,6 +93,3 @@ func (s *steps) Running(more, done, all int) {
 func (s *steps) judged(decor.Statistics) string {
 	return fmt.Sprintf("[%d/%d] ", s.done.Load(), s.all.Load())
 }
-
-// Done counts a scenario.
-func (s *steps) Done(i int, r run.Result) { s.progress.Done(i, r) }

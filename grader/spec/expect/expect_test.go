@@ -91,6 +91,41 @@ func TestConstantsAreRefused(t *testing.T) {
 	}
 }
 
+// What fails of itself is the spec's fault; what the record lacks is not.
+func TestBroken(t *testing.T) {
+	s := scope()
+	env := s.Env(&evidence.Record{}, map[string]any{"status": 3, "host": "seahaven"})
+	for text, want := range map[string]string{
+		`call.ok && [1, 2][5] == call.value`:                 `[1, 2][5]: index out of range: 5 (array length is 2)`,
+		`all(after.pins, .netns == [1][2])`:                  `[1][2]: index out of range: 2 (array length is 1)`,
+		`call.value in map([1], [3][#])`:                     `map([1], [3][#]): index out of range: 1 (array length is 1)`,
+		`call.value == 7 % (given.status - 3)`:               `7 % (given.status - 3): runtime error: integer divide by zero`,
+		`call.value % (given.status - 3) == 0`:               `call.value % (given.status - 3): runtime error: integer divide by zero`,
+		`output.stdout matches given.host + "["`:             `output.stdout matches given.host + "[": error parsing regexp: missing closing ]: ` + "`[`",
+		`output.stdout matches given.host`:                   ``,
+		`call.value == int(given.host)`:                      `int(given.host): invalid operation: int(seahaven)`,
+		`call.value in 1..1000000000`:                        `1..1000000000: memory budget exceeded`,
+		`probe.process.nspid[-1] == [1][0]`:                  ``,
+		`let n = call.value; [1, 2][n] == 1`:                 ``,
+		`split(output.stdout, "x")[1] == given.host`:         ``,
+		`all([1, 2], probe.process.nspid[#] > given.status)`: ``,
+		`len(split(given.host, "h")[1]) == 5 && call.ok`:     ``,
+	} {
+		e, err := s.Compile(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		got := ""
+		if err := e.Broken(env); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s:\n got %q\nwant %q", text, got, want)
+		}
+	}
+}
+
 // A word that a field never holds would make a comparison the same for all.
 func TestWordsThatNeverAre(t *testing.T) {
 	s := scope()

@@ -28,7 +28,7 @@ func (e *Expr) Got(env any) string {
 		if err != nil {
 			continue
 		}
-		for _, part := range append([]string{text + " = " + Show(value)}, e.reason(node, env)...) {
+		for _, part := range append([]string{text + " = " + showValue(value)}, e.reason(node, env)...) {
 			if len(shown) < maxParts && !slices.Contains(shown, part) {
 				shown = append(shown, part)
 			}
@@ -52,7 +52,7 @@ func (e *Expr) reason(node ast.Node, env any) []string {
 	for _, field := range []string{".error", ".errno"} {
 		text := member.Node.String() + field
 		if value, err := e.scope.value(text, env); err == nil && value != "" {
-			return []string{text + " = " + Show(value)}
+			return []string{text + " = " + showValue(value)}
 		}
 	}
 	return nil
@@ -142,8 +142,8 @@ func all(nodes []ast.Node) (found []ast.Node) {
 	return found
 }
 
-// Show prints a value of evidence for a reader, cut to a bounded length.
-func Show(value any) string {
+// showValue prints a value of evidence for a reader, cut to a bounded length.
+func showValue(value any) string {
 	var b strings.Builder
 	show(&b, reflect.ValueOf(value), 0)
 	return cut(b.String())

@@ -1,8 +1,10 @@
 package expect
 
 import (
+	"fmt"
 	"reflect"
 
+	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
 
 	"moulinette/grader/evidence"
@@ -21,10 +23,51 @@ func (e *Expr) Given() map[string]bool {
 	return used
 }
 
+// Broken is why a part that depends on no record cannot be evaluated, as an index out of
+// its own list: no submission has to do with that.
+func (e *Expr) Broken(env any) (err error) {
+	node := e.program.Node()
+	ast.Walk(&node, visitor[ast.Node](func(n ast.Node) {
+		text := e.scope.fallible(n)
+		if err != nil || text == "" {
+			return
+		}
+		if program, inner := e.scope.compile(text, expr.AsAny(), expr.AsKind(reflect.Invalid)); inner == nil { // all its names stand in it
+			if _, err = run(program, env); err != nil {
+				err = fmt.Errorf("%s: %w", cut(n.String()), err)
+			}
+		}
+	}))
+	return err
+}
+
+// fallible is the operation of a node, if it depends on no record and can fail on values
+// of the right types. Of some it is the right side that fails, whatever the left one is.
+func (s *Scope) fallible(node ast.Node) string {
+	switch n := node.(type) {
+	case *ast.BinaryNode:
+		left := map[string]string{"%": "1", "matches": `""`, "..": n.Left.String()}[n.Operator]
+		if left == "" || s.looks(n.Right) || n.Operator == ".." && s.looks(n.Left) {
+			return ""
+		}
+		return left + " " + n.Operator + " (" + n.Right.String() + ")"
+	case *ast.MemberNode:
+		if _, field := n.Property.(*ast.StringNode); field {
+			return ""
+		}
+	case *ast.BuiltinNode, *ast.SliceNode:
+	default:
+		return ""
+	}
+	if s.looks(node) {
+		return ""
+	}
+	return node.String()
+}
+
 // Files gives the paths under which the expression looks up watched files, as
-// far as they can be known from the given values.
-func (e *Expr) Files(given map[string]any) []string {
-	env := e.scope.Env(&evidence.Record{}, given)
+// far as they can be known from the given values, which env holds.
+func (e *Expr) Files(env any) []string {
 	var paths []string
 	e.members(func(n *ast.MemberNode) {
 		if n.Node.Type() != reflect.TypeFor[map[string]evidence.File]() {

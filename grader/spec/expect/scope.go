@@ -1,7 +1,7 @@
 // Package expect is the language of expectations: typed expressions over
 // claims and evidence. An expression is checked when a spec is loaded, against
 // the names of its scenario, and evaluated on a record. What is missing from a
-// record is a zero value; an expression that cannot be evaluated is false.
+// record is a zero value; an expression that cannot be evaluated on it is false.
 package expect
 
 import (

@@ -47,9 +47,6 @@ func (d *Decoder) Near(pointer any) Pos {
 	return d.around[pointer]
 }
 
-// Mark remembers that the value at pointer came from n.
-func (d *Decoder) Mark(pointer any, n *yaml.Node) { d.at[pointer] = Pos{n.Line, n.Column} }
-
 // Stands remembers that the value of n is that of a reference, which problems name: the
 // file does not have the value itself.
 func (d *Decoder) Stands(n *yaml.Node, reference string) { d.stands[n] = reference }
@@ -79,7 +76,7 @@ func (d *Decoder) DecodePart(n *yaml.Node, into any, name string) {
 }
 
 func (d *Decoder) value(n *yaml.Node, v reflect.Value, name string) {
-	d.Mark(v.Addr().Interface(), n)
+	d.at[v.Addr().Interface()] = Pos{n.Line, n.Column}
 	if u, ok := reflect.TypeAssert[Unmarshaler](v.Addr()); ok {
 		u.UnmarshalTree(d, n)
 		return
