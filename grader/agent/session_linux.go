@@ -196,10 +196,9 @@ func (s *session) arm(listener *os.File) error {
 		return nil
 	}
 	mode := s.agent.setup.Box.Mode
-	granted := mode == box.Root && s.sc.Root != scenario.RealRoot
 	s.supervisor = fault.Supervise(listener, fault.Options{
 		Faults:   s.agent.faults(s.sc),
-		Grant:    fault.Grants{Devices: granted, Proc: granted},
+		Grant:    mode == box.Root && s.sc.Root != scenario.RealRoot,
 		Withhold: mode == box.Subordinate || mode == box.Single,
 		Start:    s.start, ProbePath: scenario.ProbePath, BoxInit: s.box.Init,
 		Later: func(d time.Duration, f func()) func() { return s.clock.within(d).then(f) },

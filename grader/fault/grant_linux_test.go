@@ -243,7 +243,6 @@ func needRoot(t *testing.T) {
 
 func TestGrants(t *testing.T) {
 	needRoot(t)
-	all := Grants{Devices: true, Proc: true}
 	for _, tt := range []struct {
 		name     string
 		acts     []string
@@ -283,7 +282,7 @@ func TestGrants(t *testing.T) {
 		{name: "proc of a user", acts: []string{"proc of a user"}, want: []string{"mount proc EPERM (exit status 1)"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			b := start(t, Options{Grant: all}, tt.acts...).act()
+			b := start(t, Options{Grant: true}, tt.acts...).act()
 			expect(t, b, tt.acts, tt.want)
 			if got := said(b.Result().Withheld); !slices.Equal(got, tt.withheld) {
 				t.Errorf("withheld: got %q; want %q", got, tt.withheld)
@@ -326,6 +325,9 @@ func TestWithheld(t *testing.T) {
 	noted := []string{"mknod c 1:3 at /mnt/plain/null", "mount proc at /proc", "mount devtmpfs at /mnt/plain"}
 	if got := said(b.Result().Withheld); !slices.Equal(got, noted) {
 		t.Errorf("withheld: got %q; want %q", got, noted)
+	}
+	if !isRoot() {
+		return // without a namespace of its own a supervisor cannot tell what is wrong
 	}
 	wrong := []string{"detached, and misspelt"}
 	b = start(t, Options{Withhold: true}, wrong...).act()

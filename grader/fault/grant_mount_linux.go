@@ -30,7 +30,7 @@ func (s *Supervisor) mountProc(c *call) outcome {
 		return outcome{}
 	}
 	refused := c.withheld("mount proc")
-	if !s.opt.Grant.Proc {
+	if !s.opt.Grant {
 		if root, err := os.Readlink(c.Proc("root")); err != nil || root != "/" {
 			return outcome{} // a proc outside a chroot counts, and is not seen from here
 		}
