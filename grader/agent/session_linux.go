@@ -98,7 +98,7 @@ func (s *session) play() error {
 	if err := s.open(); err != nil {
 		return err
 	}
-	if err := s.driver.greet(s); err != nil {
+	if err := s.driver.greet(); err != nil {
 		return err
 	}
 	if err := s.prepare(); err != nil {
@@ -219,7 +219,7 @@ func (s *session) prepare() error {
 	if len(w.Targets) == 0 && !w.Bystander {
 		return nil
 	}
-	reply, err := s.driver.ask(s, "world", scenario.Request{Call: "world", Targets: w.Targets, Bystander: w.Bystander})
+	reply, err := s.driver.ask("world", scenario.Request{Call: "world", Targets: w.Targets, Bystander: w.Bystander})
 	if err != nil {
 		return err
 	}
@@ -237,7 +237,7 @@ func (s *session) prepare() error {
 	for _, t := range w.Targets {
 		for limit := s.stepLimit(); !s.probes.await(t.Name, 1, limit.left()); {
 			if limit.over() {
-				return s.blame(s.driver.hung(s, "world"))
+				return s.blame(s.driver.hung("world"))
 			}
 		}
 	}

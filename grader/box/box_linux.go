@@ -229,9 +229,6 @@ func (b *Box) writeMaps() error {
 	return nil
 }
 
-// Host does something in the peer's namespaces.
-func (b *Box) Host(h scenario.Host) error { return b.doHost(h) }
-
 // CanClone has init start a process in new namespaces, which ends at once: does
 // the host let it, whatever the driver says?
 func (b *Box) CanClone(flags []string) error { return b.play("clone", canClone(flags)) }
