@@ -32,6 +32,7 @@ type driver struct {
 	flood   chan struct{}       // closed when the output limit is reached
 	flooded sync.Once
 	readers sync.WaitGroup
+	pipes   [2]*os.File // its output
 	out     [2]output
 	exit    *syscall.WaitStatus // once known
 }
@@ -46,9 +47,11 @@ type output struct {
 func newDriver(s *session) *driver {
 	b := s.box
 	d := &driver{s: s, box: b, replies: make(chan scenario.Reply, 64), flood: make(chan struct{}), late: map[int]string{}}
+	d.pipes = [2]*os.File{b.Stdout, b.Stderr}
+	b.Stdout, b.Stderr = nil, nil // what was said last is read once the box is gone
 	d.readers.Add(3)
 	go d.read()
-	for i, f := range []*os.File{b.Stdout, b.Stderr} {
+	for i, f := range d.pipes {
 		go d.capture(&d.out[i], f, s.limits.OutputKiB<<10)
 	}
 	return d
@@ -166,7 +169,7 @@ func (d *driver) await(label string, id int, limit *limit) (scenario.Reply, erro
 				d.s.note("an answer to question %d came twice", reply.ID)
 			}
 		case <-d.flood:
-			return scenario.Reply{}, &ended{evidence.End{Outcome: evidence.Flooded, Step: label, Reason: fmt.Sprintf("more than %d KiB of output", d.s.limits.OutputKiB)}}
+			return scenario.Reply{}, d.tooMuch(label)
 		case <-timer.C:
 			if limit.over() {
 				return scenario.Reply{}, d.hung(label)
@@ -199,6 +202,10 @@ func (d *driver) lastWords() {
 		case <-time.After(limit.left()):
 		}
 	}
+}
+
+func (d *driver) tooMuch(label string) error {
+	return &ended{evidence.End{Outcome: evidence.Flooded, Step: label, Reason: fmt.Sprintf("more than %d KiB of output", d.s.limits.OutputKiB)}}
 }
 
 func (d *driver) hung(label string) error {
@@ -260,11 +267,17 @@ func (d *driver) awaitExit() *syscall.WaitStatus {
 	return &killed
 }
 
-// close waits for the readers; the box is closed by then.
+// close waits for the readers; the box is closed by then, and nobody writes any more.
 func (d *driver) close() {
+	for _, f := range d.pipes {
+		_ = f.SetReadDeadline(time.Now().Add(patience)) // should somebody still hold the other end
+	}
 	for range d.replies { // a flood of answers must not hold the reader
 	}
 	d.readers.Wait()
+	for _, f := range d.pipes {
+		f.Close()
+	}
 }
 
 func (d *driver) output() evidence.Output {

@@ -59,6 +59,9 @@ func (a *agent) run(sc scenario.Scenario, begun func() error) (*evidence.Record,
 	_ = observe.Shortage() // of scenarios before
 	err := s.slain(s.play())
 	broken := errors.Join(s.lacking(), s.finish())
+	if err == nil && s.rec.Output.Truncated { // it answered before all that it had said was read
+		err = s.driver.tooMuch(s.lastCall())
+	}
 	var end *ended
 	switch {
 	case broken != nil:
@@ -91,6 +94,14 @@ func (s *session) slain(err error) error {
 		return s.blame(&ended{*over})
 	}
 	return err
+}
+
+// lastCall is the label of the last call that was made.
+func (s *session) lastCall() string {
+	if len(s.rec.Order) == 0 {
+		return "start"
+	}
+	return s.rec.Order[len(s.rec.Order)-1]
 }
 
 // play goes through the scenario from an empty box to its last snapshot.

@@ -20,8 +20,8 @@ import (
 type Box struct {
 	Init    int      // host pid of the box's init
 	Driver  int      // host pid of the driver, after Launch
-	Stdout  *os.File // read end
-	Stderr  *os.File // read end
+	Stdout  *os.File // read end, as Stderr; who takes it over leaves nil
+	Stderr  *os.File
 	Channel *net.UnixConn
 	Sockets []*net.UnixListener // where probes of this box check in, besides Template.Socket
 	Copies  []Inode             // of our binary, in the box's roots
