@@ -65,7 +65,7 @@ func (p *probes) anyName() string {
 func (p *probes) welcome(name string, v *visitor, pidfd *os.File) {
 	p.mu.Lock()
 	script := p.scripts[name]
-	first := p.counts[name] == 0
+	first := p.pidfds[name] == nil
 	if first {
 		p.pidfds[name] = pidfd
 	} else {
@@ -95,13 +95,15 @@ func (s *session) observeProbe(name string, pid int, script scenario.Script, fir
 	defer s.mu.Unlock()
 	e := s.rec.Probes[name]
 	e.Times++
+	if e.Acts == nil { // another of that name may come before the first is looked at
+		e.Acts = map[string]evidence.ActResult{}
+	}
 	if first {
 		var process evidence.Process
 		process, err = s.observer.Process(pid)
 		s.lack.lacks(err)
 		e.Seen, e.Process = err == nil, process
 		e.Held = s.supervisor != nil && s.supervisor.Holding()
-		e.Acts = map[string]evidence.ActResult{}
 		e.Files = s.observer.Files(pid, script.Watch)
 	}
 	s.rec.Probes[name] = e

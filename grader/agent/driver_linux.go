@@ -32,6 +32,7 @@ type driver struct {
 	flood   chan struct{}       // closed when the output limit is reached
 	flooded sync.Once
 	readers sync.WaitGroup
+	pipes   [2]*os.File // its output
 	out     [2]output
 	exit    *syscall.WaitStatus // once known
 }
@@ -46,9 +47,11 @@ type output struct {
 func newDriver(s *session) *driver {
 	b := s.box
 	d := &driver{s: s, box: b, replies: make(chan scenario.Reply, 64), flood: make(chan struct{}), late: map[int]string{}}
+	d.pipes = [2]*os.File{b.Stdout, b.Stderr}
+	b.Stdout, b.Stderr = nil, nil // what was said last is read once the box is gone
 	d.readers.Add(3)
 	go d.read()
-	for i, f := range []*os.File{b.Stdout, b.Stderr} {
+	for i, f := range d.pipes {
 		go d.capture(&d.out[i], f, s.limits.OutputKiB<<10)
 	}
 	return d
@@ -115,8 +118,8 @@ func (d *driver) capture(o *output, f *os.File, limit int) {
 }
 
 // greet waits for the shim's first word: init functions and New have returned.
-func (d *driver) greet(s *session) error {
-	reply, err := d.await(s, "start", 0, s.stepLimit())
+func (d *driver) greet() error {
+	reply, err := d.await("start", 0, d.s.stepLimit())
 	if err == nil && reply.Panic != "" {
 		return &ended{evidence.End{Outcome: evidence.Exited, Step: "start", Exit: 2, Reason: "New panicked", Panic: clip(reply.Panic, 4000)}}
 	}
@@ -124,12 +127,12 @@ func (d *driver) greet(s *session) error {
 }
 
 // ask sends a request and waits for its answer.
-func (d *driver) ask(s *session, label string, r scenario.Request) (scenario.Reply, error) {
-	limit := s.stepLimit()
+func (d *driver) ask(label string, r scenario.Request) (scenario.Reply, error) {
+	limit := d.s.stepLimit()
 	if err := d.send(&r); err != nil {
 		return scenario.Reply{}, d.gone(label)
 	}
-	return d.await(s, label, r.ID, limit)
+	return d.await(label, r.ID, limit)
 }
 
 func (d *driver) send(r *scenario.Request) error {
@@ -149,7 +152,7 @@ func (d *driver) send(r *scenario.Request) error {
 const patience = 2 * time.Second
 
 // await waits for the answer with this id.
-func (d *driver) await(s *session, label string, id int, limit *limit) (scenario.Reply, error) {
+func (d *driver) await(label string, id int, limit *limit) (scenario.Reply, error) {
 	timer := time.NewTimer(limit.left())
 	defer timer.Stop()
 	for {
@@ -162,14 +165,14 @@ func (d *driver) await(s *session, label string, id int, limit *limit) (scenario
 				return reply, nil
 			case reply.ID > id || reply.ID < 0:
 				return reply, &ended{evidence.End{Outcome: evidence.Babbled, Step: label, Reason: fmt.Sprintf("answer number %d to question number %d", reply.ID, id)}}
-			case !s.belated(reply):
-				s.note("an answer to question %d came twice", reply.ID)
+			case !d.belated(reply):
+				d.s.note("an answer to question %d came twice", reply.ID)
 			}
 		case <-d.flood:
-			return scenario.Reply{}, &ended{evidence.End{Outcome: evidence.Flooded, Step: label, Reason: fmt.Sprintf("more than %d KiB of output", s.limits.OutputKiB)}}
+			return scenario.Reply{}, d.tooMuch(label)
 		case <-timer.C:
 			if limit.over() {
-				return scenario.Reply{}, d.hung(s, label)
+				return scenario.Reply{}, d.hung(label)
 			}
 			timer.Reset(limit.left())
 		}
@@ -177,34 +180,39 @@ func (d *driver) await(s *session, label string, id int, limit *limit) (scenario
 }
 
 // belated takes an answer that nobody waited for.
-func (s *session) belated(r scenario.Reply) bool {
-	label, asked := s.driver.late[r.ID]
+func (d *driver) belated(r scenario.Reply) bool {
+	label, asked := d.late[r.ID]
 	if asked {
-		delete(s.driver.late, r.ID)
-		s.rec.Calls[label] = claim(s.rec.Calls[label].Name, r, evidence.Growth{}, 0)
+		delete(d.late, r.ID)
+		calls := d.s.rec.Calls
+		calls[label] = claim(calls[label].Name, r, evidence.Growth{}, 0)
 	}
 	return asked
 }
 
 // lastWords takes what a driver that has ended answered before.
-func (d *driver) lastWords(s *session) {
-	for limit := s.clock.within(patience); !limit.over(); {
+func (d *driver) lastWords() {
+	for limit := d.s.clock.within(patience); !limit.over(); {
 		select {
 		case reply, open := <-d.replies:
 			if !open {
 				return
 			}
-			s.belated(reply)
+			d.belated(reply)
 		case <-time.After(limit.left()):
 		}
 	}
 }
 
-func (d *driver) hung(s *session, label string) error {
+func (d *driver) tooMuch(label string) error {
+	return &ended{evidence.End{Outcome: evidence.Flooded, Step: label, Reason: fmt.Sprintf("more than %d KiB of output", d.s.limits.OutputKiB)}}
+}
+
+func (d *driver) hung(label string) error {
 	if what := d.box.Exhausted(); what == "processes" {
 		return &ended{evidence.End{Outcome: evidence.Exhausted, Step: label, Reason: "the limit on " + what + " was reached"}}
 	}
-	return &ended{evidence.End{Outcome: evidence.Hung, Step: label, Reason: fmt.Sprintf("no answer within %d ms", s.limits.StepMS)}}
+	return &ended{evidence.End{Outcome: evidence.Hung, Step: label, Reason: fmt.Sprintf("no answer within %d ms", d.s.limits.StepMS)}}
 }
 
 // gone explains a channel that has ended.
@@ -259,16 +267,17 @@ func (d *driver) awaitExit() *syscall.WaitStatus {
 	return &killed
 }
 
-// close waits for the readers; the box is closed by then.
+// close waits for the readers; the box is closed by then, and nobody writes any more.
 func (d *driver) close() {
-	done := make(chan struct{})
-	go func() {
-		for range d.replies { // a flood of answers must not hold the reader
-		}
-		d.readers.Wait()
-		close(done)
-	}()
-	<-done
+	for _, f := range d.pipes {
+		_ = f.SetReadDeadline(time.Now().Add(patience)) // should somebody still hold the other end
+	}
+	for range d.replies { // a flood of answers must not hold the reader
+	}
+	d.readers.Wait()
+	for _, f := range d.pipes {
+		f.Close()
+	}
 }
 
 func (d *driver) output() evidence.Output {

@@ -71,16 +71,18 @@ func turnAway(l *net.UnixListener) {
 	if err != nil {
 		return
 	}
-	_ = raw.Control(func(fd uintptr) {
-		for {
-			conn, _, err := unix.Accept4(int(fd), unix.SOCK_CLOEXEC)
-			switch {
-			case err == nil:
-				_ = unix.Close(conn)
-			case !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.ECONNABORTED):
-				return // none is left
+	hurry(func() {
+		_ = raw.Control(func(fd uintptr) {
+			for {
+				conn, _, err := unix.Accept4(int(fd), unix.SOCK_CLOEXEC)
+				switch {
+				case err == nil:
+					_ = unix.Close(conn)
+				case !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.ECONNABORTED):
+					return // none is left
+				}
 			}
-		}
+		})
 	})
 }
 

@@ -59,6 +59,9 @@ func (a *agent) run(sc scenario.Scenario, begun func() error) (*evidence.Record,
 	_ = observe.Shortage() // of scenarios before
 	err := s.slain(s.play())
 	broken := errors.Join(s.lacking(), s.finish())
+	if err == nil && s.rec.Output.Truncated { // it answered before all that it had said was read
+		err = s.driver.tooMuch(s.lastCall())
+	}
 	var end *ended
 	switch {
 	case broken != nil:
@@ -93,12 +96,20 @@ func (s *session) slain(err error) error {
 	return err
 }
 
+// lastCall is the label of the last call that was made.
+func (s *session) lastCall() string {
+	if len(s.rec.Order) == 0 {
+		return "start"
+	}
+	return s.rec.Order[len(s.rec.Order)-1]
+}
+
 // play goes through the scenario from an empty box to its last snapshot.
 func (s *session) play() error {
 	if err := s.open(); err != nil {
 		return err
 	}
-	if err := s.driver.greet(s); err != nil {
+	if err := s.driver.greet(); err != nil {
 		return err
 	}
 	if err := s.prepare(); err != nil {
@@ -196,10 +207,9 @@ func (s *session) arm(listener *os.File) error {
 		return nil
 	}
 	mode := s.agent.setup.Box.Mode
-	granted := mode == box.Root && s.sc.Root != scenario.RealRoot
 	s.supervisor = fault.Supervise(listener, fault.Options{
 		Faults:   s.agent.faults(s.sc),
-		Grant:    fault.Grants{Devices: granted, Proc: granted},
+		Grant:    mode == box.Root && s.sc.Root != scenario.RealRoot,
 		Withhold: mode == box.Subordinate || mode == box.Single,
 		Start:    s.start, ProbePath: scenario.ProbePath, BoxInit: s.box.Init,
 		Later: func(d time.Duration, f func()) func() { return s.clock.within(d).then(f) },
@@ -220,7 +230,7 @@ func (s *session) prepare() error {
 	if len(w.Targets) == 0 && !w.Bystander {
 		return nil
 	}
-	reply, err := s.driver.ask(s, "world", scenario.Request{Call: "world", Targets: w.Targets, Bystander: w.Bystander})
+	reply, err := s.driver.ask("world", scenario.Request{Call: "world", Targets: w.Targets, Bystander: w.Bystander})
 	if err != nil {
 		return err
 	}
@@ -238,7 +248,7 @@ func (s *session) prepare() error {
 	for _, t := range w.Targets {
 		for limit := s.stepLimit(); !s.probes.await(t.Name, 1, limit.left()); {
 			if limit.over() {
-				return s.blame(s.driver.hung(s, "world"))
+				return s.blame(s.driver.hung("world"))
 			}
 		}
 	}

@@ -2,11 +2,13 @@ package agent
 
 import (
 	"bufio"
+	"errors"
 	"math"
 	"net"
 	"os"
 	"os/exec"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -109,6 +111,42 @@ func TestSettleHearsTheDead(t *testing.T) {
 	<-settled
 	if act := s.rec.Probes["p"].Acts["getpid"]; !act.OK {
 		t.Errorf("%+v; want the act that was told", s.rec.Probes["p"])
+	}
+}
+
+// Of two probes that come in at once under one name, one is the first.
+func TestTwoAtOnce(t *testing.T) {
+	s := &session{clock: newClock(1), rec: &evidence.Record{Probes: map[string]evidence.Probe{}}, observer: &observe.Observer{}}
+	p := &probes{
+		s: s, counts: map[string]int{}, pids: map[int]bool{}, asked: map[*visitor]bool{}, pidfds: map[string]*os.File{}, changed: make(chan struct{}),
+	}
+	var pidfds [2]*os.File
+	var welcomed sync.WaitGroup
+	s.mu.Lock() // neither is looked at before both are here
+	for i := range pidfds {
+		ours, theirs := connected(t)
+		defer theirs.Close()
+		null, err := os.Open("/dev/null")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer null.Close()
+		pidfds[i] = null
+		welcomed.Go(func() { p.welcome("p", &visitor{conn: ours, r: bufio.NewReader(ours)}, null) })
+		for here := false; !here; {
+			_, err := null.Stat()
+			p.mu.Lock()
+			here = p.pidfds["p"] == null || errors.Is(err, os.ErrClosed)
+			p.mu.Unlock()
+		}
+	}
+	s.mu.Unlock()
+	welcomed.Wait()
+	if got := s.rec.Probes["p"]; p.pidfds["p"] != pidfds[0] || got.Times != 2 {
+		t.Errorf("the first is held: %t, of %d; want the first of 2", p.pidfds["p"] == pidfds[0], got.Times)
+	}
+	if _, err := pidfds[1].Stat(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("%v; want the second one's descriptor closed", err)
 	}
 }
 

@@ -92,12 +92,12 @@ func (s *session) repeat(step scenario.Step, r scenario.Request) (scenario.Reply
 	var grown evidence.Growth
 	began := time.Now()
 	if step.Times <= 1 {
-		reply, err := s.driver.ask(s, step.As, r)
+		reply, err := s.driver.ask(step.As, r)
 		return reply, grown, millis(began), err
 	}
 	r.Times = warmUp
 	known := s.living()
-	reply, err := s.driver.ask(s, step.As, r)
+	reply, err := s.driver.ask(step.As, r)
 	if err != nil || reply.Failed && !step.Anyhow || reply.Missing || reply.Panic != "" {
 		return reply, grown, millis(began), err
 	}
@@ -107,7 +107,7 @@ func (s *session) repeat(step scenario.Step, r scenario.Request) (scenario.Reply
 		return reply, grown, 0, err
 	}
 	r.Times = step.Times
-	if reply, err = s.driver.ask(s, step.As, r); err != nil {
+	if reply, err = s.driver.ask(step.As, r); err != nil {
 		return reply, grown, 0, err
 	}
 	if reply.FailedAt > 0 {
@@ -239,7 +239,7 @@ func (s *session) kill(step scenario.Step) error {
 		return err
 	}
 	s.driver.over()
-	s.driver.lastWords(s)
+	s.driver.lastWords()
 	// What should notice its parent's death gets the time to.
 	for limit := s.clock.within(patience); !limit.over() && !s.idle(); {
 		s.probes.next(pollEvery)

@@ -46,15 +46,6 @@ const (
 	Privileged  Mode = "privileged"  // real root, and no user namespace around the box
 )
 
-// Valid reports whether m is one of the four.
-func (m Mode) Valid() bool {
-	switch m {
-	case Root, Subordinate, Single, Privileged:
-		return true
-	}
-	return false
-}
-
 // idRange is how many ids a box has when it has a range.
 const idRange = 65536
 

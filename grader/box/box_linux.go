@@ -20,8 +20,8 @@ import (
 type Box struct {
 	Init    int      // host pid of the box's init
 	Driver  int      // host pid of the driver, after Launch
-	Stdout  *os.File // read end
-	Stderr  *os.File // read end
+	Stdout  *os.File // read end, as Stderr; who takes it over leaves nil
+	Stderr  *os.File
 	Channel *net.UnixConn
 	Sockets []*net.UnixListener // where probes of this box check in, besides Template.Socket
 	Copies  []Inode             // of our binary, in the box's roots
@@ -228,9 +228,6 @@ func (b *Box) writeMaps() error {
 	}
 	return nil
 }
-
-// Host does something in the peer's namespaces.
-func (b *Box) Host(h scenario.Host) error { return b.doHost(h) }
 
 // CanClone has init start a process in new namespaces, which ends at once: does
 // the host let it, whatever the driver says?

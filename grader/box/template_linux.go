@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -66,7 +67,7 @@ type Template struct {
 // NewTemplate builds the template. It is never taken down: it goes with the
 // agent, for it lives in a mount namespace of one of its threads.
 func NewTemplate(cfg Config) (*Template, error) {
-	if !cfg.Mode.Valid() {
+	if !slices.Contains([]Mode{Root, Subordinate, Single, Privileged}, cfg.Mode) {
 		return nil, fmt.Errorf("template: mode %q is not valid", cfg.Mode)
 	}
 	t := &Template{cfg: cfg, jobs: make(chan func()), first: cfg.Mode.firstUID(os.Getpid())}

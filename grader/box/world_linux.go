@@ -196,8 +196,8 @@ func writeFile(p *puppet.Program, path, text string, how int) {
 	open.Feed(write, 0).Feed(p.Call("close", unix.SYS_CLOSE, 0), 0)
 }
 
-// doHost has init do one thing in the peer's namespaces.
-func (b *Box) doHost(h scenario.Host) error {
+// Host has init do one thing in the peer's namespaces.
+func (b *Box) Host(h scenario.Host) error {
 	p := puppet.NewProgram()
 	switch {
 	case h.Mount != "":

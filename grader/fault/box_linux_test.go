@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -97,12 +98,14 @@ func boxCommand(root bool, args []string) *exec.Cmd {
 // actor.
 func box(args []string) (status int) {
 	runtime.LockOSThread()
+	// Again: it is a thread's, and this is the one that executes the actor.
+	must(unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0), "die with the stage")
 	must(unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""), "private")
 	must(unix.Mount("proc", "/proc", "proc", 0, ""), "proc")
 	if args[0] == "user" {
 		world(0)
 	}
-	l, err := Install()
+	l, err := install()
 	must(err, "install")
 	must(unix.Sendmsg(3, []byte{1}, unix.UnixRights(l), nil, 0), "send the listener")
 	var b [1]byte
@@ -112,6 +115,18 @@ func box(args []string) (status int) {
 	must(unix.Close(3), "close the channel")
 	must(unix.Exec("/proc/self/exe", append([]string{"actor", asActor}, args...), []string{noNap}), "exec")
 	return 1
+}
+
+// install puts the filter on this thread and returns its listener.
+func install() (listener int, err error) {
+	filter, flags := Program(true)
+	prog := &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	fd, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(prog)))
+	runtime.KeepAlive(prog)
+	if e != 0 {
+		return -1, e
+	}
+	return int(fd), nil
 }
 
 // actor makes each road named by an argument, once it is told to. Capabilities and

@@ -178,7 +178,7 @@ func decodePrctl(c *call) {
 		return
 	}
 	c.does("capset")
-	c.say("PR_CAPBSET_DROP", capability(c.args[1]))
+	c.say("PR_CAPBSET_DROP", capName(c.args[1]))
 }
 
 func decodeSeccomp(c *call) {

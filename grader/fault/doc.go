@@ -9,7 +9,7 @@
 // also makes, in the caller's stead, the two calls that a right solution makes
 // and that the kernel refuses for no reason but our user namespace.
 //
-// The filter goes in with [Install], in a helper inside the box and just before
+// The filter, a [Program], goes in by a helper inside the box and just before
 // the execve of the driver; the listener travels to the supervisor, which is
 // started with [Supervise]. The helper must close its own copy before that
 // execve: whoever holds a copy keeps waiting calls alive, so a driver holding

@@ -2,7 +2,6 @@ package fault
 
 import (
 	"fmt"
-	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -205,34 +204,19 @@ func answer(e unix.Errno) uint32 { return unix.SECCOMP_RET_ERRNO | uint32(e) }
 // plainFork tells whether the call can do nothing but fork.
 func (r rule) plainFork() bool { return r.name == "fork" || r.name == "vfork" }
 
-// Program is what [Install] installs, for a caller that must do it where no Go
-// code can run: the filter and the flags for seccomp(SECCOMP_SET_MODE_FILTER),
-// which then returns the listener. Forks that ask for no namespace are notified
-// only with forks, which a fault of that effect needs.
+// Program is the filter and the flags for seccomp(SECCOMP_SET_MODE_FILTER), which
+// then returns the listener. Forks that ask for no namespace are notified only
+// with forks, which a fault of that effect needs.
+//
+// It works for root inside the box's user namespace (CAP_SYS_ADMIN) and does not
+// set no_new_privs. A driver that runs as somebody else gets its filter before the
+// privileges go. Whatever is notified does not return before a supervisor answers.
 func Program(forks bool) (filter []unix.SockFilter, flags uintptr) {
 	flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW
 	if waitsKillable() {
 		flags |= unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 	}
 	return program(forks), flags
-}
-
-// Install puts the filter on the calling thread and returns the listener,
-// close-on-exec. The thread must be locked and about to execve: nothing it
-// calls that is notified returns before a supervisor answers.
-//
-// It works for root inside the box's user namespace (CAP_SYS_ADMIN) and does
-// not set no_new_privs. A driver that runs as somebody else gets its filter
-// before the privileges go.
-func Install() (listener int, err error) {
-	filter, flags := Program(true)
-	prog := &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	fd, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(prog)))
-	runtime.KeepAlive(prog)
-	if e != 0 {
-		return -1, fmt.Errorf("seccomp filter with a listener: %w", e)
-	}
-	return int(fd), nil
 }
 
 // waitsKillable asks for a flag by installing nothing: a known one gets as far

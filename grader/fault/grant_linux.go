@@ -21,18 +21,18 @@ type deed func(*call) outcome
 
 // deed is what is to be done about the call, nil for letting it go on.
 func (s *Supervisor) deed(c *call) deed {
-	devices, procs := s.opt.Grant.Devices || s.opt.Withhold, s.opt.Grant.Proc || s.opt.Withhold
+	looks := s.opt.Grant || s.opt.Withhold
 	m := c.mount
 	switch {
-	case c.node != nil && devices && c.node.harmless():
+	case c.node != nil && looks && c.node.harmless():
 		return s.makeNode
 	case m == nil:
 		return nil
-	case m.fresh() && m.fsType == "proc" && procs:
+	case m.fresh() && m.fsType == "proc" && looks:
 		return s.mountProc
-	case m.fresh() && m.fsType == "tmpfs" && s.opt.Grant.Devices && path.Base(c.target) == "dev":
+	case m.fresh() && m.fsType == "tmpfs" && s.opt.Grant && path.Base(c.target) == "dev":
 		return s.mountTmpfs
-	case m.fresh() && m.fsType == "devtmpfs" && devices:
+	case m.fresh() && m.fsType == "devtmpfs" && looks:
 		return s.mountDevtmpfs
 	case m.flags&(unix.MS_REMOUNT|unix.MS_BIND) == unix.MS_REMOUNT && len(s.ours) > 0:
 		return s.remount
@@ -97,7 +97,7 @@ func (s *Supervisor) makeNode(c *call) outcome {
 	if !mayCreate(c.Thread, fd, base) || !s.waiting(c) {
 		return outcome{}
 	}
-	if !s.opt.Grant.Devices {
+	if !s.opt.Grant {
 		return c.withheldNode(fd, base)
 	}
 	err = caller.OnThread(func() error { return c.node.make(fd, base, st) })

@@ -200,6 +200,10 @@ func deeds() map[string]func() error {
 		"dev has a peer": devHasPeer,
 		"mount devtmpfs": func() error { return unix.Mount("dev", "/mnt/plain", "devtmpfs", 0, "") },
 		"detached proc":  func() error { return inside(unix.CLONE_NEWPID|unix.CLONE_NEWNS, "pivot", "mount proc") },
+		"misspelt proc":  func() error { return unix.Mount("proc", "/proc", "proc", 0, "hidepdi=2") },
+		"detached, and misspelt": func() error {
+			return inside(unix.CLONE_NEWPID|unix.CLONE_NEWNS, "pivot", "misspelt proc")
+		},
 	}
 }
 
@@ -239,7 +243,6 @@ func needRoot(t *testing.T) {
 
 func TestGrants(t *testing.T) {
 	needRoot(t)
-	all := Grants{Devices: true, Proc: true}
 	for _, tt := range []struct {
 		name     string
 		acts     []string
@@ -275,10 +278,11 @@ func TestGrants(t *testing.T) {
 		},
 		{name: "had in a container that is gone", acts: []string{"own tmpfs", "null in a container"}},
 		{name: "devtmpfs", acts: []string{"mount devtmpfs"}, want: []string{"EPERM"}, withheld: []string{"mount devtmpfs at /mnt/plain"}},
+		{name: "bad option of a proc", acts: []string{"detached, and misspelt"}, want: []string{"misspelt proc EINVAL (exit status 1)"}},
 		{name: "proc of a user", acts: []string{"proc of a user"}, want: []string{"mount proc EPERM (exit status 1)"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			b := start(t, Options{Grant: all}, tt.acts...).act()
+			b := start(t, Options{Grant: true}, tt.acts...).act()
 			expect(t, b, tt.acts, tt.want)
 			if got := said(b.Result().Withheld); !slices.Equal(got, tt.withheld) {
 				t.Errorf("withheld: got %q; want %q", got, tt.withheld)
@@ -321,6 +325,15 @@ func TestWithheld(t *testing.T) {
 	noted := []string{"mknod c 1:3 at /mnt/plain/null", "mount proc at /proc", "mount devtmpfs at /mnt/plain"}
 	if got := said(b.Result().Withheld); !slices.Equal(got, noted) {
 		t.Errorf("withheld: got %q; want %q", got, noted)
+	}
+	if !isRoot() {
+		return // without a namespace of its own a supervisor cannot tell what is wrong
+	}
+	wrong := []string{"detached, and misspelt"}
+	b = start(t, Options{Withhold: true}, wrong...).act()
+	expect(t, b, wrong, []string{"misspelt proc EINVAL (exit status 1)"})
+	if got := b.Result().Withheld; got != nil {
+		t.Errorf("withheld: %q, of a call that is wrong anywhere", got)
 	}
 }
 

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -25,11 +26,11 @@ func (s *Supervisor) mountProc(c *call) outcome {
 		return outcome{}
 	}
 	defer unix.Close(target)
-	if !s.waiting(c) {
+	if !c.wellPut() || !s.waiting(c) {
 		return outcome{}
 	}
 	refused := c.withheld("mount proc")
-	if !s.opt.Grant.Proc {
+	if !s.opt.Grant {
 		if root, err := os.Readlink(c.Proc("root")); err != nil || root != "/" {
 			return outcome{} // a proc outside a chroot counts, and is not seen from here
 		}
@@ -167,6 +168,17 @@ func (s *Supervisor) build(c *call, open func() (fs int, err error), configure f
 		return -1, fmt.Errorf("fsconfig: %w", err)
 	}
 	return unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, attributes(c.mount.flags))
+}
+
+// wellPut tells whether the options may be right: wrong ones anybody is refused.
+func (c *call) wellPut() bool {
+	fs, err := c.newFS()
+	if err != nil {
+		return true
+	}
+	defer unix.Close(fs)
+	_, err = c.options(fs)
+	return !errors.Is(err, unix.EINVAL)
 }
 
 func (c *call) newFS() (fs int, err error) { return unix.Fsopen(c.mount.fsType, unix.FSOPEN_CLOEXEC) }

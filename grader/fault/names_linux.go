@@ -1,10 +1,10 @@
 package fault
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
+	"github.com/moby/sys/capability"
 	"golang.org/x/sys/unix"
 )
 
@@ -119,14 +119,10 @@ var seccompFlags = []flagName{
 	{unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH, "TSYNC_ESRCH"},
 }
 
-// capability names a capability by its number.
-func capability(n uint64) string {
-	names := strings.Fields(`CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE
-		NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE
-		SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL
-		SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE`)
-	if n < uint64(len(names)) {
-		return "CAP_" + names[n]
+// capName names a capability by its number.
+func capName(n uint64) string {
+	if name := capability.Cap(n).String(); name != "unknown" {
+		return "CAP_" + strings.ToUpper(name)
 	}
-	return fmt.Sprint(n)
+	return strconv.FormatUint(n, 10)
 }

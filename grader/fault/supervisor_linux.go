@@ -69,7 +69,7 @@ func (s *Supervisor) Arm() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.armed = true
-	s.trace, s.result.Dropped = nil, 0
+	s.trace = nil
 }
 
 // Released lets every held call go: a probe has checked in and was observed.
@@ -273,11 +273,7 @@ func (s *Supervisor) goOn(c *call) {
 
 // record adds the call to the trace; nil if it is not worth it, or too much.
 func (s *Supervisor) record(c *call) *evidence.Event {
-	if c.dull {
-		return nil
-	}
-	if len(s.trace) >= s.opt.MaxEvents {
-		s.result.Dropped++
+	if c.dull || len(s.trace) >= s.opt.maxEvents {
 		return nil
 	}
 	e := &evidence.Event{

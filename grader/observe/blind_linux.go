@@ -23,21 +23,20 @@ func Shortage() error {
 	return nil
 }
 
-// UnableError is of a call that this host's kernel, or a filter, does not know.
-type UnableError struct {
+// unableError is of a call that this host's kernel, or a filter, does not know.
+type unableError struct {
 	Call string
 	Err  error
 }
 
-func (e *UnableError) Error() string { return e.Call + ": " + e.Err.Error() }
+func (e *unableError) Error() string { return e.Call + ": " + e.Err.Error() }
 
-// Unwrap gives the kernel's answer.
-func (e *UnableError) Unwrap() error { return e.Err }
+func (e *unableError) Unwrap() error { return e.Err }
 
 // Short tells whether err is of descriptors or memory that are used up, or of what
 // this host cannot do at all.
 func Short(err error) bool {
-	_, unable := errors.AsType[*UnableError](err)
+	_, unable := errors.AsType[*unableError](err)
 	return unable || errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOMEM) || errors.Is(err, unix.ENOBUFS)
 }
 

@@ -62,7 +62,7 @@ func resolve(root int, path string, flags uint64) (int, error) {
 		again := errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR)
 		if !again || tries == 16 {
 			if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) { // no path is opened with EPERM
-				err = &UnableError{"openat2", err}
+				err = &unableError{"openat2", err}
 			}
 			return fd, missed(err)
 		}

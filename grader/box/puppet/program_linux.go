@@ -16,7 +16,7 @@ type Program struct {
 	calls []call
 	data  []byte
 	links []link
-	peek  Ref // place in data of what Play returns, None without
+	peek  Ref // place in data of what Play returns, none without
 }
 
 // call is a system call as a puppet's memory holds it.
@@ -33,8 +33,8 @@ type call struct {
 // Ref is a place in a program's data.
 type Ref int
 
-// None is no place.
-const None Ref = -1
+// none is no place.
+const none Ref = -1
 
 // link is an address that only an encoded program can have: of a place in data,
 // and to be put either into an argument or into another place.
@@ -50,7 +50,7 @@ type Step struct {
 }
 
 // NewProgram gives a program without calls.
-func NewProgram() *Program { return &Program{peek: None} }
+func NewProgram() *Program { return &Program{peek: none} }
 
 // Call adds a system call. An argument is a number, a place in the data, or a
 // string (which is ended by a zero) or bytes, of which the call gets the
@@ -61,7 +61,7 @@ func (p *Program) Call(name string, nr uintptr, args ...any) Step {
 	for arg, a := range args {
 		number, ref := p.value(a)
 		c.args[arg] = number
-		if ref != None {
+		if ref != none {
 			p.links = append(p.links, link{call: i, arg: arg, to: ref})
 		}
 	}
@@ -73,9 +73,9 @@ func (p *Program) Call(name string, nr uintptr, args ...any) Step {
 func (p *Program) value(a any) (uintptr, Ref) {
 	switch a := a.(type) {
 	case int:
-		return uintptr(a), None
+		return uintptr(a), none
 	case uintptr:
-		return a, None
+		return a, none
 	case Ref:
 		return 0, a
 	case string:
@@ -100,7 +100,7 @@ func (p *Program) Words(values ...any) Ref {
 	for i, v := range values {
 		number, ref := p.value(v)
 		words = binary.NativeEndian.AppendUint64(words, uint64(number))
-		if ref != None {
+		if ref != none {
 			links = append(links, link{call: -1, at: Ref(8 * i), to: ref})
 		}
 	}
@@ -115,9 +115,6 @@ func (p *Program) Words(values ...any) Ref {
 // Returns says what [Puppet.Play] returns: the 32 bits that are at a place in
 // the data in the end.
 func (p *Program) Returns(at Ref) { p.peek = at }
-
-// Size is about what the program takes in a puppet's memory.
-func (p *Program) Size() int { return len(p.calls)*callSize + len(p.data) }
 
 // Allow says which error is none.
 func (s Step) Allow(e unix.Errno) Step { s.p.calls[s.i].allowed = uint32(e); return s }
@@ -178,7 +175,7 @@ func (p *Program) encode(memory uintptr) ([]byte, error) {
 		}
 	}
 	peek := uint32(0)
-	if p.peek != None {
+	if p.peek != none {
 		peek = uint32(dataAt) + uint32(p.peek)
 	}
 	text := binary.NativeEndian.AppendUint32(make([]byte, 0, size), uint32(len(calls)))

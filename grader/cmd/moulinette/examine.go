@@ -46,8 +46,8 @@ func inMachines(spaces []symptom) {
 	}
 }
 
-// kernelVersion: seccomp can let a call go on since 5.5, and pidfds can be
-// waited for since 5.4; below, faults and evidence are not to be had.
+// kernelVersion: boxes are made with mount_setattr(2), which came with 5.12, after
+// all that faults and evidence take.
 func kernelVersion() symptom {
 	s := symptom{name: spec.Text{FR: "noyau", EN: "kernel"}, level: good}
 	var u unix.Utsname
@@ -58,10 +58,10 @@ func kernelVersion() symptom {
 	s.saw = unix.ByteSliceToString(u.Release[:])
 	var major, minor int
 	_, _ = fmt.Sscanf(s.saw, "%d.%d", &major, &minor)
-	if major < 5 || major == 5 && minor < 10 {
+	if major < 5 || major == 5 && minor < 12 {
 		s.level = lacking
-		s.follows = spec.Text{FR: "des scénarios resteront « non jugés » : la notification seccomp y est incomplète", EN: "some scenarios stay \"not judged\": its seccomp notification is incomplete"}
-		s.cure = spec.Text{FR: "un noyau 5.10 ou plus récent", EN: "a kernel of 5.10 or later"}
+		s.follows = spec.Text{FR: "--isolation=ns n'y ouvre rien : mount_setattr(2) manque", EN: "--isolation=ns opens nothing there: mount_setattr(2) is missing"}
+		s.cure = spec.Text{FR: "un noyau 5.12 ou plus récent", EN: "a kernel of 5.12 or later"}
 	}
 	return s
 }

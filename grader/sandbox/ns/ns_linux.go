@@ -49,7 +49,7 @@ func New(o Options) (*Opener, error) {
 		return nil, errors.New("sandbox: privileged isolation needs root; use --isolation=ns")
 	case o.Privileged:
 		op.mode = box.Privileged
-	case os.Geteuid() == 0:
+	case os.Geteuid() == 0 && everyID():
 		op.mode = box.Root
 	default:
 		op.mode, op.ids = ordinaryMode()
