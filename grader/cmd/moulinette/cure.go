@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"os"
 
+	"moulinette/grader/box"
 	"moulinette/grader/sandbox/vm"
 	"moulinette/grader/spec"
 )
@@ -40,17 +41,20 @@ func whyNoUserNamespace() spec.Text {
 // AppArmor every mount.
 const containerFlags = "--cap-add SYS_ADMIN --cap-add SYS_PTRACE --security-opt seccomp=unconfined --security-opt apparmor=unconfined"
 
-// inContainer is the cure where the kernel could, and somebody will not have it. An
-// ordinary user may mount no proc or sysfs of its own where parts of these are covered or
-// read-only (mount_too_revealing), as they are in every container but a privileged one.
+// openFlags are the same for an ordinary user, and for root of a user namespace. They
+// may mount no proc or sysfs of their own where parts of these are covered or read-only
+// (mount_too_revealing), as they are in every container but a privileged one.
+const openFlags = "--security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined -v /sys:/sys"
+
+// inContainer is the cure where the kernel could, and somebody will not have it.
 func inContainer() spec.Text {
 	cure := spec.Text{
-		FR: "dans un conteneur : en root, lancez celui-ci avec " + containerFlags + " (ou --privileged)",
-		EN: "in a container: as root, start it with " + containerFlags + " (or --privileged)",
+		FR: "dans un conteneur : lancez celui-ci avec " + containerFlags + " (ou --privileged)",
+		EN: "in a container: start it with " + containerFlags + " (or --privileged)",
 	}
-	if os.Geteuid() != 0 {
-		cure.FR += " ; sinon, --privileged"
-		cure.EN += "; else, --privileged"
+	if os.Geteuid() != 0 || !box.HasRanges() {
+		cure.FR = "dans un conteneur : lancez celui-ci avec " + openFlags + " ; ou, pour un root qui soit celui de l'hôte, avec " + containerFlags
+		cure.EN = "in a container: start it with " + openFlags + "; or, for a root that is the host's, with " + containerFlags
 	}
 	if _, err := vm.Doctor(vm.Options{}); err != nil {
 		cure.FR += " ; ou installez-y QEMU (apt install qemu-system-x86), qui ne demande rien de tout cela"
