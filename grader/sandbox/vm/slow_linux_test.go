@@ -19,7 +19,7 @@ func TestSlowHost(t *testing.T) {
 	if err := slowHost(late, nil); err != nil {
 		t.Error(err)
 	}
-	if other := errors.New("no room"); slowHost(t.Context(), other) != other {
+	if other := errors.New("no room"); !errors.Is(slowHost(t.Context(), other), other) {
 		t.Error("another reason has become slowness")
 	}
 }
