@@ -29,6 +29,9 @@ type Setup struct {
 	// time away: the first box is made before the Setup is answered, and none
 	// ahead after it.
 	Alone bool `json:"alone,omitempty"`
+	// Try has a box made and thrown away before the Setup is answered: there are hosts
+	// that refuse no more than that.
+	Try bool `json:"try,omitempty"`
 }
 
 // Job asks for one scenario.

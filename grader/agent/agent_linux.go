@@ -2,6 +2,7 @@ package agent
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -38,6 +39,11 @@ func open(s Setup) (*agent, error) {
 		a.host.Features = append(a.host.Features, box.FeatureOtherABI)
 	}
 	slices.Sort(a.host.Features)
+	if s.Try {
+		if err := t.Try(); err != nil {
+			return nil, errors.Join(err, t.Close())
+		}
+	}
 	if s.Alone {
 		t.Prepare()
 		t.Prepared()

@@ -41,8 +41,8 @@ type Mode string
 // The modes. The zero value is invalid.
 const (
 	Root        Mode = "root"        // real root: a box gets a range of ids of its own
-	Subordinate Mode = "subordinate" // an ordinary user with ids from /etc/subuid
-	Single      Mode = "single"      // an ordinary user with nothing but its own id
+	Subordinate Mode = "subordinate" // an ordinary user with ids from /etc/subuid, or root of a container's few
+	Single      Mode = "single"      // whoever has nothing but its own id
 	Privileged  Mode = "privileged"  // real root, and no user namespace around the box
 )
 
@@ -55,7 +55,7 @@ const idRange = 65536
 func (m Mode) firstUID(pid int) int {
 	switch m {
 	case Root:
-		return 1<<30 + pid%16000*idRange
+		return firstRange + pid%ranges*idRange
 	case Subordinate:
 		return 1
 	default:

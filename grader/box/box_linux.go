@@ -53,6 +53,16 @@ func (t *Template) Open(o Options) (*Box, error) {
 	return b, nil
 }
 
+// Try makes a box and lets go of it. A container's root may have what the template takes
+// and lack what a box does: without CAP_SYS_PTRACE it is kept out of /proc/PID/root.
+func (t *Template) Try() error {
+	b, err := t.Open(Options{Limits: scenario.Limits{}.WithDefaults()})
+	if err != nil {
+		return err
+	}
+	return b.Close()
+}
+
 // fresh gives a box in which nothing has happened yet: the spare one, if there
 // is one of the right size and kind.
 func (t *Template) fresh(disk int, real bool) (*Box, error) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -23,9 +22,10 @@ import (
 // examine looks at the host, simple things first; each looks for itself, so
 // that one lack does not hide another.
 func (a *app) examine(ctx context.Context) []symptom {
-	spaces := append([]symptom{userNamespaces(ctx)}, a.sandbox()...)
-	machines := a.machines()
-	if _, err := a.agentPath(); err == nil && machines.level == good {
+	users := userNamespaces(ctx)
+	spaces := append([]symptom{users}, a.sandbox(users.level == good)...)
+	machines, possible := a.machines()
+	if _, err := a.agentPath(); err == nil && possible {
 		inMachines(spaces)
 	}
 	symptoms := append([]symptom{kernelVersion()}, spaces...)
@@ -91,35 +91,6 @@ func userNamespaces(ctx context.Context) symptom {
 	return s
 }
 
-// whyNoUserNamespace reads the switches that distributions have for it.
-func whyNoUserNamespace() spec.Text {
-	for _, lock := range []struct {
-		file, locked, cure string
-		root               bool // it binds root, too
-	}{
-		{"/proc/sys/user/max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=15000", true},
-		{"/proc/sys/kernel/unprivileged_userns_clone", "0", "sysctl -w kernel.unprivileged_userns_clone=1", false},
-		{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1", "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0", false},
-	} {
-		if sysctl(lock.file) != lock.locked {
-			continue
-		}
-		cure := spec.Text{
-			FR: lock.file + " vaut " + lock.locked + " : en root, " + lock.cure,
-			EN: lock.file + " is " + lock.locked + ": as root, " + lock.cure,
-		}
-		if !lock.root {
-			cure.FR += " ; ou lancez la moulinette en root"
-			cure.EN += "; or run the moulinette as root"
-		}
-		return cure
-	}
-	return spec.Text{
-		FR: "dans un conteneur, lancez celui-ci avec --security-opt seccomp=unconfined --security-opt apparmor=unconfined, ou --privileged",
-		EN: "in a container, start it with --security-opt seccomp=unconfined --security-opt apparmor=unconfined, or --privileged",
-	}
-}
-
 func sysctl(file string) string {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -145,13 +116,13 @@ func (a *app) ids(mode box.Mode) symptom {
 		FR: "le bac à sable n'a qu'un identifiant : les scénarios qui en demandent plusieurs ne sont pas jugés",
 		EN: "the sandbox has one id only: scenarios that need several are not judged",
 	}
-	cure := "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 " + cmp.Or(a.env("USER"), "$USER")
-	s.cure = spec.Text{FR: "en root, apt install uidmap, puis " + cure, EN: "as root, apt install uidmap, then " + cure}
+	s.cure = a.moreIDs()
 	return s
 }
 
-// sandbox opens a box, as a grading does, and tells what it offers.
-func (a *app) sandbox() []symptom {
+// sandbox opens a box, as a grading does, and tells what it offers. The cure may have
+// been told with the user namespaces, which were looked at before.
+func (a *app) sandbox(users bool) []symptom {
 	s := symptom{name: spec.Text{FR: "bac à sable", EN: "sandbox"}, level: good}
 	agent, err := a.agentPath()
 	var opener *ns.Opener
@@ -162,6 +133,10 @@ func (a *app) sandbox() []symptom {
 		s.level, s.saw = fatal, err.Error()
 		s.follows = spec.Text{FR: "aucune correction n'est possible ici", EN: "nothing can be graded here"}
 		s.cure = spec.Text{FR: "voyez la cause ci-contre, et les lignes au-dessus", EN: "see the cause beside it, and the lines above"}
+		refused := strings.Contains(s.saw, unix.EPERM.Error()) || strings.Contains(s.saw, unix.EACCES.Error()) // it came through a pipe, as text
+		if users && refused {
+			s.cure = inContainer()
+		}
 		return []symptom{s}
 	}
 	host := opener.Host()
@@ -183,7 +158,7 @@ func lackingFeature(feature string) symptom {
 			FR: "indisponible : " + spec.Features()[feature].FR + " ; ce qui en dépend n'est pas jugé",
 			EN: "not available: " + spec.Features()[feature].EN + "; what depends on it is not judged",
 		},
-		cure: spec.Text{FR: "lancez la moulinette en root", EN: "run the moulinette as root"},
+		cure: moreRoot(),
 	}
 	if feature == "faults" {
 		s.cure = spec.Text{
@@ -208,7 +183,7 @@ func cgroups(features []string) symptom {
 	}
 	s.saw += " (" + strings.Join(by, ", ") + ")"
 	s.follows = spec.Text{FR: "la mémoire et les processus d'un rendu sont limités un par un, non pour toute la boîte", EN: "a submission's memory and processes are limited one by one, not for the whole box"}
-	s.cure = spec.Text{FR: "lancez en root, ou par systemd-run --user --scope -p Delegate=yes moulinette …", EN: "run it as root, or by systemd-run --user --scope -p Delegate=yes moulinette …"}
+	s.cure = boundBox()
 	return s
 }
 
@@ -290,16 +265,22 @@ func (a *app) compilers(ctx context.Context) symptom {
 
 // machines tells whether there can be virtual machines, and how fast they would
 // be. They are needed where namespaces are refused, and with --isolation=vm.
-func (a *app) machines() symptom {
-	s := symptom{name: spec.Text{FR: "machines virtuelles", EN: "virtual machines"}, level: good}
+func (a *app) machines() (s symptom, possible bool) {
+	s = symptom{name: spec.Text{FR: "machines virtuelles", EN: "virtual machines"}, level: good}
 	accel, err := vm.Doctor(vm.Options{})
 	if err != nil {
 		s.level, s.saw = lacking, err.Error()
 		s.follows = spec.Text{FR: "pas de --isolation=vm, qui n'a besoin ni de root ni d'espaces de noms", EN: "no --isolation=vm, which needs neither root nor namespaces"}
 		s.cure = spec.Text{FR: "en root, apt install qemu-system-x86", EN: "as root, apt install qemu-system-x86"}
-		return s
+		return s, false
+	}
+	if cache, remove, err := cacheDir(); err == nil {
+		defer remove()
+		if !vm.KernelAtHand(vm.Options{Cache: machineCache(cache)}) {
+			s.level, s.follows, s.cure = lacking, noKernel.follows, noKernel.cure
+		}
 	}
 	// So much a fresh machine and its scenario take, on one processor.
 	s.saw = map[vm.Accel]string{vm.KVM: "qemu, kvm", vm.TCG: "qemu, tcg (~1 s / scenario)"}[accel]
-	return s
+	return s, true
 }

@@ -49,17 +49,18 @@ func New(o Options) (*Opener, error) {
 		return nil, errors.New("sandbox: privileged isolation needs root; use --isolation=ns")
 	case o.Privileged:
 		op.mode = box.Privileged
-	case os.Geteuid() == 0 && everyID():
-		op.mode = box.Root
+	case os.Geteuid() == 0:
+		op.mode, op.ids = rootMode()
 	default:
 		op.mode, op.ids = ordinaryMode()
 	}
-	// A first agent, without a submission, tells what a box offers here.
-	s, err := op.open(context.Background(), o.Agent)
+	// A first agent, without a submission, tells whether there can be a box, and what it
+	// offers here.
+	s, err := op.open(context.Background(), o.Agent, true)
 	if err != nil && op.mode == box.Subordinate {
 		// The helpers are there and of no use, as where nothing may gain privileges.
 		op.mode = box.Single
-		s, err = op.open(context.Background(), o.Agent)
+		s, err = op.open(context.Background(), o.Agent, true)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: this host cannot open a box of namespaces (see moulinette doctor): %w", err)
@@ -89,7 +90,7 @@ func (o *Opener) Width() (work, wait int) {
 // Open starts an agent for the driver. The slot does not matter here: agents
 // take id ranges by their pid.
 func (o *Opener) Open(ctx context.Context, driver string, _ int) (sandbox.Sandbox, error) {
-	s, err := o.open(ctx, driver)
+	s, err := o.open(ctx, driver, false)
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
@@ -109,7 +110,7 @@ type Sandbox struct {
 // before it is over.
 const startTimeout = 30 * time.Second
 
-func (o *Opener) open(ctx context.Context, driver string) (*Sandbox, error) {
+func (o *Opener) open(ctx context.Context, driver string, try bool) (*Sandbox, error) {
 	p, conn, err := o.start()
 	if err != nil {
 		return nil, err
@@ -121,7 +122,7 @@ func (o *Opener) open(ctx context.Context, driver string) (*Sandbox, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	answer, err := s.exchange(ctx, agent.Setup{Tier: tier, Box: box.Config{
+	answer, err := s.exchange(ctx, agent.Setup{Tier: tier, Try: try, Box: box.Config{
 		Mode: o.mode, Driver: driver, Self: o.options.Agent, Hide: o.options.Hide,
 	}})
 	if err != nil {

@@ -140,27 +140,39 @@ func (o *Opener) writeMaps(pid int) error {
 	if o.mode == box.Subordinate {
 		return o.ids.write(pid)
 	}
-	dir := "/proc/" + strconv.Itoa(pid) + "/"
-	for _, f := range []struct{ name, text string }{
+	return writeFiles(pid, [][2]string{
 		{"setgroups", "deny"},
 		{"uid_map", fmt.Sprintf("0 %d 1", os.Geteuid())},
 		{"gid_map", fmt.Sprintf("0 %d 1", os.Getegid())},
-	} {
-		if err := os.WriteFile(dir+f.name, []byte(f.text), 0); err != nil {
+	})
+}
+
+// writeFiles writes files of a process, each a name and its text.
+func writeFiles(pid int, files [][2]string) error {
+	for _, f := range files {
+		if err := os.WriteFile("/proc/"+strconv.Itoa(pid)+"/"+f[0], []byte(f[1]), 0); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// subIDs are the first ids that /etc/subuid and /etc/subgid give this user.
-type subIDs struct{ uid, gid int }
+// subIDs are the first ids that /etc/subuid and /etc/subgid give this user, or that
+// root of a container has besides its own.
+type subIDs struct {
+	uid, gid int
+	direct   bool // nobody's help is needed to map them
+}
 
 const idsNeeded = 65536
 
 // write maps the user's own id to 0 and its subordinate ids from 1 on, by the
 // helpers that may do so (newuidmap(1)).
 func (s subIDs) write(pid int) error {
+	if s.direct {
+		text := fmt.Sprintf("0 0 1\n1 %d %d\n", s.uid, idsNeeded-1)
+		return writeFiles(pid, [][2]string{{"uid_map", text}, {"gid_map", text}})
+	}
 	for _, m := range []struct {
 		helper     string
 		own, first int
@@ -174,6 +186,19 @@ func (s subIDs) write(pid int) error {
 		}
 	}
 	return nil
+}
+
+// rootMode decides for root: ids that nobody else has, or where root is that of a
+// container's user namespace (rootless, userns-remap, pods with hostUsers: false) those
+// that the container has, or its own id alone.
+func rootMode() (box.Mode, subIDs) {
+	switch {
+	case box.HasRanges():
+		return box.Root, subIDs{}
+	case box.Mapped(1, idsNeeded-1):
+		return box.Subordinate, subIDs{uid: 1, gid: 1, direct: true}
+	}
+	return box.Single, subIDs{}
 }
 
 // ordinaryMode decides for an ordinary user: a range where the helpers and the

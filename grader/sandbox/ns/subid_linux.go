@@ -3,9 +3,7 @@ package ns
 import (
 	"os"
 	"os/user"
-	"slices"
 	"strconv"
-	"strings"
 
 	subid "github.com/moby/sys/user"
 )
@@ -22,14 +20,6 @@ func findSubIDs() (subIDs, error) {
 	}
 	gid, err := firstRange("/etc/subgid", names)
 	return subIDs{uid: uid, gid: gid}, err
-}
-
-// everyID tells whether we are in a user namespace that has every id. Root of another
-// one, as in a container without root outside, has no ids to give and makes no devices:
-// it is as good as an ordinary user.
-func everyID() bool {
-	text, err := os.ReadFile("/proc/self/uid_map")
-	return err != nil || slices.Equal(strings.Fields(string(text)), []string{"0", "0", "4294967295"})
 }
 
 func firstRange(file string, names []string) (int, error) {

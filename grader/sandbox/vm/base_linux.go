@@ -18,6 +18,17 @@ import (
 // bootTimeout bounds a boot, and the making of a layer.
 const bootTimeout = 60 * time.Second
 
+// errSlowHost says why a machine was not made: whoever reads that a deadline was
+// exceeded looks for his own.
+var errSlowHost = errors.New("the machine was not ready in time: this host is too slow for one, or too busy")
+
+func slowHost(ctx context.Context, err error) error {
+	if err == nil || errors.Is(err, errSlowHost) || !errors.Is(context.Cause(ctx), errSlowHost) {
+		return err
+	}
+	return fmt.Errorf("%w (%w)", errSlowHost, err)
+}
+
 // base is a booted guest, and what is known of it.
 type base struct {
 	snapshot
@@ -146,9 +157,10 @@ func keepFile(path string, from *os.File) error {
 
 // makeBase boots a guest and gives it the programs that a box shows. What its
 // boxes offer is asked of a layer that is thrown away.
-func (h *host) makeBase(ctx context.Context, img *image.Image) (*base, error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*bootTimeout)
+func (h *host) makeBase(ctx context.Context, img *image.Image) (_ *base, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, 2*bootTimeout, errSlowHost)
 	defer cancel()
+	defer func() { err = slowHost(ctx, err) }()
 	s, err := h.bootBase(ctx, img, !h.streamed)
 	if errors.Is(err, qemu.ErrNoApart) {
 		s, err = h.bootBase(ctx, img, false)

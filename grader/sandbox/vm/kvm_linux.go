@@ -89,6 +89,9 @@ func (h *host) prove(ctx context.Context, img *image.Image) error {
 	return nil
 }
 
+// KernelAtHand reports whether machines can be made without fetching a kernel.
+func KernelAtHand(o Options) bool { return image.AtHand(o.Image()) }
+
 // Doctor tells, without booting anything, whether machines can be made here and
 // what would execute them.
 func Doctor(o Options) (Accel, error) {

@@ -22,12 +22,12 @@ type layer struct {
 // makeLayer makes a layer for the driver at path; without one, our own binary
 // stands in.
 func (h *host) makeLayer(ctx context.Context, b *base, driver string) (*layer, error) {
-	ctx, cancel := context.WithTimeout(ctx, bootTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, bootTimeout, errSlowHost)
 	defer cancel()
 	l := &layer{}
 	s, err := h.modify(ctx, &b.snapshot, func(m *machine) error { return l.prepare(ctx, h, m, driver) })
 	if err != nil {
-		return nil, fmt.Errorf("layer: %w", err)
+		return nil, fmt.Errorf("layer: %w", slowHost(ctx, err))
 	}
 	l.snapshot = *s
 	return l, nil

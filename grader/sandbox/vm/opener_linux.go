@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"moulinette/grader/box"
 	"moulinette/grader/evidence"
 	"moulinette/grader/sandbox"
 	"moulinette/grader/sandbox/vm/guest"
@@ -33,7 +34,8 @@ type host struct {
 	streamed bool
 	programs []program
 	pace     func() (time.Duration, error) // of this host; see guest.Pace
-	users    atomic.Int64
+	users    users
+	used     atomic.Int64
 }
 
 // Opener opens sandboxes of virtual machines.
@@ -75,7 +77,7 @@ func newHost(o Options) (*host, error) {
 	if runtime.GOARCH != "amd64" {
 		return nil, fmt.Errorf("machines are x86-64, and this is %s", runtime.GOARCH)
 	}
-	h := &host{qemu: o.QEMU, agent: o.Agent, streamed: o.Streamed}
+	h := &host{qemu: o.QEMU, agent: o.Agent, streamed: o.Streamed, users: findUsers()}
 	if h.qemu == "" {
 		var err error
 		if h.qemu, err = exec.LookPath("qemu-system-x86_64"); err != nil {
@@ -91,39 +93,32 @@ func (h *host) has(path string) bool {
 	return slices.ContainsFunc(h.programs, func(p program) bool { return p.Path == path })
 }
 
-// firstUser is the first of the ids that QEMU runs as where we are root: ids
-// that nobody has, a range for each grader, so that no two machines share one.
-const (
-	firstUser  = 1 << 29
-	userRanges = 1 << 14
-	usersEach  = 1 << 10
-)
+// users are ids that QEMU runs as where we are root: ids that nobody has, a range for
+// each grader, so that no two machines share one.
+type users struct{ first, ranges int }
 
-func (h *host) nextUser() int {
-	return firstUser + os.Getpid()%userRanges*usersEach + int(h.users.Add(1))%usersEach
+const usersEach = 1 << 10
+
+// findUsers finds them: the host's user namespace has the first, a container's may have
+// no more than the second, or none. Then QEMU runs as we do.
+func findUsers() users {
+	if os.Geteuid() != 0 {
+		return users{}
+	}
+	for _, u := range []users{{1 << 29, 1 << 14}, {1 << 15, 1<<5 - 1}} {
+		if box.Mapped(u.first, u.ranges*usersEach) {
+			return u
+		}
+	}
+	return users{}
 }
 
-// ownUsers tells whether we are root, and our user namespace has these ids: that of a
-// container without root outside has not.
-var ownUsers = sync.OnceValue(func() bool {
-	for _, name := range []string{"uid_map", "gid_map"} {
-		text, err := os.ReadFile("/proc/self/" + name)
-		if err != nil || !holds(string(text), firstUser, userRanges*usersEach) {
-			return false
-		}
+// nextUser is 0 where there are none.
+func (h *host) nextUser() int {
+	if h.users.ranges == 0 {
+		return 0
 	}
-	return os.Geteuid() == 0
-})
-
-// holds tells whether a line of a map (user_namespaces(7)) has all of these ids.
-func holds(lines string, first, count int) bool {
-	for line := range strings.Lines(lines) {
-		var inside, outside, n int
-		if _, err := fmt.Sscan(line, &inside, &outside, &n); err == nil && inside <= first && first+count <= inside+n {
-			return true
-		}
-	}
-	return false
+	return h.users.first + os.Getpid()%h.users.ranges*usersEach + int(h.used.Add(1))%usersEach
 }
 
 // formatVersion is part of every key: a change of what a snapshot holds makes

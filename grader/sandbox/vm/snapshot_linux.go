@@ -30,11 +30,7 @@ const maxState = 64<<20 + memoryMiB<<20
 // config is what all machines of this opener have in common; the next user id,
 // too, if they need one.
 func (h *host) config(memory *os.File) qemu.Config {
-	c := qemu.Config{Binary: h.qemu, KVM: h.accel == KVM, MemoryMiB: memoryMiB, Memory: memory}
-	if ownUsers() {
-		c.User = h.nextUser()
-	}
-	return c
+	return qemu.Config{Binary: h.qemu, KVM: h.accel == KVM, MemoryMiB: memoryMiB, Memory: memory, User: h.nextUser()}
 }
 
 // restore makes a machine of a snapshot; its guest does not run yet.

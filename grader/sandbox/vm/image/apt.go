@@ -132,7 +132,10 @@ func (a *apt) packages(ctx context.Context) (all []string, err error) {
 		}
 		return depends, nil
 	}
-	return nil, ctxOr(ctx, &Unusable{"kernel", "none of " + strings.Join(metapackages, ", ") + " is known", "give --kernel FILE and --modules DIR"})
+	return nil, ctxOr(ctx, &Unusable{
+		"kernel", "none here, and apt reaches no source of " + strings.Join(metapackages, ", "),
+		"without a network, put one in beforehand (apt install linux-image-cloud-amd64), or give --kernel FILE and --modules DIR",
+	})
 }
 
 // ctxOr is why everything failed: because ctx ended, if it did.

@@ -52,6 +52,12 @@ func find(ctx context.Context, o Options, s *store) (*kernel, error) {
 	return nil, errors.Join(hostErr, aptErr)
 }
 
+// AtHand reports whether there is something to take a kernel from without a network:
+// one that is given, one that is kept, or one of this machine's own.
+func AtHand(o Options) bool {
+	return o.Kernel != "" || (&store{o.Cache}).best() != nil || len(hostSources("/")) > 0
+}
+
 func given(o Options) *source {
 	src := &source{kernel: o.Kernel, origin: o.Kernel, given: true, sum: strings.ToLower(o.SHA256)}
 	if o.Modules != "" {

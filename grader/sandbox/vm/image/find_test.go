@@ -1,0 +1,32 @@
+package image
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// A kernel that is given or kept is at hand; that of the machine under test may be.
+func TestAtHand(t *testing.T) {
+	machine := len(hostSources("/")) > 0
+	dir := t.TempDir()
+	if got := AtHand(Options{Cache: dir}); got != machine {
+		t.Errorf("nothing kept: got %v; want %v", got, machine)
+	}
+	if _, err := os.Stat(filepath.Join(dir, kernels)); err == nil {
+		t.Error("to look made a folder")
+	}
+	if !AtHand(Options{Cache: dir, Kernel: "vmlinuz"}) {
+		t.Error("one that is given is not at hand")
+	}
+	kept := filepath.Join(dir, kernels, "key")
+	if err := os.MkdirAll(kept, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(kept, "about.json"), []byte(`{"layout": "`+layout+`", "release": "6.1"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if !AtHand(Options{Cache: dir}) {
+		t.Error("one that is kept is not at hand")
+	}
+}
