@@ -37,11 +37,7 @@ func findCgroups(m Mode) *cgroups {
 	v1, v2 := cgroupMounts()
 	own := ownCgroups()
 	if v2 != "" {
-		dir := filepath.Join(v2, own[""])
-		if m == Root || m == Privileged {
-			dir = v2
-		}
-		if delegated(dir) {
+		if dir := unifiedDir(m, v2, own[""]); delegated(dir) {
 			return &cgroups{memoryDir: dir, pidsDir: dir, unified: true}
 		}
 	}
@@ -207,6 +203,9 @@ func (g *group) limit(l scenario.Limits) error {
 	memory := "memory.limit_in_bytes"
 	if g.unified {
 		memory = "memory.max"
+		// What does not fit is not swapped out for as long as there is swap. A kernel
+		// without it has no such file.
+		_ = setLimit(g.memoryDir, "memory.swap.max", 0)
 	}
 	if err := setLimit(g.memoryDir, memory, l.MemoryMiB<<20); err != nil {
 		return err
