@@ -41,3 +41,11 @@ func TestNowhereToBuild(t *testing.T) {
 		t.Errorf("got %q; want no empty end", err)
 	}
 }
+
+// A slow machine compiles the standard library in several goes.
+func TestSlowHost(t *testing.T) {
+	err := HostFault(nil, fmt.Errorf("go build: %w 5m0s", ErrTimeout))
+	if !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "run it again") {
+		t.Errorf("got %v; want the cure", err)
+	}
+}

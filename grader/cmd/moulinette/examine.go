@@ -145,7 +145,7 @@ func (a *app) ids(mode box.Mode) symptom {
 		FR: "le bac à sable n'a qu'un identifiant : les scénarios qui en demandent plusieurs ne sont pas jugés",
 		EN: "the sandbox has one id only: scenarios that need several are not judged",
 	}
-	cure := "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 " + cmp.Or(a.env("USER"), "$USER")
+	cure := addSubIDs(cmp.Or(a.env("USER"), "$USER"))
 	s.cure = spec.Text{FR: "en root, apt install uidmap, puis " + cure, EN: "as root, apt install uidmap, then " + cure}
 	return s
 }
