@@ -12,15 +12,15 @@ import (
 )
 
 // asideName is the group into which a grader steps aside. It has no number, so
-// sweep leaves it alone: whoever gave us the group around it, takes both away.
+// sweep leaves it alone: it goes with the group around it, which was ours alone.
 const asideName = cgroupPrefix + "self"
 
 // StepAside makes room for the groups of boxes in the group of version 2 that this
-// process is in, as in a scope of systemd's that is delegated to its user: a group
+// process is in, as in a scope of systemd's that was started for it: a group
 // with processes in it can bound none below it (cgroups(7), no internal processes).
-// The grader, and those who wait for it, go into a group beside the boxes'. Where
-// others are in the group, which are none of our business, it stays as it is; so it
-// does where no group can be made. Agents start after it.
+// The grader goes into a group beside the boxes'. Where anybody else is in the group,
+// be it the shell that waits, it stays as it is: nothing of what is there afterwards may
+// have changed. So it does where no group can be made. Agents start after it.
 func StepAside(m Mode) {
 	_, v2 := cgroupMounts()
 	if v2 == "" {
@@ -28,7 +28,7 @@ func StepAside(m Mode) {
 	}
 	dir := unifiedDir(m, v2, ownCgroups()[""])
 	if controls(dir) && !delegated(dir) {
-		stepAside(dir, lineage(os.Getpid()))
+		stepAside(dir, strconv.Itoa(os.Getpid()))
 	}
 }
 
@@ -50,58 +50,20 @@ func controls(dir string) bool {
 	return err == nil && slices.Contains(has, "memory") && slices.Contains(has, "pids") && unix.Access(dir, unix.W_OK) == nil
 }
 
-// stepAside moves what is in dir into a group below it, if all of it is in kin. What
-// has been of no use is undone.
-func stepAside(dir string, kin []int) {
+// stepAside moves the process self into a group below dir, if nobody else is in dir.
+// What has been of no use is undone.
+func stepAside(dir, self string) {
 	here := filepath.Join(dir, "cgroup.procs")
-	members, ok := numbers(here)
-	if !ok || slices.ContainsFunc(members, func(pid int) bool { return !slices.Contains(kin, pid) }) {
+	if members, err := os.ReadFile(here); err != nil || strings.TrimSpace(string(members)) != self {
 		return
 	}
 	aside := filepath.Join(dir, asideName)
 	if err := os.Mkdir(aside, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 		return
 	}
-	move(members, filepath.Join(aside, "cgroup.procs"))
+	_ = os.WriteFile(filepath.Join(aside, "cgroup.procs"), []byte(self), 0o600)
 	if !delegated(dir) {
-		move(members, here)
+		_ = os.WriteFile(here, []byte(self), 0o600)
 		_ = unix.Rmdir(aside)
 	}
-}
-
-// move has processes go into a group, each by a write of its own.
-func move(pids []int, procs string) {
-	for _, pid := range pids {
-		_ = os.WriteFile(procs, []byte(strconv.Itoa(pid)), 0o600)
-	}
-}
-
-// lineage is a process and all from which it comes, as far as they can be seen.
-func lineage(pid int) (line []int) {
-	for pid > 0 && !slices.Contains(line, pid) {
-		line = append(line, pid)
-		text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
-		_, after, found := strings.Cut(string(text), "\nPPid:")
-		if err != nil || !found {
-			break
-		}
-		pid, _ = strconv.Atoi(strings.TrimSpace(strings.SplitN(after, "\n", 2)[0]))
-	}
-	return line
-}
-
-// numbers reads a list of processes.
-func numbers(file string) (pids []int, ok bool) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, false
-	}
-	for word := range strings.FieldsSeq(string(text)) {
-		pid, err := strconv.Atoi(word)
-		if err != nil {
-			return nil, false
-		}
-		pids = append(pids, pid)
-	}
-	return pids, true
 }
