@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,11 +38,7 @@ func findCgroups(m Mode) *cgroups {
 	v1, v2 := cgroupMounts()
 	own := ownCgroups()
 	if v2 != "" {
-		dir := filepath.Join(v2, own[""])
-		if m == Root || m == Privileged {
-			dir = v2
-		}
-		if delegated(dir) {
+		if dir := unifiedDir(m, v2, own[""]); delegated(dir) {
 			return &cgroups{memoryDir: dir, pidsDir: dir, unified: true}
 		}
 	}
@@ -207,6 +204,9 @@ func (g *group) limit(l scenario.Limits) error {
 	memory := "memory.limit_in_bytes"
 	if g.unified {
 		memory = "memory.max"
+		// What does not fit is not swapped out for as long as there is swap. A kernel
+		// without it has no such file.
+		_ = setLimit(g.memoryDir, "memory.swap.max", 0)
 	}
 	if err := setLimit(g.memoryDir, memory, l.MemoryMiB<<20); err != nil {
 		return err
@@ -328,6 +328,22 @@ func removeGroup(dir string, timeout time.Duration) error {
 		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
 			return fmt.Errorf("cgroup: rmdir %s: %w", dir, err)
 		}
+		removeBelow(dir)
 		<-time.After(time.Millisecond)
+	}
+}
+
+// removeBelow removes the groups that a submission made in its own, where that is
+// its user's: the innermost first.
+func removeBelow(dir string) {
+	var below []string
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && path != dir {
+			below = append(below, path)
+		}
+		return nil
+	})
+	for _, path := range slices.Backward(below) {
+		_ = unix.Rmdir(path)
 	}
 }

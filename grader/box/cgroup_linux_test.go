@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"moulinette/grader/box/puppet"
+	"moulinette/grader/scenario"
 )
 
 // A child starts in its group, and the puppet that started it is back where it
@@ -96,4 +97,26 @@ func groupsOf(t *testing.T, pid int) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// A box of version 2 does not spill into the host's swap; one of version 1 has no such
+// limit.
+func TestNoSwap(t *testing.T) {
+	for _, unified := range []bool{true, false} {
+		dir := t.TempDir()
+		swap := filepath.Join(dir, "memory.swap.max")
+		for _, name := range []string{"memory.max", "memory.limit_in_bytes", "pids.max", "memory.swap.max"} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte("max"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		g := &group{memoryDir: dir, pidsDir: dir, unified: unified}
+		if err := g.limit(scenario.Limits{}.WithDefaults()); err != nil {
+			t.Fatal(err)
+		}
+		want := map[bool]string{true: "0", false: "max"}[unified]
+		if got, err := os.ReadFile(swap); err != nil || string(got) != want {
+			t.Errorf("unified %t: swap %q, %v; want %q", unified, got, err, want)
+		}
+	}
 }

@@ -29,7 +29,7 @@ type Builder struct {
 	Cache   string        // folder that is ours; made if missing
 	Sources fs.FS         // holds the folders contract, scenario and driver of the grader
 	Go      string        // the go command; empty: "go" of the PATH
-	Timeout time.Duration // of one compilation; 0: two minutes
+	Timeout time.Duration // of one compilation; 0: two minutes, and five for text of our own
 	Run     cell.Runner   // executes the go command; nil: here, without a sandbox
 	CC      string        // the C compiler; empty: gcc, cc or clang of the PATH
 	Jail    string        // a binary with the face [jail.Face], in which compilers run; empty: here

@@ -242,6 +242,25 @@ func TestWhoseFault(t *testing.T) {
 	}
 }
 
+// Where nothing is compiled yet, text of ours brings the standard library along: it has
+// more time than a stranger's, which comes after it.
+func TestOwnTextHasMoreTime(t *testing.T) {
+	b := builder(t)
+	left := map[bool]time.Duration{}
+	b.Run = func(ctx context.Context, c cell.Command) error {
+		end, ok := ctx.Deadline()
+		if !ok {
+			t.Error("a compilation without an end")
+		}
+		left[c.Caches] = time.Until(end)
+		return errors.New("enough")
+	}
+	_, _ = b.Build(t.Context(), fromText(t, good))
+	if left[true] < 2*left[false] {
+		t.Errorf("ours has %v, a stranger's %v; want twice as much at least", left[true], left[false])
+	}
+}
+
 func TestSecondTryIsEnough(t *testing.T) {
 	b := builder(t)
 	var n atomic.Int32

@@ -140,11 +140,21 @@ func (t toolchain) shown() []string {
 	return dirs
 }
 
+// patience is how long one compilation may take. On a slow machine whose caches are
+// cold, our own text takes some minutes, with the standard library; a stranger's
+// comes after it, and finds that compiled.
+func (b *Builder) patience(ownText bool) time.Duration {
+	if ownText {
+		return cmp.Or(b.Timeout, 5*time.Minute)
+	}
+	return cmp.Or(b.Timeout, 2*time.Minute)
+}
+
 // goBuild runs "go build" with these arguments in dir/module and answers what it
 // printed. Only what is compiled of our own text may go into the build cache: a
 // compiler that a stranger's text has taken over must not reach the next build.
 func (b *Builder) goBuild(ctx context.Context, dir string, ownText bool, args ...string) ([]byte, error) {
-	timeout := cmp.Or(b.Timeout, 2*time.Minute)
+	timeout := b.patience(ownText)
 	timed, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%w %v", words.ErrTimeout, timeout))
 	defer cancel()
 	env, err := b.environment(dir)

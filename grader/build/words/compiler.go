@@ -127,6 +127,9 @@ func HostFault(output []byte, cause error) error {
 	if full.MatchString(text) {
 		text = firstWords(output) // each package says so
 	}
+	if errors.Is(cause, ErrTimeout) {
+		cause = fmt.Errorf("%w; what has been compiled is kept, so run it again, best while this machine has little else to do", cause)
+	}
 	if text == "" {
 		return Cured(fmt.Errorf("no submission can be built on this host: %w", cause))
 	}

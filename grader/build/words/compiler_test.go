@@ -53,3 +53,11 @@ func TestTextThatSpeaksLikeATool(t *testing.T) {
 		t.Errorf("got %v of a compiler that was killed", err)
 	}
 }
+
+// A slow machine compiles the standard library in several goes.
+func TestSlowHost(t *testing.T) {
+	err := HostFault(nil, fmt.Errorf("go build: %w 5m0s", ErrTimeout))
+	if !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "run it again") {
+		t.Errorf("got %v; want the cure", err)
+	}
+}

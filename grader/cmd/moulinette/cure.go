@@ -71,7 +71,7 @@ func (a *app) moreIDs() spec.Text {
 			EN: "this container has one id only: give it 65536 (/etc/subuid and /etc/subgid of whoever starts it)",
 		}
 	}
-	cure := "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 " + cmp.Or(a.env("USER"), "$USER")
+	cure := addSubIDs(cmp.Or(a.env("USER"), "$USER"))
 	return spec.Text{FR: "en root, apt install uidmap, puis " + cure, EN: "as root, apt install uidmap, then " + cure}
 }
 

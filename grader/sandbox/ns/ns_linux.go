@@ -54,6 +54,7 @@ func New(o Options) (*Opener, error) {
 	default:
 		op.mode, op.ids = ordinaryMode()
 	}
+	box.StepAside(op.mode)
 	// A first agent, without a submission, tells whether there can be a box, and what it
 	// offers here.
 	s, err := op.open(context.Background(), o.Agent, true)
