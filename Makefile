@@ -9,10 +9,6 @@ FUZZTIME  ?= 30s
 GO        ?= go
 PREFIX    := bin
 
-# A pipe fails if any of its commands does: `go test | summary`, above all.
-SHELL       := bash
-.SHELLFLAGS := -o pipefail -c
-
 # One word for the shell, whatever the folder's name; a ~/ at its beginning stays the home.
 FOLDER = '$(subst ','\'',$(if $(filter ~/%,$(firstword $(STUDENT))),$(patsubst ~/%,$(HOME)/%,$(STUDENT)),$(STUDENT)))'
 
@@ -52,6 +48,9 @@ build: ## build bin/moulinette and bin/moulinette-agent
 	@CGO_ENABLED=0 $(GO) build -trimpath -o $(PREFIX)/moulinette ./grader/cmd/moulinette
 	@CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "-s -w" -o $(PREFIX)/moulinette-agent ./grader/cmd/agent
 
+# A pipe fails if any of its commands does.
+test: SHELL       := bash
+test: .SHELLFLAGS := -o pipefail -c
 test: ## run every test, and count those that this host skips
 	@$(GO) test -count=1 -timeout 30m -json $$($(GO) list ./grader/sandbox/vm) $$($(GO) list ./... | grep -v '/tests\(/\|$$\)\|/sandbox/vm$$') | $(GO) run ./tests/summary  # the longest first
 	@$(GO) test -count=1 -timeout 30m -p 1 -json ./tests/... | $(GO) run ./tests/summary  # one after another: they look at the whole machine

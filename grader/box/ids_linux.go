@@ -1,9 +1,9 @@
 package box
 
 import (
-	"bufio"
-	"fmt"
-	"os"
+	"slices"
+
+	"github.com/moby/sys/user"
 )
 
 // Ranges of ids that root takes where it is root of the host's, each agent one.
@@ -22,20 +22,10 @@ func Mapped(first, count int) bool {
 	return inMap("/proc/self/uid_map", first, count) && inMap("/proc/self/gid_map", first, count)
 }
 
-// inMap looks through lines of the first id inside, the first outside, and how many
-// (user_namespaces(7)).
+// inMap looks through the lines of a map (user_namespaces(7)).
 func inMap(file string, first, count int) bool {
-	f, err := os.Open(file)
-	if err != nil {
-		return true
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		var inside, outside, n int
-		_, err := fmt.Sscan(lines.Text(), &inside, &outside, &n)
-		if err == nil && inside <= first && first+count <= inside+n {
-			return true
-		}
-	}
-	return false
+	lines, err := user.ParseIDMapFile(file)
+	return err != nil || slices.ContainsFunc(lines, func(m user.IDMap) bool {
+		return m.ID <= int64(first) && int64(first+count) <= m.ID+m.Count
+	})
 }
