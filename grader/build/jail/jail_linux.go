@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -92,6 +93,7 @@ func Command(ctx context.Context, self string, p Plan) (*exec.Cmd, error) {
 
 // Main is the face: it returns only if it has not become the compiler.
 func Main(args []string) int {
+	runtime.LockOSThread() // what is taken away is the thread's, and it is the thread that executes
 	var p Plan
 	if len(args) != 2 {
 		fmt.Fprintln(os.Stderr, Mark+"this program is started by moulinette, not by hand")
