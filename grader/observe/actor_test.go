@@ -262,6 +262,10 @@ func performFiles(do string, a []string) (text string, known bool, err error) {
 		err = unix.Mkfifo(a[0], 0o600)
 	case "mount": // source target type flags
 		err = unix.Mount(a[0], a[1], a[2], uintptr(number(a[3])), "")
+	case "stack": // target count
+		for range number(a[1]) {
+			err = errors.Join(err, unix.Mount("none", a[0], "tmpfs", 0, ""))
+		}
 	case "umount":
 		err = unix.Unmount(a[0], unix.MNT_DETACH)
 	case "chdir":

@@ -195,7 +195,7 @@ func (l *look) maps(p *proc, user int, uids, gids idMap) (u, g []evidence.IDMap)
 
 // mounts marks those that the sandbox made.
 func (l *look) mounts(p *proc) []evidence.Mount {
-	mounts := parseMounts(p.read("mountinfo", mountsBytes))
+	mounts := parseMounts(p.mountinfo())
 	for i := range mounts {
 		mounts[i].Sandbox = l.o.mounts[keyOf(mounts[i])]
 	}

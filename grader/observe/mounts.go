@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	maxMounts    = 10_000
+	maxMounts    = 2_000
 	maxMountLine = 32 << 10 // folders can be nested until a line passes any limit
 	mountsBytes  = 8 << 20
 )

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"bytes"
 	"slices"
 	"strconv"
 	"testing"
@@ -127,7 +128,7 @@ func TestDeepMount(t *testing.T) {
 	b.driver.do("deep", "/mnt", "70")
 	b.driver.do("mkdir", "/run/later")
 	b.driver.do("mount", "none", "/run/later", "tmpfs", "0")
-	data := b.o.driver.read("mountinfo", mountsBytes)
+	data := b.o.driver.mountinfo()
 	if len(data) < 64<<10 {
 		t.Fatalf("mountinfo has only %d bytes", len(data))
 	}
@@ -137,4 +138,16 @@ func TestDeepMount(t *testing.T) {
 	s, err := b.o.Sample()
 	must(t, err)
 	equal(t, "counted mounts", s.Mounts, len(p.Mounts)+1)
+}
+
+// TestManyMounts stacks them: to read the whole table takes the square of the time.
+func TestManyMounts(t *testing.T) {
+	b := newBox(t)
+	const over = 500
+	b.driver.do("stack", "/mnt", strconv.Itoa(maxMounts+over))
+	read := bytes.Count(b.o.driver.mountinfo(), []byte{'\n'})
+	if read < maxMounts || read >= maxMounts+over {
+		t.Errorf("%d mounts were read of over %d", read, maxMounts+over)
+	}
+	equal(t, "seen", len(b.driver.seen().Mounts), maxMounts)
 }

@@ -80,7 +80,7 @@ func (o *Observer) baseline() error {
 	o.gids = parseIDMap(o.driver.read("gid_map", 64<<10))
 	o.stand()
 	o.mounts = map[mountKey]bool{}
-	for _, m := range parseMounts(o.driver.read("mountinfo", mountsBytes)) {
+	for _, m := range parseMounts(o.driver.mountinfo()) {
 		o.mounts[keyOf(m)] = true
 	}
 	st, err := o.driver.status()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -33,6 +34,19 @@ func (p *proc) close() { unix.Close(p.dir) }
 func (p *proc) read(name string, limit int) []byte {
 	data, err := readAt(p.dir, name, limit)
 	_ = p.ask(name, err)
+	return data
+}
+
+// mountinfo is the first lines of it. All of them would take the square of the time:
+// each costs the kernel the more, the more mounts there are below it.
+func (p *proc) mountinfo() []byte {
+	fd, err := p.open("mountinfo", unix.O_RDONLY)
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(fd)
+	data, err := readLines(fd, maxMounts, mountsBytes)
+	_ = p.ask("mountinfo", err)
 	return data
 }
 
@@ -122,9 +136,12 @@ func readAt(dir int, name string, limit int) ([]byte, error) {
 	return readAll(fd, limit)
 }
 
-func readAll(fd, limit int) ([]byte, error) {
+func readAll(fd, limit int) ([]byte, error) { return readLines(fd, math.MaxInt, limit) }
+
+// readLines reads a file to its end, or until there are enough lines or bytes.
+func readLines(fd, lines, limit int) ([]byte, error) {
 	data := make([]byte, 0, min(limit, 4<<10))
-	for len(data) < limit {
+	for seen := 0; seen < lines && len(data) < limit; {
 		if len(data) == cap(data) {
 			data = append(data, 0)[:len(data)]
 		}
@@ -137,31 +154,10 @@ func readAll(fd, limit int) ([]byte, error) {
 		case n == 0:
 			return data, nil
 		}
+		seen += bytes.Count(data[len(data):len(data)+n], []byte{'\n'})
 		data = data[:len(data)+n]
 	}
 	return data, nil
-}
-
-// countLines reads a file to its end, or until there are too many lines, without
-// keeping it: each mount costs the kernel the more, the more there are below it.
-func (p *proc) countLines(name string, most int) int {
-	fd, err := p.open(name, unix.O_RDONLY)
-	if err != nil {
-		return 0
-	}
-	defer unix.Close(fd)
-	lines, buf := 0, make([]byte, 16<<10)
-	for lines < most {
-		n, err := unix.Read(fd, buf)
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil || n == 0 {
-			break
-		}
-		lines += bytes.Count(buf[:n], []byte{'\n'})
-	}
-	return lines
 }
 
 func linkAt(dir int, name string) (string, error) {

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -32,7 +33,7 @@ func (o *Observer) Sample() (Sample, error) {
 
 // sample counts by one thread of the driver, of which it also gives the status.
 func (o *Observer) sample(driver *proc) (Sample, status, error) {
-	s := Sample{FDs: driver.countFDs(), Mounts: driver.countLines("mountinfo", maxMounts)}
+	s := Sample{FDs: driver.countFDs(), Mounts: bytes.Count(driver.mountinfo(), []byte{'\n'})}
 	s.Zombies, _ = o.unreaped()
 	st, err := driver.status()
 	if err = cmp.Or(o.blind(driver, err == nil && st.memory), err); err != nil {

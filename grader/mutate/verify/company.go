@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"moulinette/grader"
-	"moulinette/grader/evidence"
 	"moulinette/grader/judge"
 	"moulinette/grader/mutate"
 	"moulinette/grader/submission"
@@ -19,15 +18,16 @@ import (
 // of the runs, and nearly all of them show nothing. So where only the rows are
 // asked for, several are tried at a time, in scenarios that none of them should
 // fail. If such a company passes, and came to what each of its members changes,
-// each is taken to pass; if not, each is tried alone. What one member does wrong
-// another could hide, which is why [Full] tries each alone.
+// each is taken to pass; if not, its halves are tried, and at last each alone. What one
+// member does wrong another could hide, which is why [Full] tries each alone.
 
 // most is how many are tried at a time at most.
-const most = 8
+const most = 16
 
 // company is several solutions as one, no two of which change the same function.
 type company struct {
 	*noted
+	of      *blend
 	members []*Solution
 }
 
@@ -76,41 +76,48 @@ func parts(turns []turn) (parts [][]turn) {
 	return parts
 }
 
-// take runs turns, and acquits who passes. After a fault it does nothing.
+// take runs turns, and acquits who passes. Of a company that does not, each half is
+// tried, as long as that takes fewer runs than each alone. After a fault it does
+// nothing.
 func (v *verification) take(ctx context.Context, turns []turn) error {
-	defer func() {
-		for _, t := range turns {
+	defer func(all []turn) {
+		for _, t := range all {
 			for _, s := range t.members {
 				s.company.Done()
 			}
 		}
-	}()
-	if v.faulty() {
-		return nil
-	}
-	cells := make([]cell, len(turns))
-	for i, t := range turns {
-		noting, err := t.noting(t.scenario)
+	}(turns)
+	for len(turns) > 0 && !v.faulty() {
+		cells := make([]cell, len(turns))
+		for i, t := range turns {
+			noting, err := t.noting(t.scenario)
+			if err != nil {
+				return err
+			}
+			cells[i] = cell{t.copy, noting}
+		}
+		records, err := v.fetch(ctx, cells)
 		if err != nil {
 			return err
 		}
-		cells[i] = cell{t.copy, noting}
-	}
-	records, err := v.fetch(ctx, cells)
-	if err != nil {
-		return err
-	}
-	for i, t := range turns {
-		v.acquit(t, records[i])
+		var halves []turn
+		for i, t := range turns {
+			if took := t.notes(t.scenario, records[i]); took != nil {
+				v.acquit(t, took)
+			} else if half := len(t.members) / 2; half > 1 {
+				halves = append(halves, turn{t.of.company(t.members[:half]), t.scenario}, turn{t.of.company(t.members[half:]), t.scenario})
+			}
+		}
+		v.expect(len(halves))
+		turns = halves
 	}
 	return nil
 }
 
-// acquit notes which members of a company are known to pass.
-func (v *verification) acquit(t turn, rec *evidence.Record) {
-	took := t.notes(t.scenario, rec)
+// acquit notes which members of a company that passed are known to pass.
+func (v *verification) acquit(t turn, took *notes) {
 	for _, s := range t.members {
-		if took != nil && v.tookPart(t, s, took) {
+		if v.tookPart(t, s, took) {
 			v.mu.Lock()
 			s.acquitted[t.scenario.ID] = true
 			v.mu.Unlock()
@@ -219,7 +226,7 @@ func (b *blend) company(members []*Solution) *company {
 			driver: b.copy.driver, variant: b.copy.ID + chosen, key: hex.EncodeToString(key[:]),
 		},
 		cover: b.cover, place: b.place,
-	}, members}
+	}, b, members}
 }
 
 // gathered puts each into the first group that has room and of which it may
