@@ -78,7 +78,7 @@ var house = map[string]place{
 	"grader/sandbox":             {host, []string{"grader/scenario", "grader/evidence"}},
 	"grader/sandbox/conformance": {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox"}},
 	"grader/sandbox/fake":        {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox"}},
-	"grader/sandbox/ns":          {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox", "grader/agent", "grader/box", "grader/observe"}},
+	"grader/sandbox/ns":          {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox", "grader/agent", "grader/box"}},
 	"grader/sandbox/vm/image":    {host, nil},
 	"grader/sandbox/vm/guest":    {kernel, nil},
 	"grader/sandbox/vm/qemu":     {host, nil},

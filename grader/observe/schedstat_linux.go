@@ -102,13 +102,3 @@ func Idle() time.Duration {
 	seconds, _ := strconv.ParseFloat(string(idle), 64)
 	return time.Duration(seconds * float64(time.Second))
 }
-
-// Available is how many bytes of memory programs may still take before the host
-// swaps (/proc/meminfo, MemAvailable; Linux 3.14). Without such a note it is 0.
-func Available() int64 {
-	text, _ := os.ReadFile("/proc/meminfo") // 0 where it cannot be read
-	_, rest, _ := bytes.Cut(text, []byte("MemAvailable:"))
-	line, _, _ := bytes.Cut(rest, []byte(" kB"))
-	kib, _ := strconv.ParseInt(string(bytes.TrimSpace(line)), 10, 64)
-	return kib << 10
-}

@@ -7,7 +7,7 @@ import (
 )
 
 // side does something to each of many, as many side by side as there are CPUs.
-func side[T any](all []T, do func(i int, of T)) { abreast(runtime.NumCPU(), all, do) }
+func side[T any](all []T, do func(i int, of T)) { abreast(runtime.GOMAXPROCS(0), all, do) }
 
 // abreast does something to each of many, so many side by side.
 func abreast[T any](width int, all []T, do func(i int, of T)) {

@@ -18,7 +18,6 @@ import (
 	"moulinette/grader/agent"
 	"moulinette/grader/box"
 	"moulinette/grader/evidence"
-	"moulinette/grader/observe"
 	"moulinette/grader/sandbox"
 	"moulinette/grader/scenario"
 )
@@ -76,16 +75,12 @@ func (o *Opener) Mode() box.Mode { return o.mode }
 // Host tells what the boxes offer.
 func (o *Opener) Host() evidence.Host { return o.host }
 
-// Width is some more than there are processors, for a scenario waits more than it
+// Width is some more than there are processors for us, for a scenario waits more than it
 // works: for a child, for the kernel to clear a network, for a limit. There is memory
 // for all of them, should each take what it may. One that hangs takes a process or two.
 func (o *Opener) Width() (work, wait int) {
-	boxes := runtime.NumCPU() + 6
-	if free := observe.Available(); free > 0 {
-		each := int64(scenario.Limits{}.WithDefaults().MemoryMiB) << 20
-		boxes = int(max(1, min(int64(boxes), free/each)))
-	}
-	return boxes, 12
+	each := int64(scenario.Limits{}.WithDefaults().MemoryMiB) << 20
+	return box.Fit(runtime.GOMAXPROCS(0)+6, each), 12
 }
 
 // Open starts an agent for the driver. The slot does not matter here: agents

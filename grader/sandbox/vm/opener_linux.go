@@ -175,9 +175,11 @@ func processor() string {
 	return ""
 }
 
-// Width is one for each processor: a machine translates all the time, and one that
-// only seems to wait slows the others down.
-func (o *Opener) Width() (work, wait int) { return runtime.NumCPU(), 2 }
+// Width is one for each processor that is for us, if there is memory for all of them: a
+// machine translates all the time, and one that only seems to wait slows the others down.
+func (o *Opener) Width() (work, wait int) {
+	return box.Fit(runtime.GOMAXPROCS(0), memoryMiB<<20), 2
+}
 
 // Host tells what the machines' boxes offer, and what the machines are.
 func (o *Opener) Host() evidence.Host {
