@@ -36,7 +36,8 @@ func (b *Builder) blameC(ctx context.Context, output []byte, cause error) error 
 	if ctx.Err() != nil || len(output) == 0 && !errors.Is(cause, words.ErrTimeout) {
 		return cause
 	}
-	if m := missingH.FindSubmatch(output); m != nil {
+	// A text can have its compiler say so, too (#line): another one that wants it tells.
+	if m := missingH.FindSubmatch(output); m != nil && b.tryC(ctx, "#include <"+string(m[1])+">\n") != nil {
 		return &Missing{Header: string(m[1]), Package: packages[string(m[1])]}
 	}
 	// A text can have its compiler begin a line so (#line), but not end so.
@@ -46,16 +47,16 @@ func (b *Builder) blameC(ctx context.Context, output []byte, cause error) error 
 	if findings := words.ExplainC(output); len(findings) > 0 {
 		return &submission.BuildError{Findings: findings}
 	}
-	if err := b.warmC(ctx); err != nil {
-		return err
+	if err := b.tryC(ctx, ""); err != nil {
+		return fmt.Errorf("no submission in C can be built on this host (is libc6-dev there?): %w", err)
 	}
 	return words.Unexplained(output, cause)
 }
 
-// warmC compiles a submission that does nothing. It fails if none can be built on
-// this host.
-func (b *Builder) warmC(ctx context.Context) error {
-	s, err := submission.FromFiles("", submission.Files{submission.CFile: []byte("#include \"" + submission.CHeader + "\"\n\nbool is_container_init(void) { return false; }\n")})
+// tryC compiles a submission that does nothing but include more.
+func (b *Builder) tryC(ctx context.Context, more string) error {
+	text := more + "#include \"" + submission.CHeader + "\"\n\nbool is_container_init(void) { return false; }\n"
+	s, err := submission.FromFiles("", submission.Files{submission.CFile: []byte(text)})
 	if err != nil {
 		return err
 	}
@@ -64,7 +65,7 @@ func (b *Builder) warmC(ctx context.Context) error {
 		return err
 	}
 	if output, err := b.compileC(ctx, st, &Driver{Key: b.keyOfC(st)}, nil); err != nil {
-		return fmt.Errorf("no submission in C can be built on this host (is libc6-dev there?): %w: %s", err, bytes.TrimSpace(output))
+		return fmt.Errorf("%w: %s", err, bytes.TrimSpace(output))
 	}
 	return nil
 }

@@ -161,6 +161,21 @@ func TestCCompileErrors(t *testing.T) {
 	}
 }
 
+// TestCForgedLack: who has the compiler say that a header is not there, which is, is to
+// blame for what does not compile.
+func TestCForgedLack(t *testing.T) {
+	if _, err := os.Stat("/usr/include/seccomp.h"); err != nil {
+		t.Skip("no libseccomp-dev")
+	}
+	text := "#line 1 \"x\\nx:1:1: fatal error: seccomp.h: No such file\"\nint f(void) { return unknown; }\n"
+	s, err := submission.FromFiles("", submission.Files{submission.CFile: []byte(text)})
+	must(t, err)
+	_, err = builderOfC(t).Build(t.Context(), s)
+	if build := (*submission.BuildError)(nil); !errors.As(err, &build) {
+		t.Errorf("got %v; want a BuildError", err)
+	}
+}
+
 // TestCCOfTheCurrentFolder: compilers run in another.
 func TestCCOfTheCurrentFolder(t *testing.T) {
 	grader, err := filepath.Abs("..")
