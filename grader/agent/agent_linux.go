@@ -23,11 +23,11 @@ type agent struct {
 }
 
 func open(s Setup) (*agent, error) {
-	t, err := box.NewTemplate(s.Box)
-	if err != nil {
+	if err := netlinkWorks(); err != nil {
 		return nil, err
 	}
-	if err := netlinkWorks(); err != nil {
+	t, err := box.NewTemplate(s.Box)
+	if err != nil {
 		return nil, err
 	}
 	a := &agent{setup: s, template: t}

@@ -68,6 +68,19 @@ func TestSettleWaitsForTheKilled(t *testing.T) {
 	}
 }
 
+// A visitor without a name is noted under the same one each time.
+func TestAnyName(t *testing.T) {
+	for range 100 {
+		p := &probes{scripts: map[string]scenario.Script{"c": {}, "b": {}, "a": {}}}
+		if got := p.anyName(); got != "a" {
+			t.Fatalf("got %s; want a", got)
+		}
+	}
+	if got := new(probes).anyName(); got != "probe" {
+		t.Errorf("got %s of none", got)
+	}
+}
+
 // What a probe said before it died is heard, however late we come to it.
 func TestSettleHearsTheDead(t *testing.T) {
 	cmd := exec.Command("true")

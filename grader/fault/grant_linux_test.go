@@ -200,11 +200,29 @@ func deeds() map[string]func() error {
 		"dev has a peer": devHasPeer,
 		"mount devtmpfs": func() error { return unix.Mount("dev", "/mnt/plain", "devtmpfs", 0, "") },
 		"detached proc":  func() error { return inside(unix.CLONE_NEWPID|unix.CLONE_NEWNS, "pivot", "mount proc") },
-		"misspelt proc":  func() error { return unix.Mount("proc", "/proc", "proc", 0, "hidepdi=2") },
+		"detached, and crowded": func() error {
+			return inside(unix.CLONE_NEWPID|unix.CLONE_NEWNS, "pivot", "many mounts", "mount proc")
+		},
+		"many mounts":   manyMounts,
+		"misspelt proc": func() error { return unix.Mount("proc", "/proc", "proc", 0, "hidepdi=2") },
 		"detached, and misspelt": func() error {
 			return inside(unix.CLONE_NEWPID|unix.CLONE_NEWNS, "pivot", "misspelt proc")
 		},
 	}
+}
+
+// manyMounts doubles those on /etc until mountinfo has megabytes of them.
+func manyMounts() error {
+	deep := "/etc/" + strings.Repeat(strings.Repeat("d", 200)+"/", 15)
+	if err := errors.Join(unix.Mount("t", "/etc", "tmpfs", 0, ""), os.MkdirAll(deep, 0o755)); err != nil {
+		return err
+	}
+	for range 8 {
+		if err := unix.Mount("/etc", deep, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func procIsOurs() error {
@@ -279,6 +297,7 @@ func TestGrants(t *testing.T) {
 		{name: "had in a container that is gone", acts: []string{"own tmpfs", "null in a container"}},
 		{name: "devtmpfs", acts: []string{"mount devtmpfs"}, want: []string{"EPERM"}, withheld: []string{"mount devtmpfs at /mnt/plain"}},
 		{name: "bad option of a proc", acts: []string{"detached, and misspelt"}, want: []string{"misspelt proc EINVAL (exit status 1)"}},
+		{name: "more mounts than anybody looks at", acts: []string{"detached, and crowded"}, want: []string{"mount proc EPERM (exit status 1)"}},
 		{name: "proc of a user", acts: []string{"proc of a user"}, want: []string{"mount proc EPERM (exit status 1)"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

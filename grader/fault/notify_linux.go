@@ -33,11 +33,18 @@ type response struct {
 // listener is the supervisor's end of the filter.
 type listener int
 
+// ioctl asks again if a signal of ours, as Go's runtime sends them, came while it
+// waited for the filter's lock: a call whose answer was lost would hang.
 func (l listener) ioctl(req uintptr, p unsafe.Pointer) error {
-	if _, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(l), req, uintptr(p)); e != 0 {
-		return e
+	for {
+		_, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(l), req, uintptr(p))
+		switch {
+		case e == 0:
+			return nil
+		case e != unix.EINTR || req == unix.SECCOMP_IOCTL_NOTIF_RECV: // whose loop looks whether it is to end
+			return e
+		}
 	}
-	return nil
 }
 
 func (l listener) receive(n *notification) error {

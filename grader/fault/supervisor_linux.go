@@ -164,7 +164,7 @@ func (s *Supervisor) loop() error {
 			} else if e := unix.Errno(0); !errors.As(err, &e) || !slices.Contains([]unix.Errno{unix.EINTR, unix.ENOENT, unix.EAGAIN}, e) {
 				return fmt.Errorf("receive a notification: %w", err)
 			}
-		case fds[0].Revents != 0:
+		case fds[0].Revents&^unix.POLLERR != 0: // POLLERR alone: a signal of ours has broken off the look
 			return nil
 		}
 	}

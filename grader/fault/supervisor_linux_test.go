@@ -5,10 +5,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 	"unicode/utf8"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -153,6 +157,45 @@ func TestSignalsDoNotMultiply(t *testing.T) {
 			seen(t, b, evidence.FaultSeen{Effect: effect, Fired: 1, Released: "time"})
 		})
 	}
+}
+
+// Signals of our own, as Go's runtime sends them, leave no call without its answer:
+// the kernel breaks off what waits for the filter's lock.
+func TestSignalsOfOurOwn(t *testing.T) {
+	b := start(t, Options{maxEvents: 1}, "crowd").act()
+	ended := make(chan struct{})
+	var others sync.WaitGroup
+	until := func(do func()) {
+		others.Go(func() {
+			for {
+				select {
+				case <-ended:
+					return
+				default:
+					do()
+				}
+			}
+		})
+	}
+	for range 4 { // keep the lock busy
+		until(func() {
+			id := uint64(1)
+			if err := b.listener.ioctl(unix.SECCOMP_IOCTL_NOTIF_ID_VALID, unsafe.Pointer(&id)); err == unix.EINTR {
+				t.Error(err)
+			}
+		})
+	}
+	until(func() {
+		tasks, _ := os.ReadDir("/proc/self/task")
+		for _, task := range tasks {
+			tid, _ := strconv.Atoi(task.Name())
+			_ = unix.Tgkill(os.Getpid(), tid, unix.SIGURG)
+		}
+	})
+	defer others.Wait()
+	defer close(ended)
+	defer time.AfterFunc(20*time.Second, func() { _ = b.cmd.Process.Kill() }).Stop()
+	b.line("crowd ok")
 }
 
 // But the same line run again is another call.

@@ -32,6 +32,7 @@ func tricks() map[string]func() error {
 		"flood":           func() error { return flood(floodCalls) },
 		"short flood":     func() error { return flood(floodCalls / 20) },
 		"small flood":     func() error { return flood(3) },
+		"crowd":           crowd,
 		"changing path":   changingPath,
 		"denied":          tryDenied,
 		"personal":        tryPersonal,
@@ -76,6 +77,22 @@ func underSignals(f func() error) error {
 	}
 	<-c
 	return errors.Join(f(), raw(unix.SYS_TIMER_DELETE, uintptr(timer)))
+}
+
+// crowd has many threads make notified calls at the same time.
+func crowd() error {
+	done := make(chan error)
+	for range 16 {
+		go func() {
+			runtime.LockOSThread()
+			done <- flood(500)
+		}()
+	}
+	var errs []error
+	for range 16 {
+		errs = append(errs, <-done)
+	}
+	return errors.Join(errs...)
 }
 
 // fiveClones runs one line five times, on one thread.

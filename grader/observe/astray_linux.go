@@ -38,7 +38,7 @@ func (o *Observer) strays(ns string) bool {
 func (o *Observer) Switches() int {
 	sum := 0
 	for _, task := range numericNames(o.driver.afresh().list("task", 1<<16)) {
-		data, err := readAt(o.driver.dir, "task/"+strconv.Itoa(task)+"/status", 64<<10)
+		data, err := readAt(o.driver.dir, "task/"+strconv.Itoa(task)+"/status", statusBytes)
 		st := parseStatus(data)
 		if err != nil || st.state != "S" {
 			return -1

@@ -85,11 +85,12 @@ func (b *box) start(dir string) {
 	b.cmd.Env = []string{actorName + "=init", actorSock + "=" + dir + "/s"}
 	b.cmd.Stderr = os.Stderr
 	b.cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  boxFlags,
-		UidMappings: []syscall.SysProcIDMap{boxIDs()},
-		GidMappings: []syscall.SysProcIDMap{boxIDs()},
-		Credential:  &syscall.Credential{NoSetGroups: true},
-		Pdeathsig:   syscall.SIGKILL,
+		Cloneflags:                 boxFlags,
+		UidMappings:                []syscall.SysProcIDMap{boxIDs()},
+		GidMappings:                []syscall.SysProcIDMap{boxIDs()},
+		GidMappingsEnableSetgroups: ranged(),
+		Credential:                 &syscall.Credential{NoSetGroups: true},
+		Pdeathsig:                  syscall.SIGKILL,
 	}
 	must(b.t, b.cmd.Start())
 }

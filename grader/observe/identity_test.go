@@ -217,6 +217,22 @@ func TestPrivileges(t *testing.T) {
 	equal(t, "init's filters", b.init.seen().Seccomp, 0)
 }
 
+// TestManyGroups: a line of them stands before the rest of a status.
+func TestManyGroups(t *testing.T) {
+	if !ranged() {
+		t.Skip("one id only")
+	}
+	b := newBox(t, []string{"groups"})
+	c := b.driver.spawn("c", 0, "")
+	p := c.seen()
+	agrees(t, c, p)
+	equal(t, "has SYS_ADMIN", slices.Contains(p.Caps.Effective, "SYS_ADMIN"), true)
+	equal(t, "alive", p.Threads > 0, true)
+	_, err := b.o.Sample()
+	must(t, err)
+	equal(t, "awake", b.o.Switches() >= 0, true)
+}
+
 func TestMembers(t *testing.T) {
 	b := newBox(t)
 	c := b.driver.spawn("c", unix.CLONE_NEWPID|unix.CLONE_NEWUSER, "0 0 1")

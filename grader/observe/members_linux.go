@@ -135,7 +135,7 @@ func (o *Observer) scan(pid int) (int, bool) {
 		if err != nil || !o.driverPIDs.holds(o.root, host) {
 			continue
 		}
-		data, _ := readAt(o.root, name+"/status", 64<<10)
+		data, _ := readAt(o.root, name+"/status", statusBytes)
 		if o.driverView(host, parseStatus(data)) == pid {
 			return host, true
 		}

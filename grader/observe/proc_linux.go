@@ -70,9 +70,13 @@ func (p *proc) open(name string, flags int) (int, error) {
 	return fd, p.ask(name, err)
 }
 
+// statusBytes has room for the line of groups, of which a process can have 65,536; what
+// matters stands behind it.
+const statusBytes = 1 << 20
+
 // status fails once the process is gone.
 func (p *proc) status() (status, error) {
-	data, err := readAt(p.dir, "status", 64<<10)
+	data, err := readAt(p.dir, "status", statusBytes)
 	if p.ask("status", err) != nil {
 		return status{}, fmt.Errorf("process %d: status: %w", p.pid, err)
 	}

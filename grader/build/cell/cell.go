@@ -76,7 +76,7 @@ func Here(ctx context.Context, c Command) error {
 }
 
 // supervised runs a child that leads a process group of its own, which dies with
-// us and is killed as a whole when its context ends.
+// us, and is killed as a whole when the child has ended or its context has.
 func supervised(cmd *exec.Cmd, output *bytes.Buffer, started func(pid int) error) error {
 	out := &bounded{buffer: output}
 	cmd.Stdout, cmd.Stderr = out, out
@@ -89,6 +89,10 @@ func supervised(cmd *exec.Cmd, output *bytes.Buffer, started func(pid int) error
 		return err
 	}
 	startedErr := started(cmd.Process.Pid)
+	// Until it is reaped, nobody else can have its number.
+	for unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+	}
+	_ = cmd.Cancel()
 	return errors.Join(cmd.Wait(), startedErr)
 }
 

@@ -39,8 +39,21 @@ func TestHereKillsTheGroup(t *testing.T) {
 	if err := <-done; err == nil {
 		t.Error("got no error; want killed")
 	}
+	isDead(t, text)
+}
+
+// TestHereLeavesNobody: nor may they outlive one that has ended by itself, or hold its end up.
+func TestHereLeavesNobody(t *testing.T) {
+	out := &bytes.Buffer{}
+	must(t, Here(t.Context(), Command{Args: []string{"/bin/sh", "-c", "sleep 1000 & echo $!"}, Output: out}))
+	isDead(t, out.Bytes())
+}
+
+// isDead waits until the process is.
+func isDead(t *testing.T, pid []byte) {
+	t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); ; runtime.Gosched() {
-		stat, err := os.ReadFile("/proc/" + strings.TrimSpace(string(text)) + "/stat")
+		stat, err := os.ReadFile("/proc/" + strings.TrimSpace(string(pid)) + "/stat")
 		if err != nil || strings.Contains(string(stat), ") Z ") {
 			return
 		}

@@ -1,6 +1,6 @@
 // Command agent is one small static binary with several faces, told apart by
-// the name it is called by: the agent beside the box, the probe inside, and the
-// jail in which C is compiled.
+// the name it is called by: the agent beside the box, the probe inside, the jail in
+// which compilers run, and the init of a virtual machine.
 package main
 
 import (

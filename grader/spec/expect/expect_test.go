@@ -25,7 +25,7 @@ func record() *evidence.Record {
 	}
 	return &evidence.Record{
 		Calls:  map[string]evidence.Call{"create": {OK: true, Value: 7}, "wait": {Value: 3}},
-		Probes: map[string]evidence.Probe{"probe": {Seen: true, Process: child, Acts: map[string]evidence.ActResult{"read": {Text: "hello"}}}},
+		Probes: map[string]evidence.Probe{"probe": {Seen: true, Process: child, Acts: map[string]evidence.ActResult{"read": {Text: "hello"}}, Files: map[string]evidence.File{"/d": {}, "/b": {}, "/a": {}, "/c": {}}}},
 		At: map[string]evidence.Snapshot{
 			"before": {Driver: driver, Bystander: true, Pins: []evidence.Pin{{Name: "old"}}},
 			"after":  {Driver: later, Zombies: 2, Processes: []evidence.Process{{PID: 99}}, Pins: []evidence.Pin{{Name: "old"}, {Name: "new", Netns: 5}}},
@@ -49,6 +49,7 @@ func TestEval(t *testing.T) {
 		{`!(probes.t.process.nspid[-1] == 1)`, false}, // what cannot be evaluated is false
 		{`probe.later.pid == 0`, true},
 		{`probe.acts.read.text == "hello"`, true},
+		{`keys(probe.files) == ["/a", "/b", "/c", "/d"] && len(keys(after.files)) == 0`, true},
 		{`at.middle.driver.pid == 0`, true},
 		{`driver.pid == before.driver.pid && peer.pid == 0`, true},
 		{`mount(probe.process, "/mnt").type == "new"`, true},

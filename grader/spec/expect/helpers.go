@@ -32,7 +32,17 @@ type (
 )
 
 func helpers() []Helper {
-	return slices.Concat(mountHelpers(), networkHelpers(), processHelpers(), changeHelpers())
+	return slices.Concat(mountHelpers(), networkHelpers(), processHelpers(), changeHelpers(), fileHelpers())
+}
+
+// fileHelpers has the engine's keys again, which are in another order each time.
+func fileHelpers() []Helper {
+	return []Helper{{
+		Name: "keys", Form: "keys(FILES) -> list of text",
+		Doc:   "the paths of files that were looked at, sorted",
+		call:  func(p ...any) (any, error) { return slices.Sorted(maps.Keys(p[0].(map[string]evidence.File))), nil },
+		types: []any{new(func(map[string]evidence.File) []string)},
+	}}
 }
 
 func mountHelpers() []Helper {

@@ -40,7 +40,7 @@ const (
 func builtins() []string {
 	return []string{
 		"all", "any", "none", "one", "filter", "map", "count", "find", "len", "first", "last",
-		"min", "max", "sum", "abs", "keys", "join", "split", "trim", "lower", "upper", "int", "string",
+		"min", "max", "sum", "abs", "join", "split", "trim", "lower", "upper", "int", "string",
 	}
 }
 
