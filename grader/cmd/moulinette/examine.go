@@ -22,13 +22,17 @@ import (
 // examine looks at the host, simple things first; each looks for itself, so
 // that one lack does not hide another.
 func (a *app) examine(ctx context.Context) []symptom {
+	limits := ulimits()
+	if limits.level != good { // with so little, nothing can be tried
+		return []symptom{kernelVersion(), limits}
+	}
 	users := userNamespaces(ctx)
 	spaces := append([]symptom{users}, a.sandbox(users.level == good)...)
 	machines, possible := a.machines()
 	if _, err := a.agentPath(); err == nil && possible {
 		inMachines(spaces)
 	}
-	symptoms := append([]symptom{kernelVersion()}, spaces...)
+	symptoms := append([]symptom{kernelVersion(), limits}, spaces...)
 	return append(append(symptoms, machines), goTool(ctx), a.ccTool(), a.compilers(ctx))
 }
 
