@@ -208,7 +208,9 @@ func hierarchy() string {
 
 func goTool(ctx context.Context) symptom {
 	s := symptom{name: spec.Text{FR: "go", EN: "go"}, level: good}
-	out, err := exec.CommandContext(ctx, "go", "version").Output()
+	cmd := exec.CommandContext(ctx, "go", "version")
+	cmd.Dir = "/" // as for a build: where we are may have been removed, or ask for another Go
+	out, err := cmd.Output()
 	if s.saw = strings.TrimSpace(string(out)); err != nil {
 		s.level, s.saw = fatal, err.Error()
 		s.follows = spec.Text{FR: "les rendus ne peuvent pas être compilés", EN: "submissions cannot be built"}
