@@ -22,13 +22,17 @@ import (
 // examine looks at the host, simple things first; each looks for itself, so
 // that one lack does not hide another.
 func (a *app) examine(ctx context.Context) []symptom {
+	limits := ulimits()
+	if limits.level != good { // with so little, nothing can be tried
+		return []symptom{kernelVersion(), limits}
+	}
 	users := userNamespaces(ctx)
 	spaces := append([]symptom{users}, a.sandbox(users.level == good)...)
 	machines, possible := a.machines()
 	if _, err := a.agentPath(); err == nil && possible {
 		inMachines(spaces)
 	}
-	symptoms := append([]symptom{kernelVersion()}, spaces...)
+	symptoms := append([]symptom{kernelVersion(), limits}, spaces...)
 	return append(append(symptoms, machines), goTool(ctx), a.ccTool(), a.compilers(ctx))
 }
 
@@ -204,7 +208,9 @@ func hierarchy() string {
 
 func goTool(ctx context.Context) symptom {
 	s := symptom{name: spec.Text{FR: "go", EN: "go"}, level: good}
-	out, err := exec.CommandContext(ctx, "go", "version").Output()
+	cmd := exec.CommandContext(ctx, "go", "version")
+	cmd.Dir = "/" // as for a build: where we are may have been removed, or ask for another Go
+	out, err := cmd.Output()
 	if s.saw = strings.TrimSpace(string(out)); err != nil {
 		s.level, s.saw = fatal, err.Error()
 		s.follows = spec.Text{FR: "les rendus ne peuvent pas être compilés", EN: "submissions cannot be built"}

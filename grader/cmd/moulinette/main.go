@@ -32,6 +32,7 @@ const (
 func main() {
 	debug.SetTraceback("crash") // the exit code of a crash is 2 otherwise, which means something else here
 	syscall.Umask(0o022)        // what boxes and drivers are made of must be there for the ids of a box
+	raiseLimits()
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
 		signals = append(signals, syscall.SIGHUP)

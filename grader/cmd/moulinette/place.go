@@ -24,6 +24,9 @@ func (a *app) place(ctx context.Context, i isolation) (*place, error) {
 	if home := a.env("HOME"); home != "" && !filepath.IsAbs(home) { // its caches would lie wherever one happens to be
 		return nil, fault("HOME is %q, which is no absolute path: set it to your home folder", home)
 	}
+	if told, cure := tooLow(); !told.IsZero() {
+		return nil, fault("limits: %s (%s)", told.In(a.lang), cure.In(a.lang))
+	}
 	agent, err := a.agentPath()
 	if err != nil {
 		return nil, err

@@ -56,7 +56,11 @@ func New(o Options) (*Opener, error) {
 	box.StepAside(op.mode)
 	// A first agent, without a submission, tells whether there can be a box, and what it
 	// offers here.
-	s, err := op.open(context.Background(), o.Agent, true)
+	var s *Sandbox
+	err := enoughNamespaces()
+	if err == nil {
+		s, err = op.open(context.Background(), o.Agent, true)
+	}
 	if err != nil && op.mode == box.Subordinate {
 		// The helpers are there and of no use, as where nothing may gain privileges.
 		op.mode = box.Single

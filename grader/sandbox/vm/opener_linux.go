@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"moulinette/grader/box"
 	"moulinette/grader/evidence"
 	"moulinette/grader/sandbox"
@@ -100,9 +102,10 @@ type users struct{ first, ranges int }
 const usersEach = 1 << 10
 
 // findUsers finds them: the host's user namespace has the first, a container's may have
-// no more than the second, or none. Then QEMU runs as we do.
+// no more than the second, or none. Then QEMU runs as we do; as it does where root may not
+// become another user (docker run --cap-drop ALL).
 func findUsers() users {
-	if os.Geteuid() != 0 {
+	if os.Geteuid() != 0 || !mayChangeIDs() {
 		return users{}
 	}
 	for _, u := range []users{{1 << 29, 1 << 14}, {1 << 15, 1<<5 - 1}} {
@@ -111,6 +114,13 @@ func findUsers() users {
 		}
 	}
 	return users{}
+}
+
+// mayChangeIDs tells whether this thread has the capabilities for it.
+func mayChangeIDs() bool {
+	header, sets := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, [2]unix.CapUserData{}
+	const both = 1<<unix.CAP_SETUID | 1<<unix.CAP_SETGID
+	return unix.Capget(&header, &sets[0]) == nil && sets[0].Effective&both == both
 }
 
 // nextUser is 0 where there are none.

@@ -1,0 +1,29 @@
+package ns
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+// perBox is how many namespaces of a kind a box and the containers in it may take at a
+// time: twice what gradings were seen to need.
+const perBox = 16
+
+// enoughNamespaces is an error if the kernel gives fewer than boxes and what runs in them
+// take: a submission would meet with ENOSPC sooner or later, and pay for it.
+func enoughNamespaces() error {
+	for _, kind := range []string{"user", "mnt", "pid", "net", "uts", "ipc", "cgroup"} {
+		data, err := os.ReadFile("/proc/sys/user/max_" + kind + "_namespaces")
+		if err != nil {
+			continue // a kernel that does not count them
+		}
+		most, err := strconv.Atoi(strings.TrimSpace(string(data)))
+		if least := perBox * (runtime.NumCPU() + 6); err == nil && most < least {
+			return fmt.Errorf("user.max_%s_namespaces is %d, %d are needed: as root, sysctl -w user.max_%s_namespaces=15000", kind, most, least, kind)
+		}
+	}
+	return nil
+}
