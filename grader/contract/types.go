@@ -78,7 +78,7 @@ type UserNamespaceContext struct {
 // ContainerConfig describes a container and, once created, its state.
 type ContainerConfig struct {
 	Hostname   string                 `json:"hostname"`
-	Rootfs     string                 `json:"rootfs"`      // empty: the container keeps its caller's files
+	Rootfs     string                 `json:"rootfs"`      // empty: that of Mnt; without any, the container keeps its caller's files
 	Cmd        []string               `json:"cmd"`         // Cmd[0] is a path inside Rootfs
 	CloneFlags uintptr                `json:"clone_flags"` // 0: DefaultCloneFlags
 	Net        *NetNamespaceContext   `json:"net,omitempty"`

@@ -276,6 +276,9 @@ func (j *judging) concepts() []Concept {
 		failed := false
 		for _, id := range j.exercising(c.ID) {
 			verdict := j.verdicts[id].Verdict
+			if verdict == Fail && j.silent(id) {
+				continue
+			}
 			shown.Judged = shown.Judged || verdict == Pass || verdict == Fail
 			failed = failed || verdict == Fail
 		}

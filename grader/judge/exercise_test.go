@@ -242,6 +242,16 @@ func TestConcepts(t *testing.T) {
 	if got := judge.Exercise(ex, g).Concepts; !got[0].Mastered {
 		t.Errorf("got %+v: a bonus that was left out is no gap in what the rows teach", got[0])
 	}
+	fails(g.Records["n"])
+	if got := judge.Exercise(ex, g).Concepts; got[0].Mastered {
+		t.Errorf("got %+v, and the norm was broken", got[0])
+	}
+	call := g.Records["n"].Calls["make_mount_private"]
+	call.Grown = evidence.Growth{}
+	g.Records["n"].Calls["make_mount_private"] = call
+	if got := judge.Exercise(ex, g).Concepts; !got[0].Mastered {
+		t.Errorf("got %+v: a check of the norm that counted nothing is no gap either", got[0])
+	}
 }
 
 // TestUnfinishedWorkIsNoFinding: a norm check of a call that does not exist yet

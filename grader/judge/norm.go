@@ -52,10 +52,8 @@ func (j *judging) findings(check spec.NormCheck, s Scenario) []Finding {
 		}
 		return []Finding{{Rule: check.Rule, Where: s.ID, Message: s.Reason}}
 	}
-	for _, c := range rec.Calls {
-		if !c.OK && c.Grown.Calls == 0 {
-			return nil
-		}
+	if fellShort(rec) {
+		return nil
 	}
 	var found []Finding
 	for i, e := range s.Expectations {
@@ -64,6 +62,25 @@ func (j *judging) findings(check spec.NormCheck, s Scenario) []Finding {
 		}
 	}
 	return found
+}
+
+// fellShort tells whether a call failed before it had been made as often as was to
+// be counted.
+func fellShort(rec *evidence.Record) bool {
+	for _, c := range rec.Calls {
+		if !c.OK && c.Grown.Calls == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// silent tells whether a scenario is a check of the norm that came to nothing: it
+// blames nobody, so it shows nothing of a concept either.
+func (j *judging) silent(id string) bool {
+	rec := j.g.Records[id]
+	return rec != nil && rec.End.Outcome == evidence.Completed && fellShort(rec) &&
+		slices.ContainsFunc(j.ex.Norm.Checks, func(c spec.NormCheck) bool { return c.Scenario == id })
 }
 
 // told is all that an expectation has to say, in one text: a finding that takes

@@ -59,7 +59,7 @@ typedef struct {
 /* A container and, once created, its state. */
 typedef struct {
 	const char *hostname;
-	const char *rootfs; /* NULL: the container keeps its caller's files */
+	const char *rootfs; /* NULL: that of mnt; without any, the container keeps its caller's files */
 	char *const *cmd;   /* cmd[0] is a path inside rootfs; ends with NULL */
 	int clone_flags;    /* 0: PID, mount, UTS and IPC */
 	NetNamespaceContext *net;
