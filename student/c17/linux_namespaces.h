@@ -145,9 +145,10 @@ int demonstrate_user_namespace(void);
  * it first. A rootfs without a new mount namespace never runs cmd in the host's. With
  * CLONE_NEWUSER it writes setgroups, uid_map and gid_map while the child waits; with
  * net and CLONE_NEWNET it connects the child's namespace, and pins it if net->name is
- * not empty (EEXIST if that is taken, and whose name it is keeps it). container_start creates a container that does not run. container_wait
- * returns the exit status, 128+n for a container killed by signal n, or -1.
- * container_stop ends all that runs in it and reaps it; one that has ended is no error.
+ * not empty (EEXIST if that is taken, and whose name it is keeps it). container_start
+ * creates a container that does not run. container_wait returns the exit status, 128+n
+ * for a container killed by signal n, or -1. container_stop ends all that runs in it
+ * and reaps it: SIGTERM, a moment of grace, SIGKILL; one that has ended is no error.
  * container_cleanup stops it, and removes its pair and the name of its namespace; twice
  * is no error.
  *
