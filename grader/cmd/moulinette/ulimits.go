@@ -31,7 +31,7 @@ type need struct {
 func needs() []need {
 	l := scenario.Limits{}.WithDefaults()
 	return []need{
-		{unix.RLIMIT_NPROC, uint64(300 + 40*runtime.NumCPU()), "-u", 1, spec.Text{FR: "processus et fils d'exécution", EN: "processes and threads"}},
+		{unix.RLIMIT_NPROC, uint64(300 + 40*runtime.GOMAXPROCS(0)), "-u", 1, spec.Text{FR: "processus et fils d'exécution", EN: "processes and threads"}},
 		{unix.RLIMIT_SIGPENDING, 1 << 10, "-i", 1, spec.Text{FR: "signaux en attente", EN: "pending signals"}},
 		{unix.RLIMIT_FSIZE, uint64(l.DiskMiB) << 20, "-f", 1 << 10, spec.Text{FR: "Kio par fichier", EN: "KiB in a file"}},
 		{unix.RLIMIT_DATA, uint64(l.MemoryMiB) << 19, "-d", 1 << 10, spec.Text{FR: "Kio de données", EN: "KiB of data"}},
