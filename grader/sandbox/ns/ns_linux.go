@@ -5,6 +5,7 @@
 package ns
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -58,7 +59,7 @@ func New(o Options) (*Opener, error) {
 	// A first agent, without a submission, tells whether there can be a box, and what it
 	// offers here.
 	var s *Sandbox
-	err := enoughNamespaces()
+	err := cmp.Or(ownProc(), enoughNamespaces())
 	if err == nil {
 		s, err = op.open(context.Background(), o.Agent, true)
 	}
