@@ -5,6 +5,7 @@
 package ns
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,6 +40,8 @@ type Opener struct {
 
 var _ sandbox.Opener = (*Opener)(nil)
 
+const unopened = "sandbox: this host cannot open a box of namespaces (see moulinette doctor): %w"
+
 // New finds out what this host allows. The error says what to do about a host
 // that allows nothing.
 func New(o Options) (*Opener, error) {
@@ -56,18 +59,17 @@ func New(o Options) (*Opener, error) {
 	box.StepAside(op.mode)
 	// A first agent, without a submission, tells whether there can be a box, and what it
 	// offers here.
-	var s *Sandbox
-	err := enoughNamespaces()
-	if err == nil {
-		s, err = op.open(context.Background(), o.Agent, true)
+	if err := cmp.Or(ownProc(), enoughNamespaces()); err != nil {
+		return nil, fmt.Errorf(unopened, err)
 	}
+	s, err := op.open(context.Background(), o.Agent, true)
 	if err != nil && op.mode == box.Subordinate {
 		// The helpers are there and of no use, as where nothing may gain privileges.
 		op.mode = box.Single
 		s, err = op.open(context.Background(), o.Agent, true)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("sandbox: this host cannot open a box of namespaces (see moulinette doctor): %w", err)
+		return nil, fmt.Errorf(unopened, err)
 	}
 	op.host = s.host
 	return op, s.Close()
