@@ -232,7 +232,8 @@ type Container interface {
 	ContainerCreate(cfg *ContainerConfig) error
 
 	// ContainerStart makes sure that the container runs: one that was not
-	// created yet, or has ended, is created; one that runs is left alone.
+	// created yet, or whose end was waited for, is created; one that runs is
+	// left alone.
 	ContainerStart(cfg *ContainerConfig) error
 
 	// ContainerWait waits for the container's end, fills cfg.Status, and
