@@ -50,6 +50,7 @@ type Answer struct {
 	Host   *evidence.Host   `json:"host,omitempty"`
 	Record *evidence.Record `json:"record,omitempty"`
 	Begun  bool             `json:"begun,omitempty"` // the submission is about to run
+	Late   bool             `json:"late,omitempty"`  // a time limit was met: with more time the record might be another
 	Word   string           `json:"word,omitempty"`  // of the job
 }
 
@@ -80,7 +81,7 @@ func Serve(conn io.ReadWriter) (err error) {
 		if j.Tell {
 			begun = func() error { return enc.Encode(Answer{Begun: true, Word: j.Word}) }
 		}
-		if answer.Record, err = a.run(j.Scenario, begun); err != nil {
+		if answer.Record, answer.Late, err = a.run(j.Scenario, begun); err != nil {
 			answer.Error = err.Error()
 		}
 		if err := enc.Encode(answer); err != nil {

@@ -33,6 +33,7 @@ type clock struct {
 	idle    time.Duration // see [observe.Idle]
 	late    time.Duration // how much later than it should a wait of ours has ended
 	starved error         // a limit was over before the box could make use of its time
+	expired bool          // a limit was over, but for those that what is dying has
 }
 
 // thread is what is known of one.
@@ -195,6 +196,7 @@ func (l *limit) left() time.Duration {
 		l.clock.gaveUp(l, rest, passed)
 	}
 	if rest <= 0 || most <= 0 {
+		l.clock.expire(l)
 		return 0
 	}
 	return l.wait(min(wait, max(rest, time.Millisecond), most))
@@ -239,6 +241,20 @@ func (c *clock) gaveUp(l *limit, rest, passed time.Duration) {
 	if own := l.span - rest; l.decides && float64(own)*c.patience < float64(l.span) {
 		c.starved = fmt.Errorf("this host is too busy: in %v the submission could make use of %v", passed.Round(time.Second), own.Round(time.Millisecond))
 	}
+}
+
+// expire notes that a limit was over.
+func (c *clock) expire(l *limit) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.expired = c.expired || l.span > dying
+}
+
+// hurried tells whether a limit was over that could have a record be another one.
+func (c *clock) hurried() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.expired
 }
 
 // starvation is why nothing can be held against a submission that met a limit.

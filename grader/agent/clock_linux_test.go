@@ -171,6 +171,18 @@ func TestClockOfAMachine(t *testing.T) {
 	}
 }
 
+// A limit that was over may have decided; what is dying is waited for in any case.
+func TestClockHurries(t *testing.T) {
+	for span, want := range map[time.Duration]bool{dying: false, dying + time.Millisecond: true} {
+		c := newClock(1)
+		if l := c.within(span); c.hurried() || l.left() == 0 {
+			t.Errorf("over at once, of %v", span)
+		} else if waitOver(l); c.hurried() != want {
+			t.Errorf("hurried by %v: %v; want %v", span, !want, want)
+		}
+	}
+}
+
 // A limit that was stopped does nothing any more.
 func TestClockStopped(t *testing.T) {
 	r, w, err := os.Pipe()

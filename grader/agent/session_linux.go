@@ -45,8 +45,8 @@ type session struct {
 }
 
 // run runs one scenario. The error is the harness's; whatever the submission
-// did is in the record.
-func (a *agent) run(sc scenario.Scenario, begun func() error) (*evidence.Record, error) {
+// did is in the record. It is late if a time limit was met.
+func (a *agent) run(sc scenario.Scenario, begun func() error) (rec *evidence.Record, late bool, err error) {
 	s := &session{agent: a, sc: sc, limits: a.limits(sc), clock: newClock(a.patience()), begun: begun, rec: &evidence.Record{
 		Version: evidence.Version, Scenario: sc.ID, Seed: sc.Seed, Host: a.host,
 		Calls: map[string]evidence.Call{}, Order: []string{}, Probes: map[string]evidence.Probe{},
@@ -54,10 +54,10 @@ func (a *agent) run(sc scenario.Scenario, begun func() error) (*evidence.Record,
 	}}
 	if missing := a.missing(sc); missing != "" {
 		s.rec.End = evidence.End{Outcome: evidence.Unavailable, Missing: missing, Reason: "this host has no " + missing}
-		return s.rec, nil
+		return s.rec, false, nil
 	}
 	_ = observe.Shortage() // of scenarios before
-	err := s.slain(s.play())
+	err = s.slain(s.play())
 	broken := errors.Join(s.lacking(), s.finish())
 	if err == nil && s.rec.Output.Truncated { // it answered before all that it had said was read
 		err = s.driver.tooMuch(s.lastCall())
@@ -65,15 +65,15 @@ func (a *agent) run(sc scenario.Scenario, begun func() error) (*evidence.Record,
 	var end *ended
 	switch {
 	case broken != nil:
-		return nil, fmt.Errorf("scenario %s: %w", sc.ID, broken)
+		return nil, s.clock.hurried(), fmt.Errorf("scenario %s: %w", sc.ID, broken)
 	case err == nil:
 		s.rec.End.Outcome = evidence.Completed
 	case errors.As(err, &end):
 		s.rec.End = end.End
 	default:
-		return nil, fmt.Errorf("scenario %s: %w", sc.ID, err)
+		return nil, s.clock.hurried(), fmt.Errorf("scenario %s: %w", sc.ID, err)
 	}
-	return s.rec, nil
+	return s.rec, s.clock.hurried(), nil
 }
 
 // slain corrects the end of a scenario in which the driver or the whole box was

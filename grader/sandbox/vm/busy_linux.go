@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"time"
 
-	"moulinette/grader/evidence"
 	"moulinette/grader/observe"
 )
 
@@ -30,15 +29,27 @@ func (m *machine) watched() watched {
 // starved tells of a host that left a machine too little time, as far as it can be
 // seen while QEMU lives.
 func (w watched) starved() error {
-	passed, most := time.Since(w.since), time.Duration(0)
-	for tid, now := range observe.Scheds(w.pid) {
-		most = max(most, now.Waited-w.was[tid].Waited)
-	}
-	if (passed-most)*slowest >= passed {
+	passed := time.Since(w.since)
+	waited := starved(passed, w.was, observe.Scheds(w.pid))
+	if waited == 0 {
 		return nil
 	}
-	return fmt.Errorf("sandbox: this host is too busy: for %v of %v the machine waited for a processor", most.Round(time.Millisecond), passed.Round(time.Millisecond))
+	return fmt.Errorf("sandbox: this host is too busy: for %v of %v the machine waited for a processor", waited.Round(time.Millisecond), passed.Round(time.Millisecond))
 }
 
-// hung tells whether a record rests on a time limit.
-func hung(rec *evidence.Record) bool { return rec != nil && rec.End.Outcome == evidence.Hung }
+// starved is how long a machine waited for a processor, if that was too long; 0 if not.
+// Its threads wait for each other, so their waits for a processor are taken to have been
+// one after another. But one that ran for its share was not kept from it, whatever it
+// did to the others.
+func starved(passed time.Duration, was, now map[int]observe.Sched) time.Duration {
+	var ran, waited time.Duration
+	for tid, s := range now {
+		ran = max(ran, s.Ran-was[tid].Ran)
+		waited += max(0, s.Waited-was[tid].Waited)
+	}
+	waited = min(waited, passed)
+	if (passed-waited)*slowest >= passed || ran*slowest >= passed {
+		return 0
+	}
+	return waited
+}

@@ -76,7 +76,7 @@ func (s *Sandbox) Run(ctx context.Context, sc scenario.Scenario) (*evidence.Reco
 	if answer.Begun {
 		answer, err = m.finish(ctx, sc.Limits.WithDefaults())
 	}
-	if errors.Is(err, errSilent) || hung(answer.Record) {
+	if errors.Is(err, errSilent) || answer.Late {
 		if busy := w.starved(); busy != nil {
 			return nil, busy
 		}
