@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -180,7 +181,7 @@ func TestSignalsOfOurOwn(t *testing.T) {
 	for range 4 { // keep the lock busy
 		until(func() {
 			id := uint64(1)
-			if err := b.listener.ioctl(unix.SECCOMP_IOCTL_NOTIF_ID_VALID, unsafe.Pointer(&id)); err == unix.EINTR {
+			if err := b.listener.ioctl(unix.SECCOMP_IOCTL_NOTIF_ID_VALID, unsafe.Pointer(&id)); errors.Is(err, unix.EINTR) {
 				t.Error(err)
 			}
 		})
