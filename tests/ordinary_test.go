@@ -179,10 +179,10 @@ func TestOrdinaryUserWithoutSignals(t *testing.T) {
 	}
 	o.around = `
 ulimit -c 0
-exec prlimit --sigpending=64 sh -c '
+exec prlimit --sigpending=1024 sh -c '
 env --block-signal=34 sleep 600 &
 until grep -q "^SigBlk:.*2" /proc/$!/status; do :; done
-for i in 1 2 3 4 5 6 7 8; do for j in 1 2 3 4 5 6 7 8 9; do kill -34 $!; done; done
+for i in $(seq 1100); do kill -34 $!; done
 "$@"
 code=$?
 kill -9 $!

@@ -3,7 +3,6 @@ package ns
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"strconv"
 	"strings"
 )
@@ -21,7 +20,7 @@ func enoughNamespaces() error {
 			continue // a kernel that does not count them
 		}
 		most, err := strconv.Atoi(strings.TrimSpace(string(data)))
-		if least := perBox * (runtime.NumCPU() + 6); err == nil && most < least {
+		if least := perBox * widest(); err == nil && most < least {
 			return fmt.Errorf("user.max_%s_namespaces is %d, %d are needed: as root, sysctl -w user.max_%s_namespaces=15000", kind, most, least, kind)
 		}
 	}

@@ -86,8 +86,10 @@ func (o *Opener) Host() evidence.Host { return o.host }
 // for all of them, should each take what it may. One that hangs takes a process or two.
 func (o *Opener) Width() (work, wait int) {
 	each := int64(scenario.Limits{}.WithDefaults().MemoryMiB) << 20
-	return box.Fit(runtime.GOMAXPROCS(0)+6, each), 12
+	return box.Fit(widest(), each), 12
 }
+
+func widest() int { return runtime.GOMAXPROCS(0) + 6 }
 
 // Open starts an agent for the driver. The slot does not matter here: agents
 // take id ranges by their pid.
