@@ -238,7 +238,7 @@ func (c *clock) woken(should time.Time) {
 func (c *clock) gaveUp(l *limit, rest, passed time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if own := l.span - rest; l.decides && float64(own)*c.patience < float64(l.span) {
+	if own := max(0, l.span-rest); l.decides && float64(own)*c.patience < float64(l.span) {
 		c.starved = fmt.Errorf("this host is too busy: in %v the submission could make use of %v", passed.Round(time.Second), own.Round(time.Millisecond))
 	}
 }
