@@ -11,27 +11,25 @@ import (
 // Fit is how many, of so many that take so many bytes of memory each, there is memory
 // for; one in any case.
 func Fit(most int, each int64) int {
-	free, known := Room()
+	free, known := room()
 	if !known {
 		return most
 	}
 	return int(max(1, min(int64(most), free/each)))
 }
 
-// Room is how many bytes of memory programs may still take here: before the host swaps
+// room is how many bytes of memory programs may still take here: before the host swaps
 // (/proc/meminfo, MemAvailable; Linux 3.14), and before the limit of our control group,
-// or of one above it, is met. It fails where nothing tells.
-func Room() (free int64, known bool) {
+// or of one above it, is met. It is not known where nothing tells.
+func room() (free int64, known bool) {
 	free, known = available()
 	v1, v2 := cgroupMounts()
 	own := ownCgroups()
-	unified := hierarchy{v2, "memory.max", "memory.current", "inactive_file"}
-	memory := hierarchy{v1["memory"], "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"}
-	for _, limit := range []func() (int64, bool){
-		func() (int64, bool) { return unified.room(own[""]) },
-		func() (int64, bool) { return memory.room(own["memory"]) },
+	for controller, h := range map[string]hierarchy{
+		"":       {v2, "memory.max", "memory.current", "inactive_file"},
+		"memory": {v1["memory"], "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"},
 	} {
-		if left, limited := limit(); limited && (!known || left < free) {
+		if left, limited := h.room(own[controller]); limited && (!known || left < free) {
 			free, known = left, true
 		}
 	}

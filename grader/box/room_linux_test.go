@@ -50,7 +50,7 @@ func put(t *testing.T, dir, limit, used, stat string) {
 func TestRoomHere(t *testing.T) {
 	const asked, limit = "MOULINETTE_ASKED_FOR_ROOM", 512 << 20
 	if os.Getenv(asked) != "" {
-		if free, known := Room(); !known || free <= 0 || free > limit {
+		if free, known := room(); !known || free <= 0 || free > limit {
 			t.Fatalf("%d, %v; want something below %d", free, known, limit)
 		}
 		if few, none := Fit(64, limit/4), Fit(64, 2*limit); few < 1 || few > 4 || none != 1 {
