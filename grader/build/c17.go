@@ -21,6 +21,7 @@ import (
 	"moulinette/grader/build/cell"
 	"moulinette/grader/build/jail"
 	"moulinette/grader/build/words"
+	"moulinette/grader/lack"
 	"moulinette/grader/submission"
 	"moulinette/grader/submission/c17"
 )
@@ -66,13 +67,22 @@ func (b *Builder) findC(ctx context.Context) (t cTool, err error) {
 		}
 	}
 	if err != nil && len(strings.Fields(b.CC)) > 1 {
-		return t, fmt.Errorf("compiler: CC=%s: it names a program, without flags of its own", b.CC)
+		return t, &lack.Error{
+			EN: fmt.Sprintf("CC=%s: it names a program, without flags of its own", b.CC),
+			FR: fmt.Sprintf("CC=%s : CC nomme un programme, sans options", b.CC),
+		}
 	}
 	if err != nil && b.CC != "" {
-		return t, fmt.Errorf("compiler: CC=%s: no such program; unset CC, or name another", b.CC)
+		return t, &lack.Error{
+			EN: fmt.Sprintf("CC=%s: no such program; unset CC, or name another", b.CC),
+			FR: fmt.Sprintf("CC=%s : ce programme n'existe pas ; effacez CC (unset CC), ou nommez-en un autre", b.CC),
+		}
 	}
 	if err != nil {
-		return t, fmt.Errorf("compiler: none of %s is there; install gcc (Debian, Ubuntu: apt install gcc libc6-dev)", strings.Join(names, ", "))
+		return t, &lack.Error{
+			EN: fmt.Sprintf("no compiler: none of %s is there; install gcc (Debian, Ubuntu: apt install gcc libc6-dev)", strings.Join(names, ", ")),
+			FR: fmt.Sprintf("pas de compilateur : ni %s ; installez gcc (Debian, Ubuntu : apt install gcc libc6-dev)", strings.Join(names, ", ni ")),
+		}
 	}
 	if t.path, err = filepath.Abs(t.path); err != nil { // it is run in another folder
 		return t, fmt.Errorf("compiler: %w", err)
@@ -300,7 +310,7 @@ func (b *Builder) shim(ctx context.Context, st staged) (string, error) {
 	}
 	built, output, err := b.makeC(ctx, ours, key, args)
 	if err != nil && ctx.Err() == nil {
-		return "", fmt.Errorf("no submission in C can be built on this host (is libc6-dev there?): %w: %s", err, bytes.TrimSpace(output))
+		return "", words.NoC(fmt.Errorf("%w: %s", err, bytes.TrimSpace(output)))
 	}
 	return built, err
 }

@@ -10,6 +10,7 @@ import (
 
 	"moulinette/grader/build/jail"
 	"moulinette/grader/build/words"
+	"moulinette/grader/lack"
 	"moulinette/grader/submission"
 )
 
@@ -27,7 +28,7 @@ var packages = map[string]string{
 type Missing struct{ Header, Package string }
 
 func (m *Missing) Error() string {
-	return fmt.Sprintf("%s is missing on this host: install %s", m.Header, m.Package)
+	return m.Header + ": no such file"
 }
 
 // blameC finds out whose fault a failure is: the compiler's words say it, or else
@@ -38,7 +39,12 @@ func (b *Builder) blameC(ctx context.Context, output []byte, cause error) error 
 	}
 	// A text can have its compiler say so, too (#line): another one that wants it tells.
 	if m := missingH.FindSubmatch(output); m != nil && b.tryC(ctx, "#include <"+string(m[1])+">\n") != nil {
-		return &Missing{Header: string(m[1]), Package: packages[string(m[1])]}
+		missing := &Missing{Header: string(m[1]), Package: packages[string(m[1])]}
+		return &lack.Error{
+			EN:  "a header is missing on this host: install " + missing.Package,
+			FR:  "un en-tête manque sur cette machine : installez " + missing.Package,
+			Err: missing,
+		}
 	}
 	// A text can have its compiler begin a line so (#line), but not end so.
 	if exit := (*exec.ExitError)(nil); errors.As(cause, &exit) && exit.ExitCode() == jail.Failed && bytes.HasPrefix(output, []byte(jail.Mark)) {
@@ -48,7 +54,7 @@ func (b *Builder) blameC(ctx context.Context, output []byte, cause error) error 
 		return &submission.BuildError{Findings: findings}
 	}
 	if err := b.tryC(ctx, ""); err != nil {
-		return fmt.Errorf("no submission in C can be built on this host (is libc6-dev there?): %w", err)
+		return words.NoC(err)
 	}
 	return words.Unexplained(output, cause)
 }

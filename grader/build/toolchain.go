@@ -23,6 +23,7 @@ import (
 	"moulinette/grader/build/cell"
 	"moulinette/grader/build/jail"
 	"moulinette/grader/build/words"
+	"moulinette/grader/lack"
 	"moulinette/grader/submission"
 )
 
@@ -51,14 +52,22 @@ func (b *Builder) findTool(ctx context.Context) (t toolchain, err error) {
 		name = "go"
 	}
 	if t.path, err = exec.LookPath(name); err != nil {
-		return t, fmt.Errorf("go command: %w; install Go %s or later (https://go.dev/dl), and put it in PATH", err, oldestGo())
+		return t, &lack.Error{
+			EN:  fmt.Sprintf("no go command; install Go %s or later (https://go.dev/dl), and put it in PATH", oldestGo()),
+			FR:  fmt.Sprintf("pas de commande go ; installez Go %s ou plus récent (https://go.dev/dl), et mettez-le dans PATH", oldestGo()),
+			Err: err,
+		}
 	}
 	said, err := askGo(ctx, t.path, "local")
 	if err == nil && version.Compare(said.GOVERSION, "go"+oldestGo()) < 0 {
 		// An older one can bring a newer one, and has if it built this program.
 		own := said.GOVERSION
 		if said, err = askGo(ctx, t.path, "go"+oldestGo()); err != nil {
-			err = fmt.Errorf("%s is too old; install Go %s or later (https://go.dev/dl): %w", own, oldestGo(), err)
+			err = &lack.Error{
+				EN:  fmt.Sprintf("%s is too old; install Go %s or later (https://go.dev/dl)", own, oldestGo()),
+				FR:  fmt.Sprintf("%s est trop ancien ; installez Go %s ou plus récent (https://go.dev/dl)", own, oldestGo()),
+				Err: err,
+			}
 		}
 	}
 	if err != nil {
@@ -206,7 +215,7 @@ func (b *Builder) runGo(ctx context.Context, c cell.Command) error {
 	return b.toolchain.cell.Run(ctx, c.Own, jail.Plan{Dir: c.Dir, Args: c.Args, Env: c.Env, Folders: folders, Limits: goLimits}, c.Output)
 }
 
-var errModules = errors.New("modules that submissions may import are missing, and cannot be downloaded")
+var errModules = errors.New("go mod download")
 
 // noModCache is how the go command tells of a place where it can keep no module.
 var noModCache = regexp.MustCompile(`could not create module cache|: (?:permission denied|read-only file system|no space left on device)\b`)
@@ -248,11 +257,18 @@ func unfetched(output, modCache string, cause error) error {
 			lines = append(lines, line)
 		}
 	}
-	cure := "run `go mod download` in the moulinette's repository with a network"
-	if noModCache.MatchString(output) {
-		cure = fmt.Sprintf("the module cache %s cannot be written to: set HOME to your own folder, or GOMODCACHE to one that you may write in", modCache)
+	no := &lack.Error{
+		EN:  "run `go mod download` in the moulinette's repository with a network",
+		FR:  "lancez `go mod download` dans le dépôt de la moulinette, avec un réseau",
+		Err: fmt.Errorf("%w: %w: %s", errModules, cause, strings.Join(lines, "\n")),
 	}
-	return fmt.Errorf("%w; %s: %w: %s", errModules, cure, cause, strings.Join(lines, "\n"))
+	if noModCache.MatchString(output) {
+		no.EN = fmt.Sprintf("the module cache %s cannot be written to: set HOME to your own folder, or GOMODCACHE to one that you may write in", modCache)
+		no.FR = fmt.Sprintf("on ne peut pas écrire dans le cache des modules %s : donnez à HOME votre dossier, ou à GOMODCACHE un dossier où vous pouvez écrire", modCache)
+	}
+	no.EN = "modules that submissions may import are missing, and cannot be downloaded; " + no.EN
+	no.FR = "des modules que les rendus peuvent importer manquent, et ne peuvent être téléchargés ; " + no.FR
+	return no
 }
 
 // noTelemetry makes a home in which the go command counts nothing.

@@ -16,6 +16,8 @@ import (
 	"slices"
 	"time"
 
+	"moulinette/grader/lack"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -47,10 +49,16 @@ func (f Folder) Claim() error {
 		return fmt.Errorf("cache: stat %s: %w", f.Dir, err)
 	}
 	if int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("cache: %s belongs to user %d, and not to user %d who grades; set XDG_CACHE_HOME to a folder of your own", f.Dir, st.Uid, os.Geteuid())
+		return &lack.Error{
+			EN: fmt.Sprintf("cache: %s belongs to user %d, and not to user %d who grades; set XDG_CACHE_HOME to a folder of your own", f.Dir, st.Uid, os.Geteuid()),
+			FR: fmt.Sprintf("cache : %s appartient à l'utilisateur %d, et non à l'utilisateur %d qui corrige ; donnez à XDG_CACHE_HOME un dossier à vous", f.Dir, st.Uid, os.Geteuid()),
+		}
 	}
 	if st.Mode&0o022 != 0 {
-		return fmt.Errorf("cache: others may write to %s; take that away: chmod go-w %s", f.Dir, f.Dir)
+		return &lack.Error{
+			EN: fmt.Sprintf("cache: others may write to %s; take that away: chmod go-w %s", f.Dir, f.Dir),
+			FR: fmt.Sprintf("cache : d'autres peuvent écrire dans %s ; retirez-leur ce droit : chmod go-w %s", f.Dir, f.Dir),
+		}
 	}
 	f.sweep()
 	return nil

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"unicode"
 
+	"moulinette/grader/lack"
 	"moulinette/grader/submission"
 )
 
@@ -122,24 +123,39 @@ func firstWords(output []byte) string {
 func HostFault(output []byte, cause error) error {
 	text := strings.TrimSpace(string(output))
 	if strings.Contains(text, "GOPROXY=off") {
-		return fmt.Errorf("modules are missing in the module cache (run `go mod download` in the moulinette's repository): %w: %s", cause, text)
+		return &lack.Error{
+			EN:  "modules are missing in the module cache (run `go mod download` in the moulinette's repository)",
+			FR:  "des modules manquent dans leur cache (lancez `go mod download` dans le dépôt de la moulinette)",
+			Err: fmt.Errorf("%w: %s", cause, text),
+		}
 	}
 	if full.MatchString(text) {
 		text = firstWords(output) // each package says so
 	}
 	if errors.Is(cause, ErrTimeout) {
-		cause = fmt.Errorf("%w; what has been compiled is kept, so run it again, best while this machine has little else to do", cause)
+		cause = &lack.Error{
+			EN:  "what has been compiled is kept, so run it again, best while this machine has little else to do",
+			FR:  "ce qui est compilé est gardé : relancez, de préférence quand cette machine a peu à faire",
+			Err: cause,
+		}
 	}
-	if text == "" {
-		return Cured(fmt.Errorf("no submission can be built on this host: %w", cause))
+	if text != "" {
+		cause = fmt.Errorf("%w: %s", cause, text)
 	}
-	return Cured(fmt.Errorf("no submission can be built on this host: %w: %s", cause, text))
+	return Cured(&lack.Error{EN: "no submission can be built on this host", FR: "aucun rendu ne peut être compilé sur cette machine", Err: cause})
+}
+
+// NoC is why nothing in C can be built here.
+func NoC(cause error) error {
+	return &lack.Error{
+		EN:  "no submission in C can be built on this host (is libc6-dev there?)",
+		FR:  "aucun rendu en C ne peut être compilé sur cette machine (libc6-dev est-il installé ?)",
+		Err: cause,
+	}
 }
 
 // full is how a tool tells of a place that it cannot write to.
 var full = regexp.MustCompile(`(?i): (?:no space left on device|disk quota exceeded|read-only file system)`)
-
-const cure = "set XDG_CACHE_HOME to a folder that can be written to, with room for 500 MB"
 
 // cured is how an error names a cure of its own.
 var cured = regexp.MustCompile(`XDG_CACHE_HOME|GOMODCACHE`)
@@ -158,5 +174,9 @@ func Cured(err error) error {
 	if !noPlace && !full.MatchString(err.Error()) {
 		return err
 	}
-	return fmt.Errorf("%w (%s)", err, cure)
+	return &lack.Error{
+		EN:  "set XDG_CACHE_HOME, and GOCACHE if you have one, to a folder that can be written to, with room for 500 MB",
+		FR:  "donnez à XDG_CACHE_HOME, et à GOCACHE si vous en avez un, un dossier où l'on puisse écrire, avec 500 Mo de libres",
+		Err: err,
+	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"moulinette/grader/box"
 	"moulinette/grader/build"
+	"moulinette/grader/lack"
 	"moulinette/grader/sandbox/ns"
 	"moulinette/grader/sandbox/vm"
 	"moulinette/grader/spec"
@@ -134,7 +135,7 @@ func (a *app) sandbox(users bool) []symptom {
 		opener, err = ns.New(ns.Options{Agent: agent})
 	}
 	if err != nil {
-		s.level, s.saw = fatal, err.Error()
+		s.level, s.saw = fatal, lack.In(a.lang, err)
 		s.follows = spec.Text{FR: "aucune correction n'est possible ici", EN: "nothing can be graded here"}
 		s.cure = spec.Text{FR: "voyez la cause ci-contre, et les lignes au-dessus", EN: "see the cause beside it, and the lines above"}
 		refused := strings.Contains(s.saw, unix.EPERM.Error()) || strings.Contains(s.saw, unix.EACCES.Error()) // it came through a pipe, as text
@@ -256,7 +257,7 @@ func (a *app) compilers(ctx context.Context) symptom {
 		err = builder.Look(ctx)
 	}
 	if err != nil {
-		s.level, s.saw = fatal, err.Error()
+		s.level, s.saw = fatal, lack.In(a.lang, err)
 		s.follows = spec.Text{FR: "les rendus ne peuvent pas être compilés", EN: "submissions cannot be built"}
 		s.cure = spec.Text{FR: "voyez la cause ci-contre", EN: "see the cause beside it"}
 		return s
@@ -275,7 +276,7 @@ func (a *app) machines() (s symptom, possible bool) {
 	s = symptom{name: spec.Text{FR: "machines virtuelles", EN: "virtual machines"}, level: good}
 	accel, err := vm.Doctor(vm.Options{})
 	if err != nil {
-		s.level, s.saw = lacking, err.Error()
+		s.level, s.saw = lacking, lack.In(a.lang, err)
 		s.follows = spec.Text{FR: "pas de --isolation=vm, qui n'a besoin ni de root ni d'espaces de noms", EN: "no --isolation=vm, which needs neither root nor namespaces"}
 		s.cure = spec.Text{FR: "en root, apt install qemu-system-x86", EN: "as root, apt install qemu-system-x86"}
 		return s, false

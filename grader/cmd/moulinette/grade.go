@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 
 	"moulinette/grader"
 	"moulinette/grader/judge"
+	"moulinette/grader/lack"
 	"moulinette/grader/submission"
 )
 
@@ -95,7 +97,10 @@ func (a *app) grade(ctx context.Context, dir string, f gradeFlags) error {
 		return err
 	}
 	defer place.close()
-	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, fmt.Errorf("the time limit of the grading, %v, was reached (see --timeout)", f.timeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, &lack.Error{
+		EN: fmt.Sprintf("the time limit of the grading, %v, was reached (see --timeout)", f.timeout),
+		FR: fmt.Sprintf("la limite de temps de la correction, %v, est atteinte (voyez --timeout)", f.timeout),
+	})
 	defer cancel()
 	progress := a.progress(len(judge.Needed(ex, f.only)))
 	var kept bytes.Buffer
@@ -130,9 +135,11 @@ func (a *app) grade(ctx context.Context, dir string, f gradeFlags) error {
 	return worst([]error{a.hand(sheet, f.output), notKept, notSanitized})
 }
 
-// ended names the limit that was reached, in place of what happened to be done then.
+// ended names the limit that was reached, in place of what happened to be done then: a
+// tool that was killed does not say by whom.
 func ended(ctx context.Context, err error) error {
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
+	tool := (*exec.ExitError)(nil)
+	if ctx.Err() != nil && (errors.Is(err, context.DeadlineExceeded) || errors.As(err, &tool)) {
 		return context.Cause(ctx)
 	}
 	return err

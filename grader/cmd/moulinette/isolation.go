@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"moulinette/grader/lack"
 	"moulinette/grader/sandbox"
 	"moulinette/grader/sandbox/ns"
 	"moulinette/grader/sandbox/vm"
@@ -47,7 +48,10 @@ func (i *isolation) opener(ctx context.Context, agent, cache string) (sandbox.Op
 	}
 	machines, wrong := i.newMachines(ctx, agent, cache)
 	if errors.Is(wrong, vm.ErrNoQEMU) {
-		return nil, fault("%w; nor is there QEMU, with which it would need no namespaces: as root, apt install qemu-system-x86", err)
+		return nil, &failure{exitHarness, errors.Join(err, &lack.Error{
+			EN: "nor is there QEMU, with which it would need no namespaces: as root, apt install qemu-system-x86",
+			FR: "ni QEMU, avec lequel il ne faudrait pas d'espaces de noms : en root, apt install qemu-system-x86",
+		})}
 	}
 	if wrong != nil {
 		return nil, &failure{exitHarness, errors.Join(err, wrong)}

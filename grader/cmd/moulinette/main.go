@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/term"
 
+	"moulinette/grader/lack"
 	"moulinette/grader/report"
 )
 
@@ -110,7 +111,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 		code = f.code
 	}
 	if err.Error() != "" {
-		for line := range strings.Lines(err.Error()) { // a stranger's words may be in it
+		for line := range strings.Lines(lack.In(a.lang, err)) { // a stranger's words may be in it
 			fmt.Fprintf(a.stderr, "%s: %s\n", cmd.CommandPath(), report.Clean(line))
 		}
 	}

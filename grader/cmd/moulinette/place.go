@@ -9,6 +9,7 @@ import (
 	"moulinette/grader"
 	"moulinette/grader/build"
 	"moulinette/grader/build/words"
+	"moulinette/grader/lack"
 	"moulinette/grader/sandbox"
 )
 
@@ -22,7 +23,10 @@ type place struct {
 // place prepares a builder and a sandbox of the given isolation.
 func (a *app) place(ctx context.Context, i isolation) (*place, error) {
 	if home := a.env("HOME"); home != "" && !filepath.IsAbs(home) { // its caches would lie wherever one happens to be
-		return nil, fault("HOME is %q, which is no absolute path: set it to your home folder", home)
+		return nil, &failure{exitHarness, &lack.Error{
+			EN: fmt.Sprintf("HOME is %q, which is no absolute path: set it to your home folder", home),
+			FR: fmt.Sprintf("HOME vaut %q, qui n'est pas un chemin absolu : donnez-lui votre dossier personnel", home),
+		}}
 	}
 	if told, cure := tooLow(); !told.IsZero() {
 		return nil, fault("limits: %s (%s)", told.In(a.lang), cure.In(a.lang))
@@ -73,7 +77,10 @@ func (a *app) agentPath() (string, error) {
 		return "", fault("agent: %w", err)
 	}
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
-		return "", fault("agent: %s is no program; `make build` makes both", path)
+		return "", &failure{exitHarness, &lack.Error{
+			EN: fmt.Sprintf("agent: %s is no program; `make build` makes both", path),
+			FR: fmt.Sprintf("agent : %s n'est pas un programme ; `make build` fait les deux", path),
+		}}
 	}
 	return path, nil
 }

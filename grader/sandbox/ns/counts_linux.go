@@ -5,6 +5,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"moulinette/grader/lack"
 )
 
 // perBox is how many namespaces of a kind a box and the containers in it may take at a
@@ -21,7 +23,11 @@ func enoughNamespaces() error {
 		}
 		most, err := strconv.Atoi(strings.TrimSpace(string(data)))
 		if least := perBox * widest(); err == nil && most < least {
-			return fmt.Errorf("user.max_%s_namespaces is %d, %d are needed: as root, sysctl -w user.max_%s_namespaces=15000", kind, most, least, kind)
+			name := "user.max_" + kind + "_namespaces"
+			return &lack.Error{
+				EN: fmt.Sprintf("%s is %d, %d are needed: as root, sysctl -w %s=15000", name, most, least, name),
+				FR: fmt.Sprintf("%s vaut %d, il en faut %d : en root, sysctl -w %s=15000", name, most, least, name),
+			}
 		}
 	}
 	return nil

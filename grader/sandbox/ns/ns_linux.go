@@ -19,6 +19,7 @@ import (
 	"moulinette/grader/agent"
 	"moulinette/grader/box"
 	"moulinette/grader/evidence"
+	"moulinette/grader/lack"
 	"moulinette/grader/sandbox"
 	"moulinette/grader/scenario"
 )
@@ -40,7 +41,13 @@ type Opener struct {
 
 var _ sandbox.Opener = (*Opener)(nil)
 
-const unopened = "sandbox: this host cannot open a box of namespaces (see moulinette doctor): %w"
+func unopened(cause error) error {
+	return &lack.Error{
+		EN:  "sandbox: this host cannot open a box of namespaces (see moulinette doctor)",
+		FR:  "bac à sable : cette machine ne peut en ouvrir un fait d'espaces de noms (voyez moulinette doctor)",
+		Err: cause,
+	}
+}
 
 // New finds out what this host allows. The error says what to do about a host
 // that allows nothing.
@@ -48,7 +55,10 @@ func New(o Options) (*Opener, error) {
 	op := &Opener{options: o}
 	switch {
 	case o.Privileged && os.Geteuid() != 0:
-		return nil, errors.New("sandbox: privileged isolation needs root; use --isolation=ns")
+		return nil, &lack.Error{
+			EN: "sandbox: privileged isolation needs root; use --isolation=ns",
+			FR: "bac à sable : --isolation=privileged demande root ; prenez --isolation=ns",
+		}
 	case o.Privileged:
 		op.mode = box.Privileged
 	case os.Geteuid() == 0:
@@ -60,7 +70,7 @@ func New(o Options) (*Opener, error) {
 	// A first agent, without a submission, tells whether there can be a box, and what it
 	// offers here.
 	if err := cmp.Or(ownProc(), enoughNamespaces()); err != nil {
-		return nil, fmt.Errorf(unopened, err)
+		return nil, unopened(err)
 	}
 	s, err := op.open(context.Background(), o.Agent, true)
 	if err != nil && op.mode == box.Subordinate {
@@ -69,7 +79,7 @@ func New(o Options) (*Opener, error) {
 		s, err = op.open(context.Background(), o.Agent, true)
 	}
 	if err != nil {
-		return nil, fmt.Errorf(unopened, err)
+		return nil, unopened(err)
 	}
 	op.host = s.host
 	return op, s.Close()

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"moulinette/grader/lack"
 	"moulinette/grader/sandbox/vm/image"
 	"moulinette/grader/sandbox/vm/qemu"
 )
@@ -20,7 +21,10 @@ const bootTimeout = 60 * time.Second
 
 // errSlowHost says why a machine was not made: whoever reads that a deadline was
 // exceeded looks for his own.
-var errSlowHost = errors.New("the machine was not ready in time: this host is too slow for one, or too busy")
+var errSlowHost error = &lack.Error{
+	EN: "the virtual machine was not ready in time: this host is too slow for one, or too busy",
+	FR: "la machine virtuelle n'a pas été prête à temps : cette machine est trop lente pour elle, ou trop occupée",
+}
 
 func slowHost(ctx context.Context, err error) error {
 	if err == nil || errors.Is(err, errSlowHost) || !errors.Is(context.Cause(ctx), errSlowHost) {

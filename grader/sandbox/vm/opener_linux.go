@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,13 +19,17 @@ import (
 
 	"moulinette/grader/box"
 	"moulinette/grader/evidence"
+	"moulinette/grader/lack"
 	"moulinette/grader/sandbox"
 	"moulinette/grader/sandbox/vm/guest"
 	"moulinette/grader/sandbox/vm/image"
 )
 
 // ErrNoQEMU says that there is no QEMU on this host.
-var ErrNoQEMU = errors.New("no qemu-system-x86_64 in PATH; apt install qemu-system-x86")
+var ErrNoQEMU error = &lack.Error{
+	EN: "no qemu-system-x86_64 in PATH; as root, apt install qemu-system-x86",
+	FR: "pas de qemu-system-x86_64 dans PATH ; en root, apt install qemu-system-x86",
+}
 
 // host is what all machines of an opener have in common.
 type host struct {
