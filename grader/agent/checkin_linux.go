@@ -30,22 +30,19 @@ func (p *probes) receive(conn *net.UnixConn) {
 	defer done()
 	line, err := readLine(r, maxHello)
 	if err != nil || json.Unmarshal(line, &hello) != nil || len(hello.Name) > 64 {
-		p.s.impostor(p.anyName(), "what connected did not introduce itself")
-		pidfd.Close()
+		p.s.impostor(p.anyName(), evidence.Nameless, pidfd)
 		conn.Close()
 		return
 	}
 	if why := p.s.suspect(pid, pidfd, hello.Name); why != "" {
-		p.s.impostor(hello.Name, why)
-		pidfd.Close()
+		p.s.impostor(hello.Name, why, pidfd)
 		conn.Close()
 		return
 	}
 	v := &visitor{conn: conn, r: r, pid: pid}
 	if own, err := v.connectedItself(pidfd, hello.FD); err != nil || !own {
 		p.s.lacks(err)
-		p.s.impostor(hello.Name, "its connection is not one that it has made itself")
-		pidfd.Close()
+		p.s.impostor(hello.Name, evidence.Borrowed, pidfd)
 		conn.Close()
 		return
 	}

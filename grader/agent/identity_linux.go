@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"moulinette/grader/evidence"
 	"moulinette/grader/scenario"
 )
 
@@ -44,22 +45,31 @@ func peer(conn *net.UnixConn) (int, *os.File, error) {
 // suspect tells why the process is not our probe, or "".
 func (s *session) suspect(pid int, pidfd *os.File, name string) string {
 	target := slices.ContainsFunc(s.sc.World.Targets, func(t scenario.Target) bool { return t.Name == name })
-	why, err := s.box.Ours(pid, target)
-	if err != nil {
+	runs, intact, err := s.box.Ours(pid, target)
+	switch {
+	case err != nil:
 		s.lacks(err)
-		return "it was gone before it could be looked at"
-	}
-	if why != "" {
-		return why
+		return evidence.Gone
+	case !runs:
+		return evidence.Otherwise
+	case !intact:
+		return evidence.Altered
 	}
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if s.lacks(err) || err != nil || unix.PidfdSendSignal(int(pidfd.Fd()), 0, nil, 0) != nil {
-		return "it was gone before it could be looked at"
+	if s.lacks(err) || err != nil || gone(pidfd) {
+		return evidence.Gone
 	}
 	if !strings.Contains(string(status), "\nTracerPid:\t0\n") {
-		return "it is traced by another process"
+		return evidence.Traced
 	}
 	return ""
+}
+
+// gone tells whether the process has ended: a pidfd can be read then (pidfd_open(2)).
+func gone(pidfd *os.File) bool {
+	ended := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}}
+	_, err := unix.Poll(ended, 0)
+	return err == nil && ended[0].Revents != 0
 }
 
 // connectedItself tells whether the other end of the connection is descriptor fd of the
@@ -125,7 +135,13 @@ func closedOnExec(info string) bool {
 	return err == nil && n&unix.O_CLOEXEC != 0
 }
 
-func (s *session) impostor(name, why string) {
+// impostor notes why a visitor is not believed. One that has ended may have been the
+// probe, killed in the middle of a word.
+func (s *session) impostor(name, why string, pidfd *os.File) {
+	if (why == evidence.Nameless || why == evidence.Borrowed) && gone(pidfd) {
+		why = evidence.Gone
+	}
+	pidfd.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.rec.Probes[name]

@@ -20,25 +20,22 @@ func inodeOf(path string) (Inode, error) {
 	return Inode{st.Dev, st.Ino}, nil
 }
 
-// Ours reports why the program that process pid runs is not our probe, or that of
-// a target, or "".
-func (b *Box) Ours(pid int, target bool) (string, error) {
+// Ours reports whether process pid runs the file that is our probe, or that of a
+// target, and whether that still is what we put there.
+func (b *Box) Ours(pid int, target bool) (runs, intact bool, err error) {
 	exe := fmt.Sprintf("/proc/%d/exe", pid)
 	inode, err := inodeOf(exe)
 	if err != nil {
-		return "", err
+		return false, false, err
 	}
 	if target && inode != b.t.guest || !target && inode != b.t.probe && !slices.Contains(b.Copies, inode) {
-		return "it runs another program than the probe", nil
+		return false, false, nil
 	}
 	if b.t.cfg.Mode != Single && !b.real {
-		return "", nil // nobody in the box can write to our files
+		return true, true, nil // nobody in the box can write to our files
 	}
-	same, err := sameContent(exe, b.t.self)
-	if err == nil && !same {
-		return "the probe's program was changed", nil
-	}
-	return "", err
+	intact, err = sameContent(exe, b.t.self)
+	return true, intact, err
 }
 
 func sameContent(path string, want *os.File) (bool, error) {

@@ -111,6 +111,16 @@ type Probe struct {
 	Impostor string               `json:"impostor,omitempty" expr:"impostor"` // why what checked in was not believed
 }
 
+// Why what checked in is not believed to be the probe.
+const (
+	Nameless  = "what connected did not introduce itself"
+	Borrowed  = "its connection is not one that it has made itself"
+	Gone      = "it was gone before it could be looked at"
+	Traced    = "it is traced by another process"
+	Otherwise = "it runs another program than the probe"
+	Altered   = "the probe's program was changed"
+)
+
 // ActResult is what came of an act of the probe.
 type ActResult struct {
 	OK     bool   `json:"ok" expr:"ok"`

@@ -187,8 +187,25 @@ func panicked(c evidence.Call) spec.Text {
 }
 
 func impostor(name, why string) spec.Text {
-	return text("Ce qui s'est présenté comme %[1]s n'est pas le programme que nous vous avons confié (%[2]s).",
-		"What checked in as %[1]s is not the program that we handed to you (%[2]s).", name, short(why))
+	if why == evidence.Gone {
+		return text("Ce qui s'est présenté comme %s n'était déjà plus là quand nous l'avons regardé : votre code l'a tué, ou ce n'est pas le programme que nous vous avons confié.",
+			"What checked in as %s was gone when we looked at it: your code has killed it, or it is not the program that we handed to you.", name)
+	}
+	return spec.Text{
+		FR: fmt.Sprintf("Ce qui s'est présenté comme %s n'est pas le programme que nous vous avons confié (%s).", name, cmp.Or(unbelieved()[why], short(why))),
+		EN: fmt.Sprintf("What checked in as %s is not the program that we handed to you (%s).", name, short(why)),
+	}
+}
+
+// unbelieved is in French what the evidence says of impostors.
+func unbelieved() map[string]string {
+	return map[string]string{
+		evidence.Nameless:  "ce qui s'est connecté ne s'est pas présenté",
+		evidence.Borrowed:  "sa connexion n'est pas de son fait",
+		evidence.Traced:    "un autre processus le trace",
+		evidence.Otherwise: "il exécute un autre programme que la sonde",
+		evidence.Altered:   "le programme de la sonde a été modifié",
+	}
 }
 
 // neverAsked is for a fault that nothing ran into.
