@@ -210,9 +210,19 @@ func (d *driver) tooMuch(label string) error {
 
 func (d *driver) hung(label string) error {
 	if what := d.box.Exhausted(); what == "processes" {
-		return &ended{evidence.End{Outcome: evidence.Exhausted, Step: label, Reason: "the limit on " + what + " was reached"}}
+		return exhausted(label, what)
 	}
 	return &ended{evidence.End{Outcome: evidence.Hung, Step: label, Reason: fmt.Sprintf("no answer within %d ms", d.s.limits.StepMS)}}
+}
+
+func exhausted(label, what string) error {
+	end := &ended{evidence.End{Step: label}}
+	end.exhausts(what)
+	return end
+}
+
+func (e *ended) exhausts(what string) {
+	e.Outcome, e.Limit, e.Reason = evidence.Exhausted, what, "the limit on "+what+" was reached"
 }
 
 // gone explains a channel that has ended.

@@ -261,7 +261,7 @@ func (s *session) prepare() error {
 // the submission has spoken for the shim, or has left it nowhere to stand.
 func (s *session) doubt(r scenario.Reply) error {
 	if what := s.box.Exhausted(); what != "" {
-		return &ended{evidence.End{Outcome: evidence.Exhausted, Step: "world", Reason: "the limit on " + what + " was reached"}}
+		return exhausted("world", what)
 	}
 	kinds := [][]string{nil}
 	for _, t := range s.sc.World.Targets {
@@ -316,7 +316,7 @@ func (s *session) blame(err error) error {
 		return err
 	}
 	if what := s.box.Exhausted(); what != "" && end.Signal == int(unix.SIGKILL) {
-		end.Outcome, end.Reason = evidence.Exhausted, "the limit on "+what+" was reached"
+		end.exhausts(what)
 	}
 	return end
 }

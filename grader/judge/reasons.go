@@ -95,6 +95,14 @@ func broke(sc *spec.Scenario, rec *evidence.Record) spec.Text {
 		return during(step, "Votre programme a écrit plus que permis (%[2]d Kio) jusqu'à l'étape %[1]s.",
 			"Your program had printed more than it may (%[2]d KiB) by the step %[1]s.", limits.OutputKiB)
 	case evidence.Exhausted:
+		switch end.Limit {
+		case "memory":
+			return during(step, "Votre programme, avec tout ce qu'il a lancé, a pris plus de mémoire que permis (%[2]d Mio) pendant l'étape %[1]s.",
+				"Your program, with all that it has started, took more memory than it may (%[2]d MiB) during the step %[1]s.", limits.MemoryMiB)
+		case "processes":
+			return during(step, "Votre programme a lancé plus de processus et de fils d'exécution que permis (%[2]d à la fois) pendant l'étape %[1]s.",
+				"Your program started more processes and threads than it may (%[2]d at a time) during the step %[1]s.", limits.Processes)
+		}
 		return during(step, "Votre programme a dépassé sa limite de mémoire ou de processus pendant l'étape %s.",
 			"Your program went over its limit of memory or processes during the step %s.")
 	case evidence.Spoiled:
