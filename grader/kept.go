@@ -32,6 +32,7 @@ type Kept struct {
 func (k *Kept) Judge(ex *spec.Exercise) *judge.Sheet {
 	sheet := judge.Exercise(ex, k.Grading)
 	sheet.Notices = append(sheet.Notices, k.Notices...)
+	sheet.Speak()
 	return &sheet
 }
 

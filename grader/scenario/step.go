@@ -99,7 +99,7 @@ type Host struct {
 	Write    string `json:"write,omitempty" yaml:"write"`         // make a file with this path in the peer's view
 }
 
-// Calls lists the calls of the contract and the arguments each takes.
+// Calls lists the calls of the contract, and the shim's own, and the arguments each takes.
 // It is not to be changed.
 func Calls() map[string]Signature { return calls() }
 
@@ -146,9 +146,8 @@ var calls = sync.OnceValue(func() map[string]Signature {
 		"container_create_secure": {Args: []string{"container", "config", "null"}, Starts: true},
 		"setup_seccomp_filter":    {Args: []string{"allowed", "allowed_all_but"}, Starts: true, Blocks: true},
 
-		// No calls of the contract: what the shim does by itself.
-		"demo":      {},
-		"run_probe": {Args: []string{"argv"}, Starts: true, Blocks: true}, // a plain child, to look around where earlier calls have led
+		"demo":      {Own: true},
+		"run_probe": {Own: true, Args: []string{"argv"}, Starts: true, Blocks: true}, // a plain child, to look around where earlier calls have led
 	}
 })
 
@@ -157,6 +156,7 @@ type Signature struct {
 	Args   []string // keys of [Args] that it takes
 	Starts bool     // a probe is started by it: takes a script
 	Blocks bool     // it returns only when that probe has ended, so the script may not stay
+	Own    bool     // no call of the contract: what the shim does by itself
 }
 
 // Args are the arguments of all calls in one flat struct; [Calls] says which

@@ -1,0 +1,52 @@
+package judge
+
+import (
+	"reflect"
+	"testing"
+
+	"moulinette/grader/contract"
+	"moulinette/grader/scenario"
+	"moulinette/grader/spec"
+)
+
+// Every function of the contract is a method of Go's.
+func TestNamesInGo(t *testing.T) {
+	for call, signature := range scenario.Calls() {
+		_, ok := reflect.TypeFor[contract.Runtime]().MethodByName(goName(call))
+		_, bonus := reflect.TypeFor[contract.Seccomp]().MethodByName(goName(call))
+		if !ok && !bonus && !signature.Own {
+			t.Errorf("%s: there is no %s", call, goName(call))
+		}
+	}
+}
+
+func TestSpeak(t *testing.T) {
+	sheet := func(language string) *Sheet {
+		text := spec.Text{FR: "container_create (container_create_2) et container_create_secure", EN: "write_uid_map, gid_map, mount_procs, demo, run_probe"}
+		return &Sheet{
+			Language: language, Notices: []spec.Text{text}, Norm: Norm{Findings: []Finding{{Message: text}}},
+			Bonus: []Row{{Reason: text, Scenarios: []Scenario{{Title: text, Reason: text, Expectations: []Expectation{{That: "calls.container_create.ok", Hint: text, Lesson: text}}}}}},
+		}
+	}
+	spoken := func(s *Sheet) []spec.Text {
+		sc := s.Bonus[0].Scenarios[0]
+		return []spec.Text{s.Notices[0], s.Norm.Findings[0].Message, s.Bonus[0].Reason, sc.Title, sc.Reason, sc.Expectations[0].Hint, sc.Expectations[0].Lesson}
+	}
+	inGo, inC := sheet("go"), sheet("c17")
+	inGo.Speak()
+	inC.Speak()
+	want := spec.Text{FR: "ContainerCreate (container_create_2) et ContainerCreateSecure", EN: "WriteUIDMap, gid_map, mount_procs, demo, run_probe"}
+	for i, got := range spoken(inGo) {
+		if got != want {
+			t.Errorf("text %d: %+v; want %+v", i, got, want)
+		}
+	}
+	for i, got := range spoken(inC) {
+		if got != spoken(sheet("c17"))[i] {
+			t.Errorf("text %d: %+v; want it as it was", i, got)
+		}
+	}
+	if got := inGo.Bonus[0].Scenarios[0].Expectations[0].That; got != "calls.container_create.ok" {
+		t.Errorf("the expression is %q now", got)
+	}
+}
