@@ -216,6 +216,16 @@ func unbelieved() map[string]string {
 	}
 }
 
+// gaveUp tells of the first call that failed: it may be why the next thing was not asked for.
+func gaveUp(rec *evidence.Record) spec.Text {
+	for _, label := range rec.Order {
+		if c := rec.Calls[label]; c.Failed {
+			return text("%s avait échoué : %s.", "%s had failed: %s.", c.Name, strings.TrimRight(short(cmp.Or(c.Error, c.Errno, "?")), "."))
+		}
+	}
+	return spec.Text{}
+}
+
 // neverAsked is for a fault that nothing ran into.
 func neverAsked(f scenario.Fault) spec.Text {
 	what, ok := asked()[f.Effect]

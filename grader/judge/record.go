@@ -207,7 +207,7 @@ func standing(sc *spec.Scenario, rec *evidence.Record) (Verdict, spec.Text) {
 	run, _ := sc.Resolve(rec.Seed)
 	for _, f := range run.Faults {
 		if fired(rec, f.Effect) <= 0 && !f.Spare {
-			return Fail, cmp.Or(stub(rec), neverAsked(f))
+			return Fail, cmp.Or(stub(rec), followed(neverAsked(f), gaveUp(rec)))
 		}
 	}
 	return Pass, spec.Text{}
