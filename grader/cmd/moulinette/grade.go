@@ -19,6 +19,7 @@ import (
 	"moulinette/grader"
 	"moulinette/grader/judge"
 	"moulinette/grader/lack"
+	"moulinette/grader/spec"
 	"moulinette/grader/submission"
 )
 
@@ -97,10 +98,7 @@ func (a *app) grade(ctx context.Context, dir string, f gradeFlags) error {
 		return err
 	}
 	defer place.close()
-	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, &lack.Error{
-		EN: fmt.Sprintf("the time limit of the grading, %v, was reached (see --timeout)", f.timeout),
-		FR: fmt.Sprintf("la limite de temps de la correction, %v, est atteinte (voyez --timeout)", f.timeout),
-	})
+	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, timeUp(spec.Text{FR: "la correction", EN: "the grading"}, f.timeout))
 	defer cancel()
 	progress := a.progress(len(judge.Needed(ex, f.only)))
 	var kept bytes.Buffer
@@ -133,6 +131,14 @@ func (a *app) grade(ctx context.Context, dir string, f gradeFlags) error {
 		}
 	}
 	return worst([]error{a.hand(sheet, f.output), notKept, notSanitized})
+}
+
+// timeUp is the end of what --timeout allows.
+func timeUp(what spec.Text, limit time.Duration) error {
+	return &lack.Error{
+		EN: fmt.Sprintf("the time limit of %s, %v, was reached (see --timeout)", what.EN, limit),
+		FR: fmt.Sprintf("la limite de temps de %s, %v, est atteinte (voyez --timeout)", what.FR, limit),
+	}
 }
 
 // ended names the limit that was reached, in place of what happened to be done then: a

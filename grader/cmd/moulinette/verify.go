@@ -97,7 +97,7 @@ func (a *app) verify(ctx context.Context, f verifyFlags) error {
 	if o.Agent, err = a.agentContent(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, fmt.Errorf("the time limit of the verification, %v, was reached (see --timeout)", f.timeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, timeUp(spec.Text{FR: "la vérification", EN: "the verification"}, f.timeout))
 	defer cancel()
 	progress := a.verifyProgress()
 	o.Progress = progress
