@@ -102,6 +102,9 @@ func (f *folder) walk(dir *os.File, rel string) error {
 func (f *folder) list(dir *os.File, rel string) ([]string, error) {
 	names, err := dir.Readdirnames(maxEntries + 1)
 	if err != nil && !errors.Is(err, io.EOF) {
+		if rel == "" { // it was opened, and has been removed: where one is, say
+			return nil, unusableDir(f.given, err)
+		}
 		return nil, f.unreadable(rel, err)
 	}
 	if f.entries += len(names); f.entries > maxEntries {
