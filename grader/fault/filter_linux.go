@@ -1,7 +1,10 @@
 package fault
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -230,6 +233,10 @@ func waitsKillable() bool {
 
 // Supported tells why this kernel cannot do it, or nil.
 func Supported() error {
+	// With 3 nobody, not even root, reads another process's memory (Yama, Linux 3.4).
+	if scope, err := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope"); err == nil && strings.TrimSpace(string(scope)) == "3" {
+		return errors.New("kernel.yama.ptrace_scope is 3: what a call asks for cannot be read")
+	}
 	action := uint32(unix.SECCOMP_RET_USER_NOTIF)
 	if _, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_GET_ACTION_AVAIL, 0, uintptr(unsafe.Pointer(&action))); e != 0 {
 		return fmt.Errorf("seccomp user notification: %w", e)

@@ -170,6 +170,12 @@ func lackingFeature(feature string) symptom {
 			FR: "un noyau avec CONFIG_SECCOMP_FILTER ; dans un conteneur, --security-opt seccomp=unconfined",
 			EN: "a kernel with CONFIG_SECCOMP_FILTER; in a container, --security-opt seccomp=unconfined",
 		}
+		if sysctl("/proc/sys/kernel/yama/ptrace_scope") == "3" {
+			s.cure = spec.Text{
+				FR: "kernel.yama.ptrace_scope vaut 3, ce que seul un redémarrage change : 2 ou moins dans /etc/sysctl.d, ou --isolation=vm",
+				EN: "kernel.yama.ptrace_scope is 3, which only a reboot changes: 2 or less in /etc/sysctl.d, or --isolation=vm",
+			}
+		}
 	}
 	return s
 }
