@@ -220,10 +220,14 @@ func unbelieved() map[string]string {
 func gaveUp(rec *evidence.Record) spec.Text {
 	for _, label := range rec.Order {
 		if c := rec.Calls[label]; c.Failed {
-			return text("%s avait échoué : %s.", "%s had failed: %s.", c.Name, strings.TrimRight(short(cmp.Or(c.Error, c.Errno, "?")), "."))
+			return hadFailed(c)
 		}
 	}
 	return spec.Text{}
+}
+
+func hadFailed(c evidence.Call) spec.Text {
+	return text("%s avait échoué : %s.", "%s had failed: %s.", c.Name, strings.TrimRight(short(cmp.Or(strings.TrimPrefix(c.Error, c.Name+" "), c.Errno, "?")), "."))
 }
 
 // neverAsked is for a fault that nothing ran into.
@@ -236,7 +240,12 @@ func neverAsked(f scenario.Fault) spec.Text {
 		what.FR += fmt.Sprintf(" (%d fois)", f.Nth)
 		what.EN += fmt.Sprintf(" (%d times)", f.Nth)
 	}
-	return spec.Text{FR: "Votre code n'a jamais demandé au noyau " + what.FR + ".", EN: "Your code never asked the kernel for " + what.EN + "."}
+	never := spec.Text{FR: "Votre code n'a jamais demandé au noyau " + what.FR + ".", EN: "Your code never asked the kernel for " + what.EN + "."}
+	if slices.Contains([]string{"open_uid_map", "open_gid_map", "open_setgroups"}, f.Effect) {
+		never = followed(never, text("C'est au parent de l'écrire, pour le PID de l'enfant, pendant que celui-ci attend.",
+			"It is for the parent to write it, for the child's PID, while the child waits."))
+	}
+	return never
 }
 
 // asked says in words what each effect of a fault is a request for.

@@ -74,6 +74,9 @@ func expectations(sc *spec.Scenario, rec *evidence.Record) ([]Expectation, error
 			continue
 		}
 		list[i].Judged, list[i].OK, list[i].Got = true, ok, got
+		if !ok {
+			list[i].explain(sc, rec)
+		}
 		failed = failed || !ok
 	}
 	return list, nil

@@ -42,11 +42,11 @@ func (e *Expr) Got(env any) string {
 	return strings.Join(shown, ", ")
 }
 
-// reason is why something failed, where node asks whether it did: "ok = false"
-// alone would keep the errno from the one who has to find it.
+// reason is why something failed, where node asks whether it did, or with which errno
+// and there is none: "ok = false" alone would keep it from the one who has to find it.
 func (e *Expr) reason(node ast.Node, env any) []string {
 	member, ok := node.(*ast.MemberNode)
-	if !ok || !slices.Contains([]string{`"ok"`, `"failed"`}, member.Property.String()) {
+	if !ok || !slices.Contains([]string{`"ok"`, `"failed"`, `"errno"`}, member.Property.String()) {
 		return nil
 	}
 	for _, field := range []string{".error", ".errno"} {

@@ -1,0 +1,61 @@
+package judge
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"moulinette/grader/evidence"
+	"moulinette/grader/spec"
+)
+
+// explain puts what stands before an expectation's own subject in the place of its hint:
+// a scenario about hostnames would speak of hostnames where no command ever ran.
+func (e *Expectation) explain(sc *spec.Scenario, rec *evidence.Record) {
+	first := obstacle(sc, rec)
+	switch {
+	case unwitnessed(e.That, rec) && !strings.Contains(e.That, ".seen"):
+		e.Hint, e.Lesson, e.Read = followed(neverRan(), first), beforeTheCommand(), []string{"execve(2)", "clone(2)", "strace(1)"}
+	case strings.Contains(e.Got, `errno = ""`) && slices.ContainsFunc(rec.Order, func(label string) bool { return mute(rec.Calls[label]) }):
+		e.Hint, e.Lesson, e.Read = leadsNowhere(), spec.Text{}, []string{"errno(3)"}
+	case !first.IsZero() && !strings.Contains(e.Got, ".error = "):
+		e.Hint = followed(e.Hint, first)
+	}
+}
+
+// mute tells whether a call failed without an errno.
+func mute(c evidence.Call) bool { return c.Failed && c.Errno == "" }
+
+// wantsFailure is how an expectation asks for the failure of a call; group 1 is its label.
+var wantsFailure = regexp.MustCompile(`\bcalls?(?:\.(\w+))?\.(?:failed|errno|error)\b`)
+
+// obstacle tells of the first call that failed where nobody wanted it to.
+func obstacle(sc *spec.Scenario, rec *evidence.Record) spec.Text {
+	wanted := map[string]bool{}
+	for _, e := range sc.Expect {
+		for _, m := range wantsFailure.FindAllStringSubmatch(e.That, -1) {
+			wanted[m[1]] = true
+		}
+	}
+	for _, label := range rec.Order {
+		if c := rec.Calls[label]; c.Failed && !wanted[label] && !wanted[""] {
+			return hadFailed(c)
+		}
+	}
+	return spec.Text{}
+}
+
+func neverRan() spec.Text {
+	return text("La commande n'a pas donné signe de vie : ce que ce scénario regarde n'a pas été atteint.",
+		"There was no sign of life from the command: what this scenario looks at was not reached.")
+}
+
+func beforeTheCommand() spec.Text {
+	return text("Tout ce qui précède la commande peut échouer, dans l'enfant aussi : vérifiez chaque appel, et dites sur stderr lequel. Un enfant tué (pile trop petite, donnée par le bas, ou rendue trop tôt) ne dit rien : le statut que vous récoltez le trahit, un signal où vous attendiez une fin.",
+		"All that comes before the command can fail, in the child as well: check each call, and say on stderr which. A child that was killed (a stack too small, given by its bottom, or given back too early) says nothing: the status that you reap gives it away, a signal where you expected an end.")
+}
+
+func leadsNowhere() spec.Text {
+	return text("L'appel a échoué, mais son erreur ne mène à aucun errno. En Go, enveloppez avec %%w, non %%v, jusqu'à l'errno du noyau : errors.Is l'y cherche. En C, fixez errno avant de rendre -1.",
+		"The call failed, but its error leads to no errno. In Go wrap with %%w, not %%v, down to the kernel's errno: errors.Is looks for it there. In C set errno before you return -1.")
+}
