@@ -62,6 +62,10 @@ func keepDescriptors() {
 	}
 }
 
+// Who executes the probe by another name than its own meets with the agent.
+const byHand = `this program is started by moulinette, and not by hand. If your code was to execute it as a command: its argv was %[1]q, and argv[0] is the command's own name.
+Ce programme est lancé par la moulinette, et non à la main. Si votre code devait l'exécuter comme commande : son argv était %[1]q, et argv[0] est le nom de la commande.`
+
 // serve talks to the grader on the connection it has handed over.
 func serve() error {
 	if err := agent.BecomeRoot(os.Getenv(agent.MapsPending), os.Environ()); err != nil {
@@ -71,7 +75,7 @@ func serve() error {
 	// A socket, or in a guest a virtio port.
 	conn := os.NewFile(agent.ConnFD, "grader")
 	if _, err := conn.Stat(); err != nil {
-		return fmt.Errorf("this program is started by moulinette, not by hand: %w", err)
+		return fmt.Errorf(byHand, os.Args)
 	}
 	defer conn.Close()
 	return agent.Serve(conn)
