@@ -95,9 +95,10 @@ type Network interface {
 	SetupContainerNetwork(ctx *NetNamespaceContext) error
 
 	// ExecInNetns runs argv inside the namespace pinned as netns, waits for
-	// it and returns its exit status, as CreatePIDNamespace does. argv is a
-	// vector, never a line for a shell. The caller stays in its own
-	// namespace. See setns(2).
+	// it and returns its exit status, as CreatePIDNamespace does; what cannot
+	// be executed is an error, or 127 as a shell has it. argv is a vector,
+	// never a line for a shell. The caller stays in its own namespace. See
+	// setns(2).
 	ExecInNetns(netns string, argv []string) (status int, err error)
 
 	// DemonstrateNetworkIsolation shows a reader two namespaces that reach

@@ -29,12 +29,17 @@ func writeText(w io.Writer, sheet *judge.Sheet, o Options) error {
 	t.faults(sheet)
 	t.build(sheet)
 	t.table(sheet)
+	if sheet.Norm.Blocking { // it is why all points are lost
+		t.norm(sheet)
+	}
 	if sheet.Build == nil { // else there is one thing to say
 		t.failures(sheet)
 		t.unjudged(sheet)
 		t.concepts(sheet)
 	}
-	t.norm(sheet)
+	if !sheet.Norm.Blocking {
+		t.norm(sheet)
+	}
 	t.notices(sheet)
 	t.outcome(sheet)
 	_, err := w.Write(t.buf.Bytes())
@@ -133,7 +138,7 @@ func (t *text) norm(s *judge.Sheet) {
 		return
 	}
 	t.line(t.ink(t.words.NormTitle, color.Bold))
-	for _, f := range s.Norm.Findings {
+	for _, f := range together(s.Norm.Findings) {
 		message, attr := in(f.Message, t.lang), color.FgYellow
 		if where := clean(f.Where); where != "" {
 			message = where + ": " + message
@@ -146,6 +151,29 @@ func (t *text) norm(s *judge.Sheet) {
 	if s.Norm.Blocking {
 		t.para("  ", t.words.Blocked)
 	}
+}
+
+// together makes one of findings that say the same, of several places; what blocks comes
+// first.
+func together(findings []judge.Finding) (all []judge.Finding) {
+	for _, f := range findings {
+		at := slices.IndexFunc(all, func(other judge.Finding) bool { return f.Message == other.Message && f.Blocking == other.Blocking })
+		if at < 0 {
+			all = append(all, f)
+		} else if f.Where != "" {
+			all[at].Where += ", " + f.Where
+		}
+	}
+	slices.SortStableFunc(all, func(a, b judge.Finding) int {
+		switch {
+		case a.Blocking == b.Blocking:
+			return 0
+		case a.Blocking:
+			return -1
+		}
+		return 1
+	})
+	return all
 }
 
 func (t *text) concepts(s *judge.Sheet) {

@@ -182,6 +182,14 @@ func checkNew(sources []*Source, files Files) []Finding {
 			EN: "New stands here, but this file is not built: its name or its //go:build line keeps it for another system, or for cgo",
 		}}
 	}
+	if _, both := files[CFile]; both {
+		names := strings.Join(slices.DeleteFunc(slices.Sorted(maps.Keys(files)), func(name string) bool { return !isRootGo(name) }), ", ")
+		return []Finding{{
+			Rule: "new",
+			FR:   fmt.Sprintf("ce dossier contient %s et du Go (%s), il est donc compilé comme du Go, et New y manque : pour du C, ôtez le Go", CFile, names),
+			EN:   fmt.Sprintf("this folder holds %s and Go (%s), so it is built as Go, and New is missing: for C, remove the Go", CFile, names),
+		}}
+	}
 	return []Finding{{Rule: "new", FR: "New manque : exportez " + WantNew, EN: "New is missing: export " + WantNew}}
 }
 

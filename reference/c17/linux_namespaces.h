@@ -92,8 +92,8 @@ int demonstrate_pid_isolation(void);
  * folder that it makes if it is missing; a name that exists is EEXIST.
  * setup_container_network connects the namespace pinned as ctx->name: the pair, the
  * move of its second end, a /24 address and "up" for both ends, and lo inside.
- * exec_in_netns returns the exit status of argv, as above. The caller stays in its own
- * namespace throughout. */
+ * exec_in_netns returns the exit status of argv, as above; for what cannot be executed
+ * it is -1, or 127 as a shell has it. The caller stays in its own namespace throughout. */
 int create_network_namespace(const char *name);
 int create_veth_pair(const char *a, const char *b);
 int move_interface_to_netns(const char *iface, const char *netns);
