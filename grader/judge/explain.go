@@ -15,11 +15,14 @@ func (e *Expectation) explain(sc *spec.Scenario, rec *evidence.Record) {
 	first := obstacle(sc, rec)
 	switch {
 	case unwitnessed(e.That, rec) && !strings.Contains(e.That, ".seen"):
-		e.Hint, e.Lesson, e.Read = followed(neverRan(), first), beforeTheCommand(), []string{"execve(2)", "clone(2)", "strace(1)"}
+		e.Hint, e.Lesson, e.Read, e.Go = followed(neverRan(), first), beforeTheCommand(), []string{"execve(2)", "clone(2)", "strace(1)"}, spec.Words{}
 	case strings.Contains(e.Got, `errno = ""`) && slices.ContainsFunc(rec.Order, func(label string) bool { return mute(rec.Calls[label]) }):
-		e.Hint, e.Lesson, e.Read = leadsNowhere(), spec.Text{}, []string{"errno(3)"}
+		e.Hint, e.Lesson, e.Read, e.Go = leadsNowhere(), spec.Text{}, []string{"errno(3)"}, spec.Words{}
 	case !first.IsZero() && !strings.Contains(e.Got, ".error = "):
 		e.Hint = followed(e.Hint, first)
+		if !e.Go.Hint.IsZero() {
+			e.Go.Hint = followed(e.Go.Hint, first)
+		}
 	}
 }
 

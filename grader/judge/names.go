@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"cmp"
 	"maps"
 	"regexp"
 	"slices"
@@ -11,9 +12,9 @@ import (
 	"moulinette/grader/spec"
 )
 
-// Speak puts the contract's functions, in what a student reads, as the submission's
-// language calls them: who has written CreatePIDNamespace looks for that, and not for
-// create_pid_namespace.
+// Speak puts what a student reads in the submission's language: the spec's words for
+// it, and the contract's functions by its names. Who has written CreatePIDNamespace looks
+// for that, and not for create_pid_namespace.
 func (s *Sheet) Speak() {
 	if s.Language != "go" {
 		return
@@ -38,7 +39,12 @@ func (s *Scenario) speak() {
 	speakAll(&s.Title, &s.Reason)
 	s.Expectations = slices.Clone(s.Expectations)
 	for i := range s.Expectations {
-		speakAll(&s.Expectations[i].Hint, &s.Expectations[i].Lesson)
+		e := &s.Expectations[i]
+		e.Hint, e.Lesson = cmp.Or(e.Go.Hint, e.Hint), cmp.Or(e.Go.Lesson, e.Lesson)
+		if len(e.Go.Read) > 0 {
+			e.Read = e.Go.Read
+		}
+		speakAll(&e.Hint, &e.Lesson)
 	}
 }
 

@@ -33,6 +33,10 @@ func TestSpeak(t *testing.T) {
 		return []spec.Text{s.Notices[0], s.Norm.Findings[0].Message, s.Bonus[0].Reason, sc.Title, sc.Reason, sc.Expectations[0].Hint, sc.Expectations[0].Lesson}
 	}
 	inGo, inC := sheet("go"), sheet("c17")
+	words := spec.Words{Lesson: spec.Text{FR: "container_wait", EN: "container_wait"}, Read: []string{"wait(2)"}}
+	for _, s := range []*Sheet{inGo, inC} {
+		s.Rows = []Row{{Scenarios: []Scenario{{Expectations: []Expectation{{Hint: spec.Text{EN: "hint"}, Lesson: spec.Text{EN: "lesson"}, Read: []string{"waitpid(2)"}, Go: words}}}}}}
+	}
 	inGo.Speak()
 	inC.Speak()
 	want := spec.Text{FR: "ContainerCreate (container_create_2) et ContainerCreateSecure", EN: "WriteUIDMap, gid_map, mount_procs, demo, run_probe"}
@@ -45,6 +49,16 @@ func TestSpeak(t *testing.T) {
 		if got != spoken(sheet("c17"))[i] {
 			t.Errorf("text %d: %+v; want it as it was", i, got)
 		}
+	}
+	own := func(s *Sheet) string {
+		e := s.Rows[0].Scenarios[0].Expectations[0]
+		return e.Hint.EN + ", " + e.Lesson.EN + ", " + e.Read[0]
+	}
+	if got, want := own(inGo), "hint, ContainerWait, wait(2)"; got != want {
+		t.Errorf("Go is told %q; want %q", got, want)
+	}
+	if got, want := own(inC), "hint, lesson, waitpid(2)"; got != want {
+		t.Errorf("C is told %q; want %q", got, want)
 	}
 	if got := inGo.Bonus[0].Scenarios[0].Expectations[0].That; got != "calls.container_create.ok" {
 		t.Errorf("the expression is %q now", got)

@@ -56,7 +56,7 @@ func (s Scenario) ended(verdict Verdict, reason spec.Text) Scenario {
 func unjudged(sc *spec.Scenario) []Expectation {
 	list := make([]Expectation, len(sc.Expect))
 	for i, e := range sc.Expect {
-		list[i] = Expectation{That: e.That, Hint: e.Hint, Lesson: e.Lesson, Read: e.Read}
+		list[i] = Expectation{That: e.That, Hint: e.Hint, Lesson: e.Lesson, Read: e.Read, Go: e.Go}
 	}
 	return list
 }

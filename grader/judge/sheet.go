@@ -80,7 +80,8 @@ type Expectation struct {
 	Got    string // what the kernel showed: the values of the expression's parts
 	Hint   spec.Text
 	Lesson spec.Text
-	Read   []string // man pages
+	Read   []string   // man pages
+	Go     spec.Words // see [Sheet.Speak]
 }
 
 // Norm is what the exercise's rules of style and safety found.

@@ -82,11 +82,14 @@ func (s *Scenario) expressions(d *tree.Decoder, r *resolver) {
 		}
 		translated(d, &e.Hint, at, "hint", "the hint")
 		translated(d, &e.Lesson, at, "lesson", "the lesson")
-		for j, page := range e.Read {
-			if strings.TrimSpace(page) == "" {
-				d.Report(d.At(&e.Read[j]), "an empty entry in read", "name a manual page, as clone(2)")
-			}
+		pages(d, e.Read)
+		if !e.Go.Hint.IsZero() {
+			translated(d, &e.Go.Hint, at, "hint", "the hint for Go")
 		}
+		if !e.Go.Lesson.IsZero() {
+			translated(d, &e.Go.Lesson, at, "lesson", "the lesson for Go")
+		}
+		pages(d, e.Go.Read)
 		compiled, err := s.scope.Compile(e.That)
 		if wrong, bad := errors.AsType[*expect.Error](err); bad {
 			if wrong.Line == 1 {
@@ -113,6 +116,14 @@ func (s *Scenario) expressions(d *tree.Decoder, r *resolver) {
 // problem is one at the head of a scenario, in its own file.
 func (s *Scenario) problem(what, do string) Problem {
 	return Problem{File: s.File, Line: s.at.Line, Column: s.at.Column, What: what, Do: do}
+}
+
+func pages(d *tree.Decoder, read []string) {
+	for i, page := range read {
+		if strings.TrimSpace(page) == "" {
+			d.Report(d.At(&read[i]), "an empty entry in read", "name a manual page, as clone(2)")
+		}
+	}
 }
 
 // translated reports a text, that of key, which lacks a language.

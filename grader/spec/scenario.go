@@ -37,8 +37,17 @@ type Expectation struct {
 	Lesson Text     `yaml:"lesson" doc:"why the kernel behaves so"`
 	Read   []string `yaml:"read" doc:"manual pages"`
 	Rule   string   `yaml:"rule" doc:"the rule of the norm that it speaks for, where a scenario is checked for several"`
+	Go     Words    `yaml:"go" doc:"what a submission in Go is told instead, where the other words are about C"`
 
 	expr *expect.Expr
+}
+
+// Words are what one language is told in the place of an expectation's own; what is
+// left out stays.
+type Words struct {
+	Hint   Text     `yaml:"hint"`
+	Lesson Text     `yaml:"lesson"`
+	Read   []string `yaml:"read" doc:"manual pages"`
 }
 
 // body is a scenario as its file has it. What may refer to given values stays a
