@@ -64,7 +64,7 @@ func keepDescriptors() {
 
 // Who executes the probe by another name than its own meets with the agent.
 const byHand = `this program is started by moulinette, and not by hand. If your code was to execute it as a command: its argv was %[1]q, and argv[0] is the command's own name.
-Ce programme est lancé par la moulinette, et non à la main. Si votre code devait l'exécuter comme commande : son argv était %[1]q, et argv[0] est le nom de la commande.`
+Ce programme est lancé par la moulinette, et non à la main. Si votre code devait l'exécuter comme commande : son argv était %[1]q, et argv[0] est le nom de la commande`
 
 // serve talks to the grader on the connection it has handed over.
 func serve() error {
