@@ -14,7 +14,7 @@ import (
 func (e *Expectation) explain(sc *spec.Scenario, rec *evidence.Record) {
 	first := obstacle(sc, rec)
 	switch {
-	case unwitnessed(e.That, rec) && !strings.Contains(e.That, ".seen"):
+	case e.unseen(rec):
 		e.Hint, e.Lesson, e.Read, e.Go = followed(neverRan(), first), beforeTheCommand(), []string{"execve(2)", "clone(2)", "strace(1)"}, spec.Words{}
 	case strings.Contains(e.Got, `errno = ""`) && slices.ContainsFunc(rec.Order, func(label string) bool { return mute(rec.Calls[label]) }):
 		e.Hint, e.Lesson, e.Read, e.Go = leadsNowhere(), spec.Text{}, []string{"errno(3)"}, spec.Words{}
@@ -24,6 +24,25 @@ func (e *Expectation) explain(sc *spec.Scenario, rec *evidence.Record) {
 			e.Go.Hint = followed(e.Go.Hint, first)
 		}
 	}
+}
+
+// notSeen is what the kernel showed where a probe was to have run, before anything else.
+var notSeen = regexp.MustCompile(`^probes?(?:\.\w+)?\.seen = false$`)
+
+// unseen tells whether an expectation speaks of what a probe did that never ran. One that
+// asks for nothing else than that has words of its own.
+func (e *Expectation) unseen(rec *evidence.Record) bool {
+	return unwitnessed(e.That, rec) && (!strings.Contains(e.That, ".seen") || notSeen.MatchString(e.Got))
+}
+
+// unreached is why a scenario failed of which this is the first expectation that is not
+// true, if that is about a probe that never ran: whatever else was expected, too, is of no
+// interest then.
+func (e *Expectation) unreached(rec *evidence.Record) spec.Text {
+	if !e.unseen(rec) {
+		return spec.Text{}
+	}
+	return followed(e.Hint, e.Lesson)
 }
 
 // mute tells whether a call failed without an errno.

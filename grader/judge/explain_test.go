@@ -25,6 +25,8 @@ func TestExplain(t *testing.T) {
 		"the command never ran":         {`probe.process.hostname == "x"`, "", create(evidence.Call{OK: true}), neverRan().EN},
 		"as it had failed":              {`new_ns(probe.process, driver) == ["pid"]`, "", create(refused), neverRan().EN + " container_create had failed: returned -1: Operation not permitted."},
 		"it asks whether it ran":        {`probe.seen && probe.process.hostname == "x"`, "", create(evidence.Call{OK: true}), "HINT"},
+		"it wants that, and more":       {`probe.seen && probe.process.hostname == "x"`, "probe.seen = false", create(evidence.Call{OK: true}), neverRan().EN},
+		"it wants that alone":           {`probe.seen`, "probe.seen = false", create(evidence.Call{OK: true}), "HINT"},
 		"it ran":                        {`probe.process.hostname == "x"`, "", seen, "HINT"},
 		"something else had failed":     {`after.driver.hostname == "x"`, "", create(refused), "HINT container_create had failed: returned -1: Operation not permitted."},
 		"which is shown":                {`calls.container_create.ok`, "calls.container_create.error = \"x\"", create(refused), "HINT"},

@@ -35,8 +35,8 @@ func Record(sc *spec.Scenario, rec *evidence.Record) Scenario {
 		}
 		verdict, reason = standing(sc, rec)
 	}
-	if verdict == Pass && slices.ContainsFunc(s.Expectations, func(e Expectation) bool { return !e.OK }) {
-		verdict, reason = Fail, stub(rec)
+	if i := slices.IndexFunc(s.Expectations, func(e Expectation) bool { return !e.OK }); verdict == Pass && i >= 0 {
+		verdict, reason = Fail, cmp.Or(stub(rec), s.Expectations[i].unreached(rec))
 	}
 	if verdict == Fail && !reason.IsZero() && reason == stub(rec) {
 		s.Expectations = unjudged(sc) // what is not written explains them all

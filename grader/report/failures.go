@@ -80,7 +80,7 @@ func (t *text) signature(s judge.Scenario) string {
 		parts = append(parts, s.Trace...)
 	}
 	for _, e := range s.Expectations {
-		if e.Judged && !e.OK {
+		if s.Reason.IsZero() && e.Judged && !e.OK {
 			parts = append(parts, e.That, e.Got, e.Hint.EN)
 		}
 	}
