@@ -83,14 +83,24 @@ func (w *words) scenario(s *Scenario) {
 	w.section(w.in("Étapes :", "Steps:"), s.body.Steps.node)
 	for _, e := range s.Expect {
 		w.line("\n%s %s", w.in("Attendu :", "Expected:"), strings.Join(strings.Fields(e.That), " "))
-		w.line("  %s %s", w.in("sinon :", "if not:"), e.Hint.In(w.lang))
-		w.line("  %s %s", w.in("car :", "because:"), e.Lesson.In(w.lang))
-		if len(e.Read) > 0 {
-			w.line("  %s %s", w.in("à lire :", "read:"), strings.Join(e.Read, ", "))
-		}
+		w.told("", Words{e.Hint, e.Lesson, e.Read})
+		w.told(w.in("en Go, ", "in Go, "), e.Go)
 	}
 	if s.Keep != "" {
 		w.line("\n%s %s", w.in("Gardé :", "Kept:"), s.Keep)
+	}
+}
+
+// told shows what is said where an expectation is not true.
+func (w *words) told(to string, say Words) {
+	if !say.Hint.IsZero() {
+		w.line("  %s%s %s", to, w.in("sinon :", "if not:"), say.Hint.In(w.lang))
+	}
+	if !say.Lesson.IsZero() {
+		w.line("  %s%s %s", to, w.in("car :", "because:"), say.Lesson.In(w.lang))
+	}
+	if len(say.Read) > 0 {
+		w.line("  %s%s %s", to, w.in("à lire :", "read:"), strings.Join(say.Read, ", "))
 	}
 }
 
