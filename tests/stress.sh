@@ -69,6 +69,7 @@ verify() {
 same() {
 	if ! cmp -s "$dir/calm.verdicts" "$dir/$1.verdicts"; then
 		echo "stress: other verdicts in verification $1:" >&2
+		head -20 "$dir/$1.errors" >&2
 		diff -U2 "$dir/calm.verdicts" "$dir/$1.verdicts" | head -60 >&2 || true
 		exit 1
 	fi
