@@ -17,7 +17,7 @@ func (e *Expectation) explain(sc *spec.Scenario, rec *evidence.Record) {
 	case e.unseen(rec):
 		e.Hint, e.Lesson, e.Read, e.Go = followed(neverRan(), first), beforeTheCommand(), []string{"execve(2)", "clone(2)", "strace(1)"}, spec.Words{}
 	case strings.Contains(e.Got, `errno = ""`) && slices.ContainsFunc(rec.Order, func(label string) bool { return mute(rec.Calls[label]) }):
-		e.Hint, e.Lesson, e.Read, e.Go = leadsNowhere(), spec.Text{}, []string{"errno(3)"}, spec.Words{}
+		e.Hint, e.Lesson, e.Read, e.Go = unset(), spec.Text{}, []string{"errno(3)"}, spec.Words{Hint: leadsNowhere(), Read: []string{"go doc fmt.Errorf"}}
 	case !first.IsZero() && !strings.Contains(e.Got, ".error = "):
 		e.Hint = followed(e.Hint, first)
 		if !e.Go.Hint.IsZero() {
@@ -78,6 +78,11 @@ func beforeTheCommand() spec.Text {
 }
 
 func leadsNowhere() spec.Text {
-	return text("L'appel a échoué, mais son erreur ne mène à aucun errno. En Go, enveloppez avec %%w, non %%v, jusqu'à l'errno du noyau : errors.Is l'y cherche. En C, fixez errno avant de rendre -1.",
-		"The call failed, but its error leads to no errno. In Go wrap with %%w, not %%v, down to the kernel's errno: errors.Is looks for it there. In C set errno before you return -1.")
+	return text("L'appel a échoué, mais son erreur ne mène à aucun errno : enveloppez avec %%w, non %%v, jusqu'à l'errno du noyau, où errors.Is le cherche.",
+		"The call failed, but its error leads to no errno: wrap with %%w, not %%v, down to the kernel's errno, where errors.Is looks for it.")
+}
+
+func unset() spec.Text {
+	return text("L'appel a échoué sans dire pourquoi : rendez -1, et rien d'autre, une fois errno fixé.",
+		"The call failed and did not say why: return -1, and nothing else, once errno is set.")
 }

@@ -31,13 +31,16 @@ func TestExplain(t *testing.T) {
 		"something else had failed":     {`after.driver.hostname == "x"`, "", create(refused), "HINT container_create had failed: returned -1: Operation not permitted."},
 		"which is shown":                {`calls.container_create.ok`, "calls.container_create.error = \"x\"", create(refused), "HINT"},
 		"which is wanted":               {`calls.container_create.failed && call.value == 1`, "", create(refused), "HINT"},
-		"an error that leads nowhere":   {`calls.container_create.errno == "EINVAL"`, `calls.container_create.errno = ""`, create(evidence.Call{Failed: true, Error: "no"}), leadsNowhere().EN},
+		"an error that leads nowhere":   {`calls.container_create.errno == "EINVAL"`, `calls.container_create.errno = ""`, create(evidence.Call{Failed: true, Error: "no"}), unset().EN},
 		"no error where one was wanted": {`calls.container_create.errno == "EINVAL"`, `calls.container_create.errno = ""`, create(evidence.Call{OK: true}), "HINT"},
 	} {
 		e := Expectation{That: test.that, Got: test.got, Hint: spec.Text{FR: "PISTE", EN: "HINT"}, Lesson: spec.Text{FR: "LEÇON", EN: "LESSON"}}
 		e.explain(&spec.Scenario{Expect: []spec.Expectation{{That: test.that}}}, test.rec)
 		if e.Hint.EN != test.want {
 			t.Errorf("%s: %q; want %q", name, e.Hint.EN, test.want)
+		}
+		if told := test.want == unset().EN; told != (e.Go.Hint == leadsNowhere()) {
+			t.Errorf("%s: Go is told %q", name, e.Go.Hint.EN)
 		}
 		if own := strings.HasPrefix(test.want, "HINT"); own != (e.Lesson.EN == "LESSON") || own != strings.HasPrefix(e.Hint.FR, "PISTE") {
 			t.Errorf("%s: its lesson is %+v, in French its hint %q", name, e.Lesson, e.Hint.FR)
