@@ -163,6 +163,7 @@ func TestGot(t *testing.T) {
 	for text, want := range map[string]string{
 		`call.ok && given.status == 3`:                           `call.ok = false, call.error = "illegal seek"`,
 		`calls.create.failed && call.failed`:                     `calls.create.failed = false`,
+		`call.failed && call.errno == "EPERM"`:                   `call.errno = "ESPIPE", call.error = "illegal seek"`,
 		`probe.acts.read.ok`:                                     `probe.acts.read.ok = false, probe.acts.read.errno = "EACCES"`,
 		`calls.create.ok && call.value == 4 && given.host == ""`: `call.value = 3`,
 		`call.value == given.status + 1`:                         `call.value = 3, given.status = 3`,

@@ -42,8 +42,8 @@ func (e *Expr) Got(env any) string {
 	return strings.Join(shown, ", ")
 }
 
-// reason is why something failed, where node asks whether it did, or with which errno
-// and there is none: "ok = false" alone would keep it from the one who has to find it.
+// reason is why something failed, where node asks whether it did, or with which errno:
+// "ok = false" alone would keep it from the one who has to find it.
 func (e *Expr) reason(node ast.Node, env any) []string {
 	member, ok := node.(*ast.MemberNode)
 	if !ok || !slices.Contains([]string{`"ok"`, `"failed"`, `"errno"`}, member.Property.String()) {
