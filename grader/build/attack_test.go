@@ -149,7 +149,7 @@ func TestCBuildAttacks(t *testing.T) {
 	c := func(text string) map[string]string { return map[string]string{submission.CFile: text} }
 	const fine = "#include \"linux_namespaces.h\"\nbool is_container_init(void) { return false; }\n"
 	b := builderOfC(t)
-	limitTo(t, &cLimits.Address, 512<<20)
+	limitTo(t, &cLimits.Data, 512<<20)
 	var macros strings.Builder
 	macros.WriteString("#define A0 1+1\n")
 	for i := range 40 {

@@ -353,7 +353,7 @@ func (b *Builder) runC(ctx context.Context, dir string, args []string) ([]byte, 
 }
 
 // cLimits are those of a compiler of C.
-var cLimits = jail.Limits{Address: 2 << 30, File: 64 << 20, Seconds: 30}
+var cLimits = jail.Limits{Data: 2 << 30, File: 64 << 20, Seconds: 30}
 
 func (b *Builder) executeC(ctx context.Context, dir string, args []string, out *bytes.Buffer) error {
 	env := []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}

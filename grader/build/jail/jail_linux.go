@@ -69,8 +69,7 @@ func (f Folder) inside() string {
 // Limits are those of each process: a text of a few lines can ask for any
 // amount. 0 means none.
 type Limits struct {
-	Address uint64 `json:"address"` // bytes of address space, which Go's own tools reserve without end
-	Data    uint64 `json:"data"`    // bytes of memory of its own
+	Data    uint64 `json:"data"`    // bytes of memory of its own; address space Go reserves without end, this program too
 	File    uint64 `json:"file"`    // bytes of each file
 	Seconds uint64 `json:"seconds"` // of the processor
 }
@@ -147,7 +146,7 @@ func (p Plan) steps() ([]step, error) {
 
 func (l Limits) set() error {
 	for resource, most := range map[int]uint64{
-		unix.RLIMIT_AS: l.Address, unix.RLIMIT_DATA: l.Data, unix.RLIMIT_FSIZE: l.File, unix.RLIMIT_CPU: l.Seconds, unix.RLIMIT_CORE: 0,
+		unix.RLIMIT_DATA: l.Data, unix.RLIMIT_FSIZE: l.File, unix.RLIMIT_CPU: l.Seconds, unix.RLIMIT_CORE: 0,
 	} {
 		if most == 0 && resource != unix.RLIMIT_CORE {
 			continue
