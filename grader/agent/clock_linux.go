@@ -78,9 +78,10 @@ func (c *clock) look() time.Duration {
 	}
 	passed := now.Sub(c.set)
 	if c.patience > 1 {
-		ran, waited, owed := c.account(passed)
+		busy := c.busy(passed)
+		ran, waited, owed := c.account(passed, busy)
 		useful := c.productive(passed) - waited
-		if c.busy(passed) && owed {
+		if busy && owed {
 			useful = c.least(passed)
 		}
 		c.shows += min(passed, max(useful, ran))
@@ -115,8 +116,9 @@ func (c *clock) least(passed time.Duration) time.Duration {
 
 // account tells how long the box's threads ran, how long they or our own waited since
 // the last time, and whether one of them waits for the kernel. Our own count from when
-// they are first seen: they live longer than a scenario.
-func (c *clock) account(passed time.Duration) (ran, waited time.Duration, owed bool) {
+// they are first seen: they live longer than a scenario. While a processor is idle,
+// nobody who sleeps stands in a queue.
+func (c *clock) account(passed time.Duration, busy bool) (ran, waited time.Duration, owed bool) {
 	known := map[int]thread{}
 	for tid, now := range observe.Scheds("self") {
 		t, seen := c.known[tid]
@@ -130,8 +132,10 @@ func (c *clock) account(passed time.Duration) (ran, waited time.Duration, owed b
 	for _, pid := range pids {
 		for tid, now := range observe.Scheds(strconv.Itoa(pid)) {
 			t := c.known[tid]
+			queued := (busy || now.Ran > t.Ran) && now.Queued()
+			now.Ready = now.Ready || busy && queued
 			r, w := t.update(now, passed)
-			if r > 0 && now.Reaping() {
+			if r > 0 && queued {
 				r, owed = 0, true
 			}
 			ran, waited, known[tid], owed = ran+r, waited+w, t, owed || now.Held

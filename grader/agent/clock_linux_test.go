@@ -99,6 +99,37 @@ func TestClockStandsStill(t *testing.T) {
 	}
 }
 
+// Who has said that it sleeps, and lost its processor before it did, waits for one, too;
+// not where another is idle.
+func TestClockOfTheQueue(t *testing.T) {
+	spin(t)
+	buries := start(t, exec.Command("sh", "-c", "while :; do (:); done")) // wait(2) says so first
+	var one unix.CPUSet
+	one.Set(processors(t)[0])
+	if err := unix.SchedSetaffinity(buries, &one); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.SchedSetAttr(buries, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, busy := range []bool{true, false} {
+		for {
+			c := newClock(4)
+			c.start(func() ([]int, error) { return []int{buries}, nil })
+			before := observe.Scheds(strconv.Itoa(buries))[buries]
+			_, waited, _ := c.account(time.Hour, busy)
+			after := observe.Scheds(strconv.Itoa(buries))[buries]
+			if before != after || after.Ready || !after.Queued() {
+				continue // it has been somewhere else in between
+			}
+			if all := waited > time.Hour/2; all != busy {
+				t.Errorf("with all processors in use (%v), it waited %v of an hour", busy, waited)
+			}
+			break
+		}
+	}
+}
+
 // Who keeps itself from the processors has had them: the clock goes at least as
 // fast as what runs in the box, and who has had its time has hung.
 func TestClockGoesOn(t *testing.T) {

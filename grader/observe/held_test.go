@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"os/exec"
 	"strconv"
 	"syscall"
 	"testing"
@@ -41,15 +42,38 @@ func TestHeld(t *testing.T) {
 	}
 }
 
-// Who sleeps has a place where it sleeps: it is not burying anybody.
-func TestReaping(t *testing.T) {
+// Who sleeps has a place where it sleeps: it stands in no queue.
+func TestAsleep(t *testing.T) {
 	b := newBox(t)
 	waitFor(t, "a driver that does nothing", func() bool {
 		for _, s := range Scheds(strconv.Itoa(b.driver.pid)) {
-			if !s.asleep || s.Reaping() {
+			if !s.asleep || s.Queued() {
 				return false
 			}
 		}
-		return true
+		return placesTold.Load()
+	})
+}
+
+// Who has said that it sleeps, and then lost its processor to others, stands in a queue:
+// here a shell that buries its children and comes last.
+func TestQueued(t *testing.T) {
+	var one unix.CPUSet
+	one.Set(0)
+	start := func(text string) int {
+		cmd := exec.Command("sh", "-c", text)
+		must(t, cmd.Start())
+		t.Cleanup(func() {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		})
+		must(t, unix.SchedSetaffinity(cmd.Process.Pid, &one))
+		return cmd.Process.Pid
+	}
+	buries := start("while :; do (:); done")
+	must(t, unix.SchedSetAttr(buries, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0))
+	start("while :; do :; done")
+	waitFor(t, "who sleeps in the queue", func() bool {
+		return Scheds(strconv.Itoa(buries))[buries].Queued()
 	})
 }

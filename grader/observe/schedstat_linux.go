@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,24 +16,36 @@ type Sched struct {
 	Ran, Waited time.Duration
 	Ready       bool // it runs, or waits for a processor (state R in /proc/PID/task/TID/stat)
 	Held        bool // what it waits for, the kernel owes it: state D, or it is dying and not dead yet
-	asleep      bool // state S
+	asleep      bool // state S or D
 	dir         string
 }
 
 // exiting is PF_EXITING in the flags of /proc/PID/stat.
 const exiting = 4
 
-// Reaping tells whether a thread that is said to sleep does not: wait(2) buries the
-// dead in state S. It is asked of those that ran, soon after they were looked at
-// (/proc/PID/task/TID/wchan: "0" for what has no place where it sleeps, and
-// where we may not know).
-func (s Sched) Reaping() bool {
+// Queued tells whether a thread that is said to sleep stands in the scheduler's queue,
+// or runs: wait(2) buries the dead in state S, and whoever loses its processor between
+// saying that it sleeps and doing so waits in that state, too. It is asked soon after
+// the thread was looked at (/proc/PID/task/TID/wchan, "0" for what has no place where
+// it sleeps; Linux 5.16 with CONFIG_KALLSYMS). Where places are not told, nobody is.
+func (s Sched) Queued() bool {
 	if !s.asleep {
 		return false
 	}
 	place, err := os.ReadFile(filepath.Join(s.dir, "wchan"))
-	return err == nil && string(place) == "0"
+	if err != nil {
+		return false
+	}
+	if string(place) != "0" {
+		placesTold.Store(true)
+		return false
+	}
+	_, err = os.Readlink(filepath.Join(s.dir, "cwd")) // "0" is also for who may not know; so is this, ptrace(2)
+	return err == nil && placesTold.Load()
 }
+
+// placesTold is set once this kernel has told where somebody sleeps.
+var placesTold atomic.Bool
 
 // maxThreads are looked at of one process.
 const maxThreads = 256
@@ -79,7 +92,7 @@ func schedOf(dir string) (Sched, bool) {
 		Ran: time.Duration(ran), Waited: time.Duration(waited),
 		Ready:  state == "R",
 		Held:   state == "D" || state == "S" && flags&exiting != 0,
-		asleep: state == "S", dir: dir,
+		asleep: state == "S" || state == "D", dir: dir,
 	}, true
 }
 
