@@ -1,12 +1,27 @@
 package grader_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"moulinette/grader"
+	"moulinette/grader/sandbox/fake"
 	"moulinette/grader/spec"
 	"moulinette/grader/submission"
 )
+
+// What is refused before it is compiled is told in its own language.
+func TestRefusedInC(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, submission.CFile), []byte("#include \"../x.h\"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	sheet, err := grader.Grade(t.Context(), grader.Options{Exercise: &spec.Exercise{}, Submission: dir, Opener: &fake.Opener{}})
+	if err != nil || sheet.Build == nil || sheet.Language != "c17" || sheet.Content == "" {
+		t.Errorf("%+v, %v; want a refusal of C", sheet, err)
+	}
+}
 
 // What an exercise forbids to import costs what it says that findings cost; what
 // it only does not list costs nothing.

@@ -56,14 +56,14 @@ func collect(ctx context.Context, o Options) (*Kept, error) {
 	kept := newKept(o)
 	sub, err := submission.Open(o.Submission)
 	if sub != nil {
-		kept.Grading.Content = sub.Hash()
+		kept.describe(sub)
 	}
 	if kept.refused(err) {
 		return kept, nil
 	} else if err != nil {
 		return nil, err
 	}
-	kept.describe(sub, o.Exercise.Norm)
+	kept.Grading.Findings = append(kept.Grading.Findings, Findings(sub, o.Exercise.Norm)...)
 	driver, err := o.Builder.Build(ctx, sub)
 	kept.Grading.Environment["build"] = o.Builder.Boxed(sub.Language)
 	if kept.refused(err) {

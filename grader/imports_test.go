@@ -89,7 +89,7 @@ var house = map[string]place{
 	}},
 	"grader/run": {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox"}},
 	"grader": {host, []string{
-		"grader/scenario", "grader/evidence", "grader/sandbox", "grader/spec", "grader/judge", "grader/submission", "grader/submission/norm", "grader/build", "grader/run",
+		"grader/lack", "grader/scenario", "grader/evidence", "grader/sandbox", "grader/spec", "grader/judge", "grader/submission", "grader/submission/norm", "grader/build", "grader/run",
 	}},
 	"grader/mutate": {host, []string{"grader/spec", "grader/spec/tree", "grader/submission", "grader/submission/c17", "grader/scenario"}},
 	"grader/mutate/verify": {host, []string{

@@ -9,6 +9,7 @@ import (
 
 	"moulinette/grader/evidence"
 	"moulinette/grader/judge"
+	"moulinette/grader/lack"
 	"moulinette/grader/run"
 	"moulinette/grader/spec"
 	"moulinette/grader/submission"
@@ -42,7 +43,7 @@ func newKept(o Options) *Kept {
 		Version: KeptVersion, Exercise: o.Exercise.Name,
 		Grading: judge.Grading{
 			Submission: o.Submission, Language: string(submission.Go), Seed: o.Seed, Isolation: host.Tier, Only: o.Only,
-			Records: map[string]*evidence.Record{}, Harness: map[string]string{},
+			Records: map[string]*evidence.Record{}, Harness: map[string]string{}, HarnessFR: map[string]string{},
 			Environment: map[string]string{
 				"kernel": host.Kernel, "isolation": host.Tier, "features": strings.Join(host.Features, ", "),
 			},
@@ -50,13 +51,12 @@ func newKept(o Options) *Kept {
 	}
 }
 
-// describe notes what the submission is, and what its text breaks of the norm.
-func (k *Kept) describe(s *submission.Submission, n spec.Norm) {
-	k.Grading.Language = string(s.Language)
+// describe notes what the submission is.
+func (k *Kept) describe(s *submission.Submission) {
+	k.Grading.Language, k.Grading.Content = string(s.Language), s.Hash()
 	for _, f := range s.Notices {
 		k.Notices = append(k.Notices, placed(f))
 	}
-	k.Grading.Findings = append(k.Grading.Findings, Findings(s, n)...)
 }
 
 // Findings are what a submission's text breaks of the norm.
@@ -130,6 +130,7 @@ func (k *Kept) add(jobs []run.Job, given []map[string]any, results []run.Result)
 		id := jobs[i].Scenario.ID
 		if r.Err != nil {
 			k.Grading.Harness[id] = strings.TrimPrefix(r.Err.Error(), "run "+id+": ")
+			k.Grading.HarnessFR[id] = strings.TrimPrefix(lack.In("fr", r.Err), "run "+id+": ")
 			continue
 		}
 		r.Record.Given = given[i]

@@ -22,6 +22,7 @@ func FuzzKept(f *testing.F) {
 		`{"version":1,"exercise":"ex02","grading":{"Submission":"x","Language":"go"}}`,
 		`{"version":1,"exercise":"ex02","grading":{"Records":{"pid.child_is_init":null},"Build":{}}}`,
 		`{"version":1,"exercise":"ex02","grading":{"Records":{"pid.child_is_init":{"version":1,"scenario":"pid.child_is_init","end":{"outcome":"completed"},"probes":{"probe":{"seen":true,"nspid":[-1]}},"order":["x"],"at":{"before":null}}},"Only":["", "pid"]}}`,
+		`{"version":1,"exercise":"ex02","grading":{"Records":{"pid.child_is_init":{"millis":1e308}}}}`,
 		`{"version":1,"exercise":"ex02","grading":{"Harness":{"pid.child_is_init":"\u0000"},"Environment":null,"Findings":[{"Blocking":true}]},"notices":[{}]}`,
 	} {
 		f.Add([]byte(s))

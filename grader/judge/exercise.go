@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -18,6 +19,7 @@ type Grading struct {
 	Build       *Build                      // set when there is nothing to run
 	Records     map[string]*evidence.Record // by scenario; one that is missing is a harness fault
 	Harness     map[string]string           // by scenario: why the harness has no record of it
+	HarnessFR   map[string]string           // the same in French, where it is said in it
 	Findings    []Finding                   // of the norm, from elsewhere: the source and the executable
 	Environment map[string]string
 	Only        []string // ids of rows and scenarios; empty means all
@@ -118,7 +120,7 @@ func (j *judging) scenario(sc *spec.Scenario) Scenario {
 	rec := j.g.Records[sc.ID]
 	s := Record(sc, rec)
 	if why := j.g.Harness[sc.ID]; rec == nil && why != "" {
-		s.Reason = harness(why)
+		s.Reason = failed(spec.Text{FR: cmp.Or(j.g.HarnessFR[sc.ID], why), EN: why})
 	}
 	return s
 }
@@ -194,7 +196,7 @@ func (j *judging) extras() []spec.Text {
 	var reasons []spec.Text
 	ids := map[spec.Text][]string{}
 	for _, id := range sortedKeys(j.verdicts) {
-		if s := j.verdicts[id]; j.elsewhere(s) {
+		if s := j.verdicts[id]; j.elsewhere(s) && !j.all(id) {
 			if len(ids[s.Reason]) == 0 {
 				reasons = append(reasons, s.Reason)
 			}
@@ -209,6 +211,15 @@ func (j *judging) extras() []spec.Text {
 		told = append(told, crashed())
 	}
 	return told
+}
+
+// all tells whether a scenario is of a row that has nothing else to be judged by: the row
+// is open, and says why.
+func (j *judging) all(id string) bool {
+	return slices.ContainsFunc(slices.Concat(j.ex.Rows, j.ex.Bonus), func(row spec.Row) bool {
+		ids := chosen(row, j.g.Only)
+		return slices.Contains(ids, id) && !slices.ContainsFunc(ids, func(other string) bool { return !j.elsewhere(j.verdicts[other]) })
+	})
 }
 
 // crashed tells whether a scenario ended with a signal that memory gone wrong brings.

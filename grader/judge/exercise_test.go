@@ -110,8 +110,8 @@ func TestExercise(t *testing.T) {
 		{"forbidden under another argv[0]", change{"a1": runs("/usr/bin/unshare", "ls")}, nil, "pass pass pass | pass | 0/100 unjudged 0 passed false xp 0 findings 1"},
 		{"tolerated ip link", change{"a1": runs("/sbin/ip", "ip", "link", "add", "netns")}, nil, "pass pass pass | pass | 100/100 unjudged 0 passed true xp 2000 findings 0"},
 		{"tolerated ip netns exec", change{"a1": runs("/sbin/ip", "ip", "netns", "exec", "x", "true")}, nil, "pass pass pass | pass | 100/100 unjudged 0 passed true xp 2000 findings 0"},
-		{"only a row", change{"a1": fails}, []string{"b"}, "pass |  | 30/30 unjudged 0 passed true xp 500 findings 0"},
-		{"only a scenario", change{"a1": fails}, []string{"a2"}, "pass |  | 50/50 unjudged 0 passed true xp 500 findings 0"},
+		{"only a row", change{"a1": fails}, []string{"b"}, "pass |  | 30/30 unjudged 0 passed true xp 0 findings 0"},
+		{"only a scenario", change{"a1": fails}, []string{"a2"}, "pass |  | 50/50 unjudged 0 passed true xp 0 findings 0"},
 		{"only a check of the norm", nil, []string{"n"}, " |  | 0/0 unjudged 0 passed true xp 0 findings 0"},
 		{"only one, broken", change{"n": fails}, []string{"n"}, " |  | 0/0 unjudged 0 passed false xp 0 findings 1"},
 		{"only one, not made", change{"n": unavailable}, []string{"n"}, " |  | 0/0 unjudged 0 passed undecided xp 0 findings 0"},
@@ -164,7 +164,7 @@ func TestRealRootIsExtra(t *testing.T) {
 		{"lost", fails, nil, "fail not_judged not_judged | not_judged | 0/100 unjudged 0 passed false xp 0 findings 0", 0},
 		{"not played", noRealRoot, nil, "pass pass pass | pass | 100/100 unjudged 0 passed true xp 2000 findings 0", 1},
 		{"broken", broken, nil, "harness_fault not_judged not_judged | not_judged | 0/100 unjudged 100 passed undecided xp 0 findings 0", 0},
-		{"alone", noRealRoot, []string{"a2"}, "not_judged |  | 0/50 unjudged 50 passed undecided xp 0 findings 0", 1},
+		{"alone", noRealRoot, []string{"a2"}, "not_judged |  | 0/50 unjudged 50 passed undecided xp 0 findings 0", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := judge.Grading{Only: c.only, Records: map[string]*evidence.Record{}}
@@ -270,6 +270,46 @@ func TestUnfinishedWorkIsNoFinding(t *testing.T) {
 	if len(s.Norm.Findings) != 1 || !s.Norm.Blocking {
 		t.Errorf("got %+v of a submission that ate all memory", s.Norm.Findings)
 	}
+}
+
+// TestCheckThatCameToNothing: who stops short of being counted is told so, unless a row
+// that makes the same call tells why.
+func TestCheckThatCameToNothing(t *testing.T) {
+	ex := tableExercise(t)
+	for name, test := range map[string]struct {
+		norm, row func(*evidence.Record)
+		want      string // of the finding; empty: there is none
+	}{
+		"it fails later":         {fallsShort, nil, "make_mount_private had failed: no. It was call no. 3 in a row: what each call leaves behind could not be counted."},
+		"it is gone":             {exits, nil, "Your program ended (status 0) during the step make_mount_private, where it should have returned."},
+		"a row tells":            {fallsShort, fails, ""},
+		"a row tells as well":    {exits, exits, ""},
+		"nothing that a row did": {fallsShort, func(r *evidence.Record) { fails(r); r.Order = nil }, "make_mount_private had failed: no. It was call no. 3 in a row: what each call leaves behind could not be counted."},
+	} {
+		g := judge.Grading{Records: map[string]*evidence.Record{}}
+		for _, id := range judge.Needed(ex, nil) {
+			g.Records[id] = good(id)
+		}
+		test.norm(g.Records["n"])
+		if test.row != nil {
+			test.row(g.Records["b1"])
+		}
+		s, got := judge.Exercise(ex, g), ""
+		for _, f := range s.Norm.Findings {
+			got += f.Message.EN
+		}
+		if got != test.want || s.Norm.Blocking != (test.want != "") {
+			t.Errorf("%s: blocking %v, %q; want %q", name, s.Norm.Blocking, got, test.want)
+		}
+	}
+}
+
+func fallsShort(r *evidence.Record) {
+	r.Calls["make_mount_private"] = evidence.Call{Name: "make_mount_private", Returned: true, Failed: true, Error: "no", FailedAt: 3}
+}
+
+func exits(r *evidence.Record) {
+	r.End = evidence.End{Outcome: evidence.Exited, Step: "make_mount_private"}
 }
 
 // TestBrokenExpression: what fails of itself is nobody's failure.

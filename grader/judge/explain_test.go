@@ -15,8 +15,11 @@ func TestExplain(t *testing.T) {
 		return &evidence.Record{Order: []string{"container_create"}, Calls: map[string]evidence.Call{"container_create": c}}
 	}
 	refused := evidence.Call{Failed: true, Errno: "EPERM", Error: "container_create returned -1: Operation not permitted"}
-	seen := create(evidence.Call{OK: true})
-	seen.Probes = map[string]evidence.Probe{"probe": {Seen: true}}
+	withProbe := func(r *evidence.Record) *evidence.Record {
+		r.Probes = map[string]evidence.Probe{"probe": {Seen: true}}
+		return r
+	}
+	seen := withProbe(create(evidence.Call{OK: true}))
 	for name, test := range map[string]struct {
 		that, got string
 		rec       *evidence.Record
@@ -32,6 +35,7 @@ func TestExplain(t *testing.T) {
 		"which is shown":                {`calls.container_create.ok`, "calls.container_create.error = \"x\"", create(refused), "HINT"},
 		"which is wanted":               {`calls.container_create.failed && call.value == 1`, "", create(refused), "HINT"},
 		"an error that leads nowhere":   {`calls.container_create.errno == "EINVAL"`, `calls.container_create.errno = ""`, create(evidence.Call{Failed: true, Error: "no"}), unset().EN},
+		"an act that got through":       {`probe.acts.mount.errno == "EPERM"`, `probe.acts.mount.errno = "", probe.acts.mount.signal = 0`, withProbe(create(evidence.Call{Failed: true, Error: "no"})), "HINT container_create had failed: no."},
 		"no error where one was wanted": {`calls.container_create.errno == "EINVAL"`, `calls.container_create.errno = ""`, create(evidence.Call{OK: true}), "HINT"},
 	} {
 		e := Expectation{That: test.that, Got: test.got, Hint: spec.Text{FR: "PISTE", EN: "HINT"}, Lesson: spec.Text{FR: "LEÇON", EN: "LESSON"}}

@@ -54,7 +54,12 @@ func speakAll(texts ...*spec.Text) {
 	}
 }
 
-func inGo(text string) string { return callNames().ReplaceAllStringFunc(text, goName) }
+func inGo(text string) string {
+	return callNames().ReplaceAllStringFunc(ofC.Replace(text), goName)
+}
+
+// ofC takes out what only those who write in C can do.
+var ofC = strings.NewReplacer(stackFR, "", stackEN, "")
 
 // callNames finds the contract's functions in a text.
 var callNames = sync.OnceValue(func() *regexp.Regexp {

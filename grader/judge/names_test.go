@@ -2,6 +2,7 @@ package judge
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 
 	"moulinette/grader/contract"
@@ -16,6 +17,18 @@ func TestNamesInGo(t *testing.T) {
 		_, bonus := reflect.TypeFor[contract.Seccomp]().MethodByName(goName(call))
 		if !ok && !bonus && !signature.Own {
 			t.Errorf("%s: there is no %s", call, goName(call))
+		}
+	}
+}
+
+// Nobody hands a stack to clone in Go.
+func TestStackIsOfC(t *testing.T) {
+	for _, language := range []string{"go", "c17"} {
+		sheet := &Sheet{Language: language, Rows: []Row{{Reason: beforeTheCommand()}}}
+		sheet.Speak()
+		fr, en := strings.Contains(sheet.Rows[0].Reason.FR, "pile"), strings.Contains(sheet.Rows[0].Reason.EN, "stack")
+		if fr != (language == "c17") || en != fr {
+			t.Errorf("%s: %+v", language, sheet.Rows[0].Reason)
 		}
 	}
 }

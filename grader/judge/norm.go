@@ -39,21 +39,18 @@ func (j *judging) norm() (Norm, []spec.Text) {
 }
 
 // findings are the failed expectations of a norm check: its hints are the
-// messages. A check that did not come that far says nothing, for the rows tell
-// why; but one that ate all memory has shown what it was to show.
+// messages. One that ate all memory has shown what it was to show; another that did not
+// come to its end is a finding of its own, unless a row tells why.
 func (j *judging) findings(check spec.NormCheck, s Scenario) []Finding {
 	rec, sc := j.g.Records[s.ID], j.ex.Scenarios[s.ID]
 	if s.Verdict != Fail || rec == nil || sc == nil {
 		return nil
 	}
-	if rec.End.Outcome == evidence.Exhausted {
-		if j.firstRule(s.ID) != check.Rule {
+	if rec.End.Outcome == evidence.Exhausted || stopped(rec) {
+		if j.firstRule(s.ID) != check.Rule || rec.End.Outcome != evidence.Exhausted && j.toldByRows(sc, rec) {
 			return nil
 		}
-		return []Finding{{Rule: check.Rule, Where: s.ID, Message: s.Reason}}
-	}
-	if fellShort(rec) {
-		return nil
+		return []Finding{{Rule: check.Rule, Where: s.ID, Message: cutShort(rec, s.Reason)}}
 	}
 	var found []Finding
 	for i, e := range s.Expectations {
@@ -64,22 +61,63 @@ func (j *judging) findings(check spec.NormCheck, s Scenario) []Finding {
 	return found
 }
 
-// fellShort tells whether a call failed before it had been made as often as was to
-// be counted.
-func fellShort(rec *evidence.Record) bool {
-	for _, c := range rec.Calls {
-		if !c.OK && c.Grown.Calls == 0 {
-			return true
+// stopped tells whether a scenario came to nothing: it did not come to its end, or a call
+// failed before it had been made as often as was to be counted.
+func stopped(rec *evidence.Record) bool {
+	return rec.End.Outcome != evidence.Completed || fellShort(rec).Name != ""
+}
+
+// fellShort is the call that failed before anything was counted; the zero Call if none did.
+func fellShort(rec *evidence.Record) evidence.Call {
+	for _, label := range rec.Order {
+		if c := rec.Calls[label]; !c.OK && c.Grown.Calls == 0 {
+			return c
+		}
+	}
+	return evidence.Call{}
+}
+
+// cutShort says why a check of the norm came to nothing.
+func cutShort(rec *evidence.Record, why spec.Text) spec.Text {
+	c := fellShort(rec)
+	if !why.IsZero() || c.Name == "" {
+		return why
+	}
+	return followed(hadFailed(c), text("C'était l'appel n° %d d'affilée : ce que chaque appel laisse derrière lui n'a pu être compté.",
+		"It was call no. %d in a row: what each call leaves behind could not be counted.", max(1, c.FailedAt)))
+}
+
+// toldByRows tells whether a scenario of a row that made one of the same calls did not
+// pass either: the row tells why, and costs what it costs.
+func (j *judging) toldByRows(sc *spec.Scenario, rec *evidence.Record) bool {
+	calls := map[string]bool{}
+	asked, _ := sc.Resolve(rec.Seed)
+	for _, step := range asked.Steps {
+		calls[step.Call] = true
+		for _, then := range step.Then {
+			calls[then] = true
+		}
+	}
+	delete(calls, "") // steps that call nothing
+	makes := func(rec *evidence.Record) bool {
+		return rec == nil || slices.ContainsFunc(rec.Order, func(label string) bool { return calls[rec.Calls[label].Name] })
+	}
+	for _, row := range slices.Concat(j.ex.Rows, j.ex.Bonus) {
+		for _, id := range row.Scenarios {
+			s, run := j.verdicts[id]
+			if run && s.Verdict != Pass && (s.Verdict != NotJudged || !j.ex.Scenarios[id].Extra()) && makes(j.g.Records[id]) {
+				return true
+			}
 		}
 	}
 	return false
 }
 
-// silent tells whether a scenario is a check of the norm that came to nothing: it
-// blames nobody, so it shows nothing of a concept either.
+// silent tells whether a scenario is a check of the norm that came to nothing for a
+// reason that a row tells: it blames nobody, so it shows nothing of a concept either.
 func (j *judging) silent(id string) bool {
-	rec := j.g.Records[id]
-	return rec != nil && rec.End.Outcome == evidence.Completed && fellShort(rec) &&
+	rec, sc := j.g.Records[id], j.ex.Scenarios[id]
+	return rec != nil && sc != nil && stopped(rec) && rec.End.Outcome != evidence.Exhausted && j.toldByRows(sc, rec) &&
 		slices.ContainsFunc(j.ex.Norm.Checks, func(c spec.NormCheck) bool { return c.Scenario == id })
 }
 
@@ -147,7 +185,7 @@ func (s *Sheet) score(ex *spec.Exercise) {
 	if s.Norm.Blocking {
 		s.Score, s.BonusEarned = 0, 0
 	}
-	if s.Passed != nil && *s.Passed {
+	if s.Passed != nil && *s.Passed && !s.Partial { // a part is practice
 		s.XP = ex.Pack.XPBase
 		if s.BonusMax > 0 && s.BonusEarned == s.BonusMax {
 			s.XP *= max(1, ex.Pack.XPBonusMultiplier)

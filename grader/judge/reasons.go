@@ -27,16 +27,19 @@ func noRecord() spec.Text {
 		"The grader has no record of this scenario: that is not your fault.")
 }
 
-func harness(why string) spec.Text {
-	why = short(cmp.Or(why, "?"))
-	return text("Le correcteur ou la machine a failli (%s) : ce n'est pas votre faute.",
-		"The grader or its host failed (%s): that is not your fault.", why)
+func harness(why string) spec.Text { return failed(spec.Text{FR: why, EN: why}) }
+
+func failed(why spec.Text) spec.Text {
+	return spec.Text{
+		FR: fmt.Sprintf("Le correcteur ou la machine a failli (%s) : ce n'est pas votre faute.", short(cmp.Or(why.FR, "?"))),
+		EN: fmt.Sprintf("The grader or its host failed (%s): that is not your fault.", short(cmp.Or(why.EN, "?"))),
+	}
 }
 
 func unavailable(feature string) spec.Text {
 	cure := text("relancez en root, ou avec --isolation vm.", "run it again as root, or with --isolation vm.")
 	switch feature {
-	case "real_root", "other_abi":
+	case "real_root", "other_abi", "faults":
 		cure = text("relancez avec --isolation vm.", "run it again with --isolation vm.")
 	case "ip_command":
 		cure = text("installez iproute2.", "install iproute2.")

@@ -115,8 +115,8 @@ func (g gradescope) row(r judge.Row, number int) resultsTest {
 }
 
 func (g gradescope) bonus(r judge.Row, number int) resultsTest {
-	test := g.test(r, number)
-	test.Name = fmt.Sprintf("%s: %s (%s)", wordsIn(g.options.Lang).Bonus, test.Name, ratio(r.Earned, r.Points))
+	test, words := g.test(r, number), wordsIn(g.options.Lang)
+	test.Name = fmt.Sprintf("%s%s%s (%s)", words.Bonus, words.Colon, test.Name, ratio(r.Earned, r.Points))
 	test.Tags = append(test.Tags, "bonus")
 	return test
 }

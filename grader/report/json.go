@@ -208,9 +208,9 @@ func reasonLines(t spec.Text, lang string) []string {
 // reason is reasonLines in one string.
 func reason(t spec.Text, lang string) string { return strings.Join(reasonLines(t, lang), "\n") }
 
-// finite rounds to tenths; what JSON cannot say becomes 0.
+// finite rounds to tenths. What no run takes, and JSON cannot say, becomes 0.
 func finite(ms float64) float64 {
-	if math.IsNaN(ms) || math.IsInf(ms, 0) {
+	if !(ms >= 0 && ms <= 1e12) {
 		return 0
 	}
 	return math.Round(ms*10) / 10

@@ -67,6 +67,7 @@ type junitCase struct {
 	Failure   *junitResult `xml:"failure"`
 	Error     *junitResult `xml:"error"`
 	Skipped   *junitResult `xml:"skipped"`
+	Output    string       `xml:"system-out,omitempty"`
 }
 
 type junitResult struct {
@@ -139,7 +140,11 @@ func (j *junit) suite(r judge.Row, build *judge.Build) junitSuite {
 	} else {
 		for _, s := range r.Scenarios {
 			c := j.testcase(s.ID, r.ID, s.Millis)
-			c.set(s.Verdict, j.explain(r, s))
+			if r.Verdict == judge.NotJudged && !r.Open { // another row has to pass first
+				c.set(r.Verdict, reason(r.Reason, j.lang))
+			} else {
+				c.set(s.Verdict, j.explain(s))
+			}
 			suite.add(c, s.Millis)
 		}
 	}
@@ -154,11 +159,11 @@ func (j *junit) norm(n judge.Norm) junitSuite {
 	for _, f := range n.Findings {
 		lines = append(lines, strings.TrimPrefix(clean(f.Where)+": "+in(f.Message, j.lang), ": "))
 	}
-	verdict := judge.Pass
-	if !n.OK {
-		verdict = judge.Fail
+	if text := strings.Join(lines, "\n"); n.Blocking {
+		c.set(judge.Fail, text)
+	} else { // it costs nothing
+		c.Output = text
 	}
-	c.set(verdict, strings.Join(lines, "\n"))
 	suite.add(c, 0)
 	suite.Time = seconds(0)
 	return suite
@@ -185,11 +190,12 @@ func (j *junit) testcase(name, class string, millis float64) junitCase {
 	return junitCase{Name: name, Classname: j.exercise + "." + clean(class), Time: seconds(millis)}
 }
 
-// explain is all that is to be said of a scenario, in lines.
-func (j *junit) explain(r judge.Row, s judge.Scenario) string {
+// explain is all that is to be said of a scenario, in lines. What was expected says
+// nothing about a run that went wrong in another way.
+func (j *junit) explain(s judge.Scenario) string {
 	lines := []string{in(s.Title, j.lang)}
-	if why := cmp.Or(reason(s.Reason, j.lang), reason(r.Reason, j.lang)); why != "" {
-		lines = append(lines, why)
+	if !s.Reason.IsZero() {
+		return strings.Join(append(lines, reason(s.Reason, j.lang)), "\n")
 	}
 	for _, e := range s.Expectations {
 		if !e.Judged || e.OK {
@@ -203,7 +209,7 @@ func (j *junit) explain(r judge.Row, s judge.Scenario) string {
 			{j.words.Read, strings.Join(cleanAll(e.Read), ", ")},
 		} {
 			if f.text != "" {
-				lines = append(lines, "  "+f.label+": "+f.text)
+				lines = append(lines, "  "+f.label+j.words.Colon+f.text)
 			}
 		}
 	}

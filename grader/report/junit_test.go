@@ -8,10 +8,12 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"moulinette/grader/judge"
 	"moulinette/grader/report"
+	"moulinette/grader/spec"
 )
 
 // element is what the strict schema says of one element.
@@ -36,6 +38,8 @@ var strict = map[string]element{
 	"failure": {optional: []string{"type", "message"}, text: true},
 	"error":   {optional: []string{"type", "message"}, text: true},
 	"skipped": {optional: []string{"type", "message"}, text: true},
+
+	"system-out": {text: true},
 }
 
 // surefireTime is the schema's pattern of a suite's time.
@@ -50,6 +54,34 @@ func TestJUnitIsStrict(t *testing.T) {
 func TestJUnitNamesAreUnique(t *testing.T) {
 	sheet := passing()
 	sheet.Rows[1].Scenarios = sheet.Rows[0].Scenarios
+	checkJUnit(t, sheet)
+}
+
+// A scenario is told its own reason, and no finding that costs nothing is a failure.
+func TestJUnitTellsWhatIsTrue(t *testing.T) {
+	sheet := passing()
+	why := func(s string) spec.Text { return spec.Text{EN: s, FR: s} }
+	sheet.Rows[0].Verdict, sheet.Rows[0].Reason = judge.Fail, why("the first hung")
+	sheet.Rows[0].Scenarios = []judge.Scenario{
+		{ID: "first", Verdict: judge.Fail, Reason: why("the first hung"), Expectations: []judge.Expectation{{That: "a", Judged: true, Hint: why("of no interest")}}},
+		{ID: "second", Verdict: judge.Fail, Expectations: []judge.Expectation{{That: "b", Judged: true, Hint: why("look there")}}},
+	}
+	sheet.Rows[1].Verdict, sheet.Rows[1].Reason = judge.NotJudged, why("another row comes first")
+	sheet.Rows[1].Scenarios = []judge.Scenario{{ID: "closed", Verdict: judge.Fail}}
+	sheet.Norm = judge.Norm{Findings: []judge.Finding{{Rule: "other_function", Where: "a.c:1", Message: why("at no cost")}}}
+	var out bytes.Buffer
+	if err := report.Write(&out, "junit", sheet, report.Options{Lang: "en"}); err != nil {
+		t.Fatal(err)
+	}
+	text := out.String()
+	for what, want := range map[string]int{
+		"the first hung": 2, "of no interest": 0, "look there": 1, "another row comes first": 2, "<failure": 2,
+		"<system-out>a.c:1: at no cost</system-out>": 1,
+	} {
+		if got := strings.Count(text, what); got != want {
+			t.Errorf("%q stands there %d times; want %d:\n%s", what, got, want, text)
+		}
+	}
 	checkJUnit(t, sheet)
 }
 

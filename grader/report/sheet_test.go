@@ -116,7 +116,7 @@ func broken() *judge.Sheet {
 	s := passing()
 	s.Rows[0].Verdict, s.Rows[0].Earned = judge.HarnessFault, 0
 	s.Rows[0].Reason = text("The sandbox could not be opened.", "Le bac à sable n'a pas pu être ouvert.")
-	s.Rows[0].Scenarios[0].Verdict = judge.HarnessFault
+	s.Rows[0].Scenarios[0].Verdict, s.Rows[0].Scenarios[0].Reason = judge.HarnessFault, s.Rows[0].Reason
 	s.Rows[1].Verdict, s.Rows[1].Earned = judge.NotJudged, 0
 	s.Rows[1].Reason = text(
 		"This host gives the box one id only. Cure: apt install uidmap, then add a line for you to /etc/subuid.",

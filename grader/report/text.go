@@ -227,6 +227,8 @@ func (t *text) outcome(s *judge.Sheet) {
 		name, attr, closing = t.words.Passed, color.FgGreen, t.words.ClosingPass
 	case s.Build != nil:
 		closing = t.words.ClosingBuild
+	case s.Norm.Blocking:
+		closing = t.words.ClosingNorm
 	}
 	t.line("")
 	worth := []string{t.ink(name, attr, color.Bold), fmt.Sprintf("%s (≥ %d)", ratio(s.Score, s.MaxScore), s.PassingScore)}

@@ -8,14 +8,15 @@ type words struct {
 
 	Pass, Fail, NotJudged, HarnessFault string
 
-	BuildTitle, FaultsTitle, FaultsText                                   string
-	WrongTitle, UnjudgedTitle                                             string
-	Expected, Got, Hint, Lesson, Read                                     string
-	LessonAbove, MoreExpectations, OutputTitle, TraceTitle                string
-	NormOK, NormTitle, Blocking, ConceptsTitle                            string
-	Mastered, ToWorkOn, NotShown, EnvironmentTitle                        string
-	Passed, Failed, Undecided, UndecidedText, Blocked                     string
-	UnjudgedPoints, XP, ClosingPass, ClosingFail, ClosingBuild, NoteTitle string
+	BuildTitle, FaultsTitle, FaultsText                                     string
+	WrongTitle, UnjudgedTitle                                               string
+	Expected, Got, Hint, Lesson, Read                                       string
+	LessonAbove, MoreExpectations, OutputTitle, TraceTitle                  string
+	NormOK, NormTitle, Blocking, ConceptsTitle                              string
+	Mastered, ToWorkOn, NotShown, EnvironmentTitle                          string
+	Passed, Failed, Undecided, UndecidedText, Blocked                       string
+	UnjudgedPoints, XP, ClosingPass, ClosingFail, ClosingBuild, ClosingNorm string
+	NoteTitle, Colon                                                        string
 }
 
 // wordsIn gives the sentences of a language: "fr", else English.
@@ -72,13 +73,15 @@ var english = words{
 	Passed:           "PASSED",
 	Failed:           "NOT PASSED YET",
 	Undecided:        "UNDECIDED",
-	UndecidedText:    "Points that this run could not judge might change the outcome; what is named above says how to have them judged.",
-	Blocked:          "A blocking finding of the norm sets the score to 0; the table shows what the work itself earned.",
+	UndecidedText:    "What this run could not judge might change the outcome; what is named above says how to have it judged.",
+	Blocked:          "A blocking finding of the norm sets the score to 0; the rows show what the work itself earned.",
 	UnjudgedPoints:   "Points that could not be judged here: %d. They are neither won nor lost.",
 	XP:               "%d XP",
 	ClosingPass:      "Truman has found the door.",
 	ClosingFail:      "The horizon is still painted: take the first row that failed, read its hint, and grade again.",
 	ClosingBuild:     "Nothing could run: mend the first error above, and grade again.",
+	ClosingNorm:      "Mend first what blocks, named under the norm, and grade again.",
+	Colon:            ": ",
 	NoteTitle:        "Good to know",
 }
 
@@ -113,12 +116,14 @@ var french = words{
 	Passed:           "VALIDÉ",
 	Failed:           "PAS ENCORE VALIDÉ",
 	Undecided:        "INDÉCIS",
-	UndecidedText:    "Des points que cette exécution n'a pas pu juger pourraient changer l'issue ; ce qui est dit plus haut explique comment les faire juger.",
-	Blocked:          "Une infraction bloquante à la norme met le score à 0 ; le tableau montre ce que le travail lui-même a gagné.",
+	UndecidedText:    "Ce que cette exécution n'a pas pu juger pourrait changer l'issue ; ce qui est dit plus haut explique comment le faire juger.",
+	Blocked:          "Une infraction bloquante à la norme met le score à 0 ; les lignes montrent ce que le travail lui-même a gagné.",
 	UnjudgedPoints:   "Points qui n'ont pas pu être jugés ici : %d. Ils ne sont ni gagnés ni perdus.",
 	XP:               "%d XP",
 	ClosingPass:      "Truman a trouvé la porte.",
 	ClosingFail:      "L'horizon est encore peint : prenez la première ligne échouée, lisez sa piste, et relancez.",
 	ClosingBuild:     "Rien n'a pu tourner : corrigez la première erreur ci-dessus, et relancez.",
+	ClosingNorm:      "Corrigez d'abord ce qui bloque, nommé sous la norme, et relancez.",
+	Colon:            " : ",
 	NoteTitle:        "Bon à savoir",
 }

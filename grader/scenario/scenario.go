@@ -91,7 +91,7 @@ type Mount struct {
 	Private bool   `json:"private,omitempty" yaml:"private"` // not shared with the peer
 }
 
-// Root is a folder made by the sandbox with a minimal system in it: /bin, /etc,
+// Root is a folder made by the sandbox with a minimal system in it: /bin with true, /etc,
 // /tmp, /usr, /var, and our probe at [ProbePath]. It holds no mount.
 type Root struct {
 	Path    string   `json:"path" yaml:"path"`                 // below [WorkDir]

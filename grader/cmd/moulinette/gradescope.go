@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"moulinette/grader/lack"
 	"moulinette/grader/report"
 	"moulinette/grader/spec"
 )
@@ -83,7 +84,7 @@ func (a *app) gradescope(ctx context.Context, f gradescopeFlags) error {
 	case errors.As(err, &theirs):
 		why = noteTheirs
 	}
-	fmt.Fprintln(a.stderr, report.Clean(err.Error()))
+	fmt.Fprintln(a.stderr, report.Clean(lack.In(a.lang, err)))
 	return a.note(f.results, why, err)
 }
 
@@ -101,7 +102,7 @@ func (u unheard) Write(data []byte) (int, error) {
 func (a *app) note(path string, why spec.Text, err error) error {
 	text := []string{why.In(a.lang)}
 	if err != nil {
-		text = append(text, err.Error())
+		text = append(text, lack.In(a.lang, err))
 	}
 	var out bytes.Buffer
 	if err := report.GradescopeNote(&out, strings.Join(text, "\n")); err != nil {
