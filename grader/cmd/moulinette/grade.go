@@ -126,7 +126,7 @@ func (a *app) grade(ctx context.Context, dir string, f gradeFlags) error {
 	var notKept error
 	if f.keep != "" {
 		name := fmt.Sprintf("%s-%s-%d", ex.Name, slug(dir), f.seed)
-		if err := writeFile(unused(filepath.Join(f.keep, name)), kept.Bytes()); err != nil {
+		if err := keep(filepath.Join(f.keep, name), kept.Bytes()); err != nil {
 			notKept = fault("--keep %s: %w", f.keep, err)
 		}
 	}
@@ -205,15 +205,26 @@ type unfit string
 // Error names the folder.
 func (u unfit) Error() string { return string(u) }
 
-// unused is a name for a kept grading that no other has: two students' folders may well
-// be called the same.
-func unused(path string) string {
+// keep writes a kept grading under a name that no other has, were they written at the same
+// moment: two students' folders may well be called the same.
+func keep(path string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
 	name := path + ".json"
 	for n := 2; ; n++ {
-		if _, err := os.Lstat(name); err != nil {
-			return name
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if errors.Is(err, fs.ErrExist) {
+			name = fmt.Sprintf("%s-%d.json", path, n)
+			continue
 		}
-		name = fmt.Sprintf("%s-%d.json", path, n)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(f.Close(), writeFile(name, data)); err != nil {
+			return errors.Join(err, os.Remove(name))
+		}
+		return nil
 	}
 }
 

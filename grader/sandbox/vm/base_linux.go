@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"moulinette/grader/lack"
 	"moulinette/grader/sandbox/vm/image"
 	"moulinette/grader/sandbox/vm/qemu"
@@ -55,7 +53,7 @@ func (h *host) openBase(ctx context.Context, dir string, img *image.Image) (*bas
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return nil, err
 	}
-	unlock, err := lockFile(filepath.Join(filepath.Dir(dir), "lock"))
+	unlock, err := image.Lock(ctx, filepath.Join(filepath.Dir(dir), "lock"))
 	if err != nil {
 		return nil, err
 	}
@@ -71,24 +69,6 @@ func (h *host) openBase(ctx context.Context, dir string, img *image.Image) (*bas
 		return nil, fmt.Errorf("base: keep: %w", err)
 	}
 	return b, nil
-}
-
-// lockFile takes an exclusive lock that ends with us (flock(2)).
-func lockFile(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX); !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	if err != nil {
-		f.Close()
-		return nil, os.NewSyscallError("flock", err)
-	}
-	return func() { f.Close() }, nil
 }
 
 // loadBase opens a kept base. Its time of use is noted, for [Prune].

@@ -45,6 +45,9 @@ func (h *host) choose(ctx context.Context, o Options, img *image.Image) error {
 		if h.prove(ctx, img) == nil {
 			h.accel = KVM
 		}
+		if ctx.Err() != nil { // a proof that was broken off proves nothing
+			return context.Cause(ctx)
+		}
 		// Should it not be kept, it will be asked again.
 		_ = os.WriteFile(file, []byte(question+string(h.accel)), 0o600)
 	}

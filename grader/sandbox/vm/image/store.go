@@ -238,7 +238,13 @@ func (s *store) publish(made, kind, key string) error {
 // lock lets one process at a time look for a kernel: the second finds what the
 // first has fetched.
 func (s *store) lock(ctx context.Context) (unlock func(), err error) {
-	file, err := os.OpenFile(filepath.Join(s.dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	return Lock(ctx, filepath.Join(s.dir, "lock"))
+}
+
+// Lock takes an exclusive lock on a file of the cache, which ends with us (flock(2)). It
+// waits for whoever has it, but no longer than ctx lasts.
+func Lock(ctx context.Context, path string) (unlock func(), err error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("cache: %w", err)
 	}
