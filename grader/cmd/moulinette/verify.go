@@ -191,7 +191,21 @@ func (f verifyFlags) load() (*verify.Options, error) {
 	if len(o.Catalog.Mutants) == 0 { // nothing would be verified, and pass
 		return nil, usage("--mutants %s: no mutant (*.yaml) in this folder", f.mutants)
 	}
-	return o, f.choose(o)
+	if err := f.choose(o); err != nil {
+		return nil, err
+	}
+	return o, f.orphans(o)
+}
+
+// orphans tells of what is written in C where no reference in C is: it would be
+// left out, and the rest pass.
+func (f verifyFlags) orphans(o *verify.Options) error {
+	file := o.Orphan()
+	if file == "" {
+		return nil
+	}
+	return usage("--reference %s: %s is in C, and there is no %s for it; add that folder, or remove what is in C (--mutants and --alternatives name other folders)",
+		f.reference, file, filepath.Join(f.reference, mutate.C17Folder))
 }
 
 // isFolder tells why what a flag names is none.

@@ -105,8 +105,27 @@ func (v *verification) concerns(f family) bool {
 		slices.ContainsFunc(v.Catalog.Alternatives, func(a *mutate.Alternative) bool { return v.language(a) == f.language && v.wanted(a.ID) })
 }
 
-func (v *verification) language(a *mutate.Alternative) submission.Language {
-	if whole := v.Packages[a.ID]; a.Dir && whole != nil {
+// Orphan is the file of the first mutant or alternative that is wanted and in C, if
+// there is no reference in C; else empty.
+func (o *Options) Orphan() string {
+	if o.ReferenceC.Submission != nil {
+		return ""
+	}
+	for _, m := range o.Catalog.Mutants {
+		if o.wanted(m.ID) && m.Language() == submission.C17 {
+			return m.File
+		}
+	}
+	for _, a := range o.Catalog.Alternatives {
+		if o.wanted(a.ID) && o.language(a) == submission.C17 {
+			return a.File
+		}
+	}
+	return ""
+}
+
+func (o *Options) language(a *mutate.Alternative) submission.Language {
+	if whole := o.Packages[a.ID]; a.Dir && whole != nil {
 		return whole.Language
 	}
 	return a.Language()
@@ -162,7 +181,7 @@ func (v *verification) members(f family) (all []*Solution) {
 	return all
 }
 
-func (v *verification) wanted(id string) bool { return len(v.Only) == 0 || slices.Contains(v.Only, id) }
+func (o *Options) wanted(id string) bool { return len(o.Only) == 0 || slices.Contains(o.Only, id) }
 
 // edited tells of edits that do not apply.
 func (v *verification) edited(id string, language submission.Language, apply func(submission.Files) (submission.Files, error)) submission.Files {
