@@ -2,8 +2,10 @@ package mutate
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -107,15 +109,30 @@ func (r *readingC) file(name string, text []byte, declarations []c17.Declaration
 	for _, word := range []string{"self/exe", "__attribute__", "asm", "_Pragma"} {
 		r.g.whole = r.g.whole || bytes.Contains(text, []byte(word))
 	}
+	headers := 0
 	for _, d := range declarations {
-		if words := string(text[d.Start:d.End]); len(d.Names) == 0 && !strings.HasPrefix(words, "#include <") {
+		words := string(text[d.Start:d.End])
+		switch {
+		case strings.HasPrefix(words, "#include <"):
+			headers++
+		case len(d.Names) == 0:
 			r.g.heads[name] += words + "\n"
+		case reserved(d, text): // the headers after it may be others
+			r.g.heads[name] += fmt.Sprintf("%s after %d headers\n", words, headers)
 		}
 		for _, own := range d.Names {
 			r.add(own, name, text, d)
 		}
 	}
 }
+
+// reserved tells whether a declaration is a macro whose name belongs to the compiler
+// and the C library, as _GNU_SOURCE: it may change what nobody mentions it for.
+func reserved(d c17.Declaration, text []byte) bool {
+	return len(d.Names) > 0 && bytes.HasPrefix(text[d.Start:d.End], []byte("#")) && library.MatchString(d.Names[0])
+}
+
+var library = regexp.MustCompile(`^_[A-Z_]`)
 
 func (r *readingC) add(name, file string, text []byte, d c17.Declaration) {
 	n := r.g.nodes[name]

@@ -18,6 +18,7 @@ import (
 type Graph struct {
 	nodes map[string]*node
 	heads map[string]string // by file: what concerns all of it, as a build constraint does
+	bound bindings          // what imports are called
 	// What is made of the nodes when it is first asked for.
 	index  sync.Once
 	users  map[string][]string // by name: who mentions it
@@ -53,7 +54,7 @@ const entry, entryCommand = "ContainerEntry", "EntryCommand"
 
 // NewGraph reads the package, or the C text, of files.
 func NewGraph(files submission.Files) *Graph {
-	g := &Graph{heads: map[string]string{}, nodes: map[string]*node{}, led: map[string]map[string]bool{}}
+	g := &Graph{heads: map[string]string{}, bound: bindings{}, nodes: map[string]*node{}, led: map[string]map[string]bool{}}
 	methods := map[string][]string{} // by type
 	g.readC(files)
 	for _, name := range sortedFiles(files) {
@@ -66,6 +67,7 @@ func NewGraph(files submission.Files) *Graph {
 		}
 		src := &reading{g: g, name: name, text: text, offset: func(p token.Pos) int { return fset.PositionFor(p, false).Offset }, methods: methods}
 		g.heads[name] = constraints(text[:src.offset(file.Package)])
+		g.bound.read(name, file)
 		for _, d := range file.Decls {
 			src.declaration(d)
 		}
@@ -125,7 +127,7 @@ func (g *Graph) Share(other *Graph) {
 // Changed lists the names whose declarations differ between two packages, and
 // tells whether that is all that differs.
 func (g *Graph) Changed(other *Graph) (names map[string]bool, known bool) {
-	if g.whole || other.whole {
+	if g.whole || other.whole || g.bound.differ(other.bound) {
 		return nil, false
 	}
 	for _, pair := range [][2]*Graph{{g, other}, {other, g}} {

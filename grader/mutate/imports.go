@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,7 +69,42 @@ func localName(spec *ast.ImportSpec) string {
 		return spec.Name.Name
 	}
 	p, _ := strconv.Unquote(spec.Path.Value)
+	if major.MatchString(path.Base(p)) {
+		p = path.Dir(p)
+	}
 	return path.Base(p)
+}
+
+// major is the end of a path that is a version, as in math/rand/v2.
+var major = regexp.MustCompile(`^v[0-9]+$`)
+
+// bindings are the paths that a name of an import stands for, by file and name, and
+// by the name alone.
+type bindings map[string]map[string]bool
+
+func (b bindings) read(name string, file *ast.File) {
+	for _, spec := range file.Imports {
+		local := localName(spec)
+		for _, key := range []string{local, name + " " + local} {
+			if b[key] == nil {
+				b[key] = map[string]bool{}
+			}
+			b[key][spec.Path.Value] = true
+		}
+	}
+}
+
+// differ tells whether a name may mean something else in another package though no
+// line that mentions it differs. A name more, or less, shows where it is used, but
+// for "." and what that may hide; one imported for nothing but its init shows nowhere.
+func (b bindings) differ(other bindings) bool {
+	for key, paths := range b {
+		local := key[strings.LastIndex(key, " ")+1:]
+		if theirs, known := other[key]; local != "_" && (known || local == ".") && !maps.Equal(paths, theirs) {
+			return true
+		}
+	}
+	return len(other["."]) != len(b["."])
 }
 
 // unresolved are the names that a file takes from elsewhere.

@@ -69,6 +69,9 @@ func (p *part) compare(mine, theirs *source) bool {
 	if string(mine.text[:mine.offset(mine.file.Package)]) != string(theirs.text[:theirs.offset(theirs.file.Package)]) {
 		return false // a constraint, perhaps
 	}
+	if mine.bound.differ(theirs.bound) {
+		return false // what is as in the reference may mean something else
+	}
 	for _, d := range mine.others {
 		if d.Tok == token.VAR && calls(d) && !theirs.has(d, mine) {
 			return false // the reference executes something here

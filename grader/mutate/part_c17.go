@@ -117,7 +117,7 @@ func (p *partC) adopt(after int, d c17.Declaration) bool {
 func nameable(d c17.Declaration, text []byte) string {
 	words := text[d.Start:d.End]
 	switch {
-	case len(d.Names) == 0:
+	case len(d.Names) == 0, reserved(d, text):
 		return ""
 	case d.Function && d.Static, bytes.HasPrefix(words, []byte("#define")):
 		return d.Names[0]
@@ -145,7 +145,7 @@ func (t *textC) misses(p *partC, kept map[int]c17.Declaration, all []c17.Declara
 		if name := nameable(was, t.text); name != "" {
 			names = []string{name}
 		}
-		if len(names) == 0 || slices.ContainsFunc(names, func(name string) bool { return !p.own[name] && mentioned(name) }) {
+		if len(names) == 0 || reserved(was, t.text) || slices.ContainsFunc(names, func(name string) bool { return !p.own[name] && mentioned(name) }) {
 			return true
 		}
 	}

@@ -18,6 +18,7 @@ type source struct {
 	offset    func(token.Pos) int
 	functions map[string]*ast.FuncDecl
 	others    []*ast.GenDecl // but for imports
+	bound     bindings
 }
 
 // read takes a file apart. It answers nil for one that does not parse.
@@ -28,9 +29,10 @@ func read(name string, text []byte) *source {
 		return nil
 	}
 	src := &source{
-		name: name, text: text, file: file, functions: map[string]*ast.FuncDecl{},
+		name: name, text: text, file: file, functions: map[string]*ast.FuncDecl{}, bound: bindings{},
 		offset: func(p token.Pos) int { return fset.PositionFor(p, false).Offset },
 	}
+	src.bound.read(name, file)
 	for _, d := range file.Decls {
 		switch d := d.(type) {
 		case *ast.FuncDecl:
