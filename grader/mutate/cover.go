@@ -160,19 +160,31 @@ func (c *Cover) Files() map[string]string {
 }
 
 // Reaches tells whether any of the pieces, which are of the package that was
-// instrumented, was reached in a scenario that left these files.
+// instrumented, was reached in a scenario that left these files; not known is yes.
 func (c *Cover) Reaches(files map[string]string, pieces []Piece) bool {
 	return slices.ContainsFunc(pieces, func(p Piece) bool {
-		ids := c.at(p)
-		return len(ids) == 0 || slices.ContainsFunc(ids, func(id int) bool {
-			part := files[fmt.Sprint(Executed, id/notes)]
-			return len(part) != notes || part[id%notes] != unnoted
-		})
+		executed, known := c.Executed(files, p)
+		return executed || !known
 	})
 }
 
+// Executed tells whether a piece was executed in a scenario that left these files,
+// and whether that is known.
+func (c *Cover) Executed(files map[string]string, p Piece) (executed, known bool) {
+	ids := c.at(p)
+	known = len(ids) > 0
+	for _, id := range ids {
+		part := files[fmt.Sprint(Executed, id/notes)]
+		if len(part) != notes {
+			return false, false
+		}
+		executed = executed || part[id%notes] != unnoted
+	}
+	return executed, known
+}
+
 // at are the statements that a piece belongs to, in the innermost list that has
-// all of it; of one between two, both.
+// all of it; of one between two, both; of the whole body of a function, the first.
 func (c *Cover) at(p Piece) (ids []int) {
 	var in *list
 	for i, l := range c.lists {
@@ -181,7 +193,7 @@ func (c *Cover) at(p Piece) (ids []int) {
 		}
 	}
 	if in == nil {
-		return nil
+		return c.first(p)
 	}
 	before, after := -1, -1
 	for _, s := range in.statements {
@@ -208,4 +220,15 @@ func (c *Cover) at(p Piece) (ids []int) {
 		return c.at(Piece{File: p.File, From: in.from - 1, To: in.to + 1})
 	}
 	return ids
+}
+
+// first is the statement by which a body is entered, of a piece that is one with its
+// braces.
+func (c *Cover) first(p Piece) []int {
+	for _, l := range c.lists {
+		if l.file == p.File && l.from-1 == p.From && p.To == l.to+1 && len(l.statements) > 0 {
+			return []int{l.statements[0].id}
+		}
+	}
+	return nil
 }

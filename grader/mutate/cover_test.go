@@ -42,14 +42,15 @@ func empty() {}
 `
 
 func TestDifference(t *testing.T) {
+	do := original[strings.Index(original, "{\n\tif"):strings.Index(original, "\n\nfunc helper")]
 	for _, test := range []struct{ name, from, to, piece, names string }{
 		{"a word", "y = t.n", "y = 2 * t.n", "", ""},
 		{"a statement more", "y = t.n\n", "y = t.n\n\t\ty++\n", "", ""},
 		{"a statement less", "\t\ty = t.n\n", "", "y = t.n\n", ""},
 		{"a condition", "x > 1", "x >= 1", ">", ""},
 		{"a comment", "y = t.n", "y = t.n // so", "", ""},
-		{"another block", "y = t.n\n", "y = t.n\n\t}\n\tif x > 2 {\n", "?", "Do"},
-		{"another case", "y++\n", "y++\n\tcase 5:\n", "?", "Do"},
+		{"another block", "y = t.n\n", "y = t.n\n\t}\n\tif x > 2 {\n", do, ""},
+		{"another case", "y++\n", "y++\n\tcase 5:\n", do, ""},
 		{"a parameter's name", "helper(x int) int { return x }", "helper(y int) int { return y }", "{ return x }", ""},
 		{"a method's signature", "Do(x int) (y int)", "Do(x, z int) (y int)", "?", "Do"},
 		{"a field", "n int", "n, m int", "?", "thing"},
@@ -163,6 +164,39 @@ func TestCover(t *testing.T) {
 		}
 		if got := cover.Reaches(notes, d.Pieces); got != test.reached {
 			t.Errorf("%q for %q: reached %v; want %v", test.to, test.from, got, test.reached)
+		}
+	}
+}
+
+// A whole body was executed if its first statement was; of an empty one, and where
+// there are no notes, that is not known.
+func TestExecutedIsKnown(t *testing.T) {
+	files, cover, err := Instrument(submission.Files{"a.go": []byte(original)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	notes := executed(t, files, cover, `println(thing{n: 5}.Do(0))`, "4\n")
+	body := func(name string) Piece {
+		from := strings.Index(original, name)
+		from += strings.Index(original[from:], "{")
+		return Piece{name, "a.go", from, from + strings.Index(original[from:]+"\n\n", "}\n\n") + 1}
+	}
+	for _, test := range []struct {
+		piece           Piece
+		notes           map[string]string
+		executed, known bool
+	}{
+		{body("Do("), notes, true, true},
+		{body("helper(x int)"), notes, false, true},
+		{body("empty()"), notes, false, false},
+		{body("Do("), nil, false, false},
+		{Piece{"", "b.go", 0, 1}, notes, false, false},
+	} {
+		if executed, known := cover.Executed(test.notes, test.piece); executed != test.executed || known != test.known {
+			t.Errorf("%+v: executed %v, known %v; want %v, %v", test.piece, executed, known, test.executed, test.known)
+		}
+		if got, want := cover.Reaches(test.notes, []Piece{test.piece}), test.executed || !test.known; got != want {
+			t.Errorf("%+v: reached %v; want %v", test.piece, got, want)
 		}
 	}
 }

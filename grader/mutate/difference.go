@@ -75,13 +75,12 @@ func (g *Graph) pieces(other *Graph, name string) (pieces []Piece, ok bool) {
 			continue
 		}
 		from, to, ok := apart(f.body, h.body)
-		if !ok {
-			return nil, false
+		switch {
+		case !ok:
+			pieces = append(pieces, f.whole(name))
+		case to >= 0: // more than a comment
+			pieces = append(pieces, Piece{name, f.file, f.at + from, f.at + to})
 		}
-		if to < 0 {
-			continue // nothing but a comment
-		}
-		pieces = append(pieces, Piece{name, f.file, f.at + from, f.at + to})
 	}
 	return pieces, true
 }

@@ -27,17 +27,20 @@ func (v *verification) difference(s *Solution) {
 	if v.Matrix == All || !s.edits() {
 		return
 	}
-	base, c := s.base.graph, s.change()
+	c := s.change()
 	if !c.known {
 		return
 	}
-	calls := func(sc *shared, names map[string]bool) bool {
-		return base.Reaches(sc.calls, names) || s.graph.Reaches(sc.calls, names)
-	}
 	s.differs = map[*shared]bool{}
 	for _, sc := range v.scenarios {
-		s.differs[sc] = calls(sc, c.names) && (calls(sc, c.before.Names) || v.sights[s.base].comesTo(sc, base, c.before.Pieces))
+		s.differs[sc] = s.reaches(sc, c.names) && (s.reaches(sc, c.before.Names) || v.sights[s.base].comesTo(sc, s.base.graph, c.before.Pieces))
 	}
+}
+
+// reaches tells whether the calls of a scenario may come to one of the names, in the
+// reference or in s.
+func (s *Solution) reaches(sc *shared, names map[string]bool) bool {
+	return s.base.graph.Reaches(sc.calls, names) || s.graph.Reaches(sc.calls, names)
 }
 
 // differsIn tells whether a scenario could show s to be other than its reference.

@@ -126,19 +126,24 @@ func (v *verification) acquit(t turn, took *notes) {
 }
 
 // tookPart tells whether all that a member changes, of what the reference comes
-// to, was executed, or lies behind a change that was, and that may have cut the way
-// to it.
+// to, is known to have been executed, or lies behind a change that was, and that may
+// have cut the way to it. Of what is no piece of a function that is not known.
 func (v *verification) tookPart(t turn, s *Solution, took *notes) bool {
-	reference := v.sights[s.base]
-	c := s.change()
+	reference, c := v.sights[s.base], s.change()
+	if s.reaches(t.scenario, c.before.Names) {
+		return false
+	}
 	changed := func(p mutate.Piece) bool {
-		return slices.ContainsFunc(c.after.Pieces, func(q mutate.Piece) bool { return q.Name == p.Name && t.executed(took, s.ID, q) })
+		return slices.ContainsFunc(c.after.Pieces, func(q mutate.Piece) bool {
+			executed, known := t.executed(took, s.ID, q)
+			return q.Name == p.Name && executed && known
+		})
 	}
 	var done, missing []mutate.Piece
 	for _, p := range c.before.Pieces {
 		if changed(p) {
 			done = append(done, p)
-		} else if reference.executed(reference.seen[t.scenario.ID], "", p) {
+		} else if executed, known := reference.executed(reference.seen[t.scenario.ID], "", p); executed || !known {
 			missing = append(missing, p)
 		}
 	}

@@ -46,14 +46,18 @@ func (n *noted) noting(sc *shared) (*shared, error) {
 	return &noting, noting.write()
 }
 
-// notes reads them from a record, if it shows what the reference does.
+// notes reads them from a record, if it shows what the reference does, and has them:
+// of a driver that was killed nothing is left.
 func (n *noted) notes(sc *shared, rec *evidence.Record) *notes {
 	if rec == nil || judge.Record(sc.spec, rec).Verdict != judge.Pass {
 		return nil
 	}
 	took := &notes{files: map[string]string{}}
-	for path := range n.cover.Files() {
+	for path, blank := range n.cover.Files() {
 		took.files[path] = rec.At["after"].Files[path].Content
+		if len(took.files[path]) != len(blank) {
+			return nil
+		}
 	}
 	for _, p := range rec.Probes {
 		took.whole = took.whole || p.Seen
@@ -61,10 +65,13 @@ func (n *noted) notes(sc *shared, rec *evidence.Record) *notes {
 	return took
 }
 
-// executed tells whether a piece was executed; not known is yes.
-func (n *noted) executed(took *notes, id string, p mutate.Piece) bool {
+// executed tells whether a piece was executed, and whether that is known.
+func (n *noted) executed(took *notes, id string, p mutate.Piece) (executed, known bool) {
 	placed, ok := n.place(id, p)
-	return !ok || n.cover.Reaches(took.files, []mutate.Piece{placed})
+	if !ok {
+		return false, false
+	}
+	return n.cover.Executed(took.files, placed)
 }
 
 // explore runs every scenario on a reference as it is noted.
@@ -123,7 +130,8 @@ func (s *sight) comesTo(sc *shared, reference *mutate.Graph, pieces []mutate.Pie
 	}
 	took := s.seen[sc.ID]
 	return slices.ContainsFunc(pieces, func(p mutate.Piece) bool {
-		return !took.whole && reference.Entered(sc.calls, p.Name) || s.executed(took, "", p)
+		executed, known := s.executed(took, "", p)
+		return executed || !known || !took.whole && reference.Entered(sc.calls, p.Name)
 	})
 }
 
