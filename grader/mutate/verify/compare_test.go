@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -175,6 +177,36 @@ func TestEveryScenarioIsNeeded(t *testing.T) {
 				t.Errorf("unneeded %q; want %q", got, test.want)
 			}
 		})
+	}
+}
+
+// A scenario of two exercises is run and judged once, so they must mean the same by it.
+func TestSharedScenarios(t *testing.T) {
+	for name, change := range map[string]func(*spec.Scenario){
+		"":                      func(*spec.Scenario) {},
+		"another expectation":   func(s *spec.Scenario) { s.Expect[0].That = "call.failed" },
+		"one expectation more":  func(s *spec.Scenario) { s.Expect = append(s.Expect, s.Expect[0]) },
+		"another rule":          func(s *spec.Scenario) { s.Expect[0].Rule = "memory" },
+		"another need":          func(s *spec.Scenario) { s.Needs = []string{"faults"} },
+		"another kind of root":  func(s *spec.Scenario) { s.Root = "real" },
+		"another name for it":   func(s *spec.Scenario) { s.Title.EN = "another" },
+		"other words of advice": func(s *spec.Scenario) { s.Expect[0].Hint.EN = "another" },
+	} {
+		one, two := small(t), small(t)
+		two.Name = "other"
+		change(two.Scenarios["b.x"])
+		v := &verification{Options: Options{Exercises: []*spec.Exercise{one, two}, Folders: map[string]string{"other": "dir"}, Seed: 1}, result: &Result{}}
+		want := ""
+		if name != "" && !strings.HasPrefix(name, "another name") && !strings.HasPrefix(name, "other words") {
+			want = `dir/small.yaml: scenario "b.x" differs from that of the same name in small.yaml`
+		}
+		err := v.union()
+		if got := fmt.Sprint(err); got != cmp.Or(want, "<nil>") {
+			t.Errorf("%s: got %s; want %s", name, got, want)
+		}
+		if _, wrong := errors.AsType[Unusable](err); err != nil && !wrong {
+			t.Errorf("%s: %T; want what the asker can mend", name, err)
+		}
 	}
 }
 

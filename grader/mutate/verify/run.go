@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -47,7 +48,7 @@ func (v *verification) union() error {
 				return err
 			}
 			if other := known[id]; other != nil {
-				if string(other.text) != string(s.text) {
+				if !s.same(other) {
 					return Unusable(fmt.Sprintf("%s: scenario %q differs from that of the same name in %s", path.Join(v.Folders[ex.Name], s.spec.File), id, other.file))
 				}
 				continue
@@ -59,6 +60,14 @@ func (v *verification) union() error {
 		}
 	}
 	return nil
+}
+
+// same tells whether two scenarios ask the same and expect the same: what is run once
+// is judged once, too.
+func (s *shared) same(other *shared) bool {
+	alike := func(a, b spec.Expectation) bool { return a.That == b.That && a.Rule == b.Rule }
+	return string(s.text) == string(other.text) && reflect.DeepEqual(s.given, other.given) && s.spec.Root == other.spec.Root &&
+		slices.Equal(s.spec.Needs, other.spec.Needs) && slices.EqualFunc(s.spec.Expect, other.spec.Expect, alike)
 }
 
 // inOrder are the scenarios of an exercise in the order of its rows, those of
