@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -28,16 +27,17 @@ func narrow(ctx context.Context, o *verify.Options, revision string) error {
 }
 
 // changedSince asks git for the files that differ from a revision, untracked
-// ones too, named from the current folder.
+// ones too, named from the current folder, and from the root of the file system, as
+// flags may name them. The current folder is the top one: the exercises, and what
+// grades, are told by their names from there.
 func changedSince(ctx context.Context, revision string) (files []string, err error) {
-	top, err := git(ctx, "rev-parse", "--show-toplevel")
+	answer, err := git(ctx, "rev-parse", "--show-toplevel", "--show-prefix")
 	if err != nil {
 		return nil, err
 	}
-	root := strings.TrimRight(top, "\n")
-	here, err := os.Getwd()
-	if err != nil {
-		return nil, err
+	top, below, _ := strings.Cut(answer, "\n")
+	if below = strings.TrimSuffix(below, "\n"); below != "" {
+		return nil, fmt.Errorf("this is the folder %s of a repository; start it in %s, with flags that name folders from there", below, top)
 	}
 	for _, question := range [][]string{
 		{"diff", "--name-only", "-z", "--no-renames", "--end-of-options", revision, "--"},
@@ -48,8 +48,8 @@ func changedSince(ctx context.Context, revision string) (files []string, err err
 			return nil, err
 		}
 		for name := range strings.SplitSeq(strings.TrimRight(answer, "\x00"), "\x00") {
-			if rel, err := filepath.Rel(here, filepath.Join(root, name)); err == nil && name != "" {
-				files = append(files, filepath.ToSlash(rel))
+			if name != "" {
+				files = append(files, name, filepath.ToSlash(filepath.Join(top, name)))
 			}
 		}
 	}

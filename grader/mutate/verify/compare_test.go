@@ -288,8 +288,10 @@ func TestTouched(t *testing.T) {
 	}
 	for changed, want := range map[string]string{
 		"mutants/m1.yaml": "m1 twin", "mutants/twin.yaml": "twin", "reference/net.go": "m2 edited", "reference/alternatives/alt/pid.go": "alt", "README.md": "",
-		"reference/c17/linux_namespaces.h": "edited_c reference_c17", "student/pid.go": "skeleton", "student/c17/linux_namespaces.c": "skeleton",
+		"reference/c17/linux_namespaces.h": "twin edited_c reference_c17", "reference/c17/more/x.h": "twin reference_c17", "student/pid.go": "skeleton", "student/c17/linux_namespaces.c": "skeleton",
 		"specs/small.yaml": "all", "grader/box/box_linux.go": "all", "grader/box/box_test.go": "", "grader/mutate/matrix/text.go": "", "go.mod": "all",
+		"grader/driver/c17/driver.c": "all", "grader/driver/c17/json.h": "all", "grader/build/stage/go.mod.txt": "all", "grader/probe/foreign_linux_amd64.s": "all",
+		"grader/judge/testdata/x.json": "", "tests/script/x.txtar": "",
 	} {
 		ids, all := Touched(o, []string{changed})
 		if all {

@@ -56,12 +56,13 @@ func Touched(o *Options, changed []string) (ids []string, all bool) {
 	return ids, false
 }
 
-// graders tells whether a file is part of what grades.
+// graders tells whether a file is part of what grades, such as the texts in C and
+// others that are built into it.
 func graders(file string) bool {
 	if file == "go.mod" || file == "go.sum" {
 		return true
 	}
-	return strings.HasPrefix(file, "grader/") && path.Ext(file) == ".go" && !strings.HasSuffix(file, "_test.go") &&
+	return strings.HasPrefix(file, "grader/") && !strings.HasSuffix(file, "_test.go") && !strings.Contains(file, "/testdata/") &&
 		!strings.HasPrefix(file, "grader/mutate/matrix/") && !strings.HasPrefix(file, "grader/report/")
 }
 
@@ -72,9 +73,17 @@ type touch struct {
 }
 
 func (t touch) mutant(m *mutate.Mutant) bool {
-	return t.changed[path.Clean(m.File)] ||
+	return t.changed[path.Clean(m.File)] || m.Language() == submission.C17 && t.header() ||
 		slices.ContainsFunc(m.Edits, func(e mutate.Edit) bool { return t.changed[path.Join(t.o.Reference.Name, e.File)] }) ||
 		slices.ContainsFunc(m.Kills, func(id string) bool { return t.changed[t.scenarios[id]] })
+}
+
+// header tells whether one of the reference in C was changed: all of its text depends
+// on it.
+func (t touch) header() bool {
+	return slices.ContainsFunc(slices.Collect(maps.Keys(t.changed)), func(file string) bool {
+		return path.Ext(file) == ".h" && strings.HasPrefix(file, path.Clean(t.o.ReferenceC.Name)+"/")
+	})
 }
 
 // alternative: it has to pass every scenario.
