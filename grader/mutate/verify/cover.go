@@ -104,11 +104,10 @@ func (v *verification) fetch(ctx context.Context, cells []cell) ([]*evidence.Rec
 	var missing []cell
 	var at []int
 	for i, c := range cells {
-		if records[i] = v.kept.find(c.solution.key, c.scenario.text); records[i] == nil {
+		if records[i] = v.found(c.solution, c.scenario); records[i] == nil {
 			missing, at = append(missing, c), append(at, i)
-		} else {
-			records[i].Given = c.scenario.given
 		}
+		v.judged.Delete(records[i]) // nobody would let go of it
 	}
 	v.mu.Lock()
 	v.result.Reused += len(cells) - len(missing)

@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"moulinette/grader/evidence"
+	"moulinette/grader/judge"
+	"moulinette/grader/spec"
 )
 
 // records keeps what was seen of a solution in a scenario, by all that it
@@ -58,6 +61,38 @@ func (r *records) find(key string, scenario []byte) *evidence.Record {
 	now := time.Now()
 	_ = os.Chtimes(name, now, now)
 	return rec
+}
+
+// found answers a kept record, but none of a failure where there should be none: what
+// went wrong once is tried again, as `go test` does, and not repeated for days.
+func (v *verification) found(s *Solution, sc *shared) *evidence.Record {
+	rec := v.kept.find(s.key, sc.text)
+	if rec == nil {
+		return nil
+	}
+	rec.Given = sc.given
+	verdict := v.verdict(sc, rec).Verdict
+	if verdict == judge.HarnessFault || verdict == judge.Fail && v.mustPass(s, sc.ID) {
+		v.judged.Delete(rec)
+		return nil
+	}
+	return rec
+}
+
+// mustPass tells whether a failed scenario of a solution is an error.
+func (v *verification) mustPass(s *Solution, id string) bool {
+	switch {
+	case s.Kind == Skeleton, s.Kind == Mutant && s.Mutant == nil: // of a company it leads to trying each alone
+		return false
+	case s.Kind == Alternative && s.Alternative.Bonus == "none":
+		return !slices.ContainsFunc(v.Exercises, func(ex *spec.Exercise) bool {
+			return slices.ContainsFunc(ex.Bonus, func(row spec.Row) bool { return slices.Contains(row.Scenarios, id) })
+		})
+	case s.Mutant != nil:
+		return v.passes(s)[id]
+	default:
+		return true
+	}
 }
 
 // keep writes a record, whole or not at all. One that cannot be written will be

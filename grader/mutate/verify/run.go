@@ -283,11 +283,10 @@ func (v *verification) cells(s *Solution) (cells []cell) {
 
 // known takes the record of a scenario from an earlier verification.
 func (v *verification) known(s *Solution, sc *shared) bool {
-	rec := v.kept.find(s.key, sc.text)
+	rec := v.found(s, sc)
 	if rec == nil {
 		return false
 	}
-	rec.Given = sc.given
 	s.records[sc.ID] = rec
 	return true
 }
