@@ -208,11 +208,11 @@ func (v *verification) norm(s *Solution) {
 		s.ID, strings.Join(broken, " "), strings.Join(named, " "), s.evidence())
 }
 
-// evidence quotes the findings of the norm, each once.
+// evidence quotes the breaches of the norm, each once.
 func (s *Solution) evidence() (said spec.Text) {
 	quoted := map[spec.Text]bool{}
 	for _, sheet := range s.Sheets {
-		for _, f := range sheet.Norm.Findings {
+		for _, f := range s.broken(sheet) {
 			line := spec.Text{
 				FR: fmt.Sprintf(" ; %s (%s) : %s", f.Rule, f.Where, f.Message.FR),
 				EN: fmt.Sprintf("; %s (%s): %s", f.Rule, f.Where, f.Message.EN),
@@ -226,13 +226,24 @@ func (s *Solution) evidence() (said spec.Text) {
 	return said
 }
 
-// breaches are the rules of the norm that a sheet finds broken. For a right
-// solution a way round is a remark, not a breach: what it earns the rows tell.
+// breaches are the rules of the norm that a sheet finds broken.
 func (s *Solution) breaches(sheet *judge.Sheet) (rules []string) {
-	for _, f := range sheet.Norm.Findings {
-		if f.Rule != "way_round" || s.Kind == Mutant {
-			rules = append(rules, f.Rule)
-		}
+	for _, f := range s.broken(sheet) {
+		rules = append(rules, f.Rule)
 	}
 	return rules
+}
+
+// remarks are rules whose findings cost nothing, whoever they are about.
+var remarks = []string{"other_import", "other_function", "hidden_warning"}
+
+// broken are the findings of a sheet that are breaches. For a right solution a way
+// round is a remark, too: what it earns the rows tell.
+func (s *Solution) broken(sheet *judge.Sheet) (found []judge.Finding) {
+	for _, f := range sheet.Norm.Findings {
+		if !slices.Contains(remarks, f.Rule) && (f.Rule != "way_round" || s.Kind == Mutant) {
+			found = append(found, f)
+		}
+	}
+	return found
 }

@@ -10,6 +10,7 @@ import (
 	"testing/fstest"
 
 	"moulinette/grader/evidence"
+	"moulinette/grader/judge"
 	"moulinette/grader/mutate"
 	"moulinette/grader/sandbox/fake"
 	"moulinette/grader/spec"
@@ -140,6 +141,31 @@ func TestVerdicts(t *testing.T) {
 				t.Errorf("got %q; want %q: %+v", got, test.want, v.result.Errors)
 			}
 		})
+	}
+}
+
+// A remark costs nothing, so it is no breach, neither of who earns everything nor of a
+// mutant, which could not even name it.
+func TestRemarksAreNoBreach(t *testing.T) {
+	for rule, want := range map[string][2][]string{
+		"other_import": {nil, nil}, "other_function": {nil, nil}, "hidden_warning": {nil, nil}, "way_round": {nil, {"norm"}},
+		"forbidden_import": {{"norm"}, {"norm"}},
+	} {
+		for i, s := range []*Solution{
+			{ID: "reference", Kind: Reference},
+			{ID: "m", Kind: Mutant, Mutant: &mutate.Mutant{ID: "m", Fails: map[string][]string{"small": {"two"}}, Kills: []string{"b.x"}}},
+		} {
+			v := tried(t, s, "b.x ok")
+			v.result.Errors = nil
+			s.Sheets[0].Norm.Findings = []judge.Finding{{Rule: rule, Where: "a.go:1"}}
+			v.norm(s)
+			if got := kinds(v.result.Errors); !slices.Equal(got, want[i]) {
+				t.Errorf("%s by the %s: got %q; want %q", rule, s.Kind, got, want[i])
+			}
+			if alive := want[i] == nil; s.alive() != alive {
+				t.Errorf("%s by the %s: alive %v; want %v", rule, s.Kind, s.alive(), alive)
+			}
+		}
 	}
 }
 
