@@ -53,7 +53,8 @@ const (
 	Ignored      Status = "Ignored"      // it was not tried
 )
 
-// StatusOf tells what became of a solution.
+// StatusOf tells what became of a solution. Whether a mutant is dead verify says:
+// what a scenario showed may count in no row.
 func StatusOf(s *verify.Solution) Status {
 	if s.Broken != nil || len(s.Cells) == 0 && s.Missing() {
 		return CompileError
@@ -75,14 +76,20 @@ func StatusOf(s *verify.Solution) Status {
 		}
 	}
 	switch {
-	case failed > 0:
-		return Killed
-	case hung > 0:
+	case !s.Alive() && failed == 0 && hung > 0:
 		return Timeout
+	case !s.Alive():
+		return Killed
 	case faults > 0:
 		return RuntimeError
 	case inferred == len(s.Cells):
 		return NoCoverage
 	}
 	return Survived
+}
+
+// dead tells whether something noticed a solution.
+func dead(s *verify.Solution) bool {
+	status := StatusOf(s)
+	return status == Killed || status == Timeout
 }

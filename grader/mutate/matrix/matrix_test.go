@@ -32,6 +32,10 @@ func made() *verify.Result {
 	}
 	broken := mutant("broken", nil)
 	broken.Broken = &submission.BuildError{Findings: []submission.Finding{{EN: "undefined: x"}}}
+	lost := func(s *verify.Solution) *verify.Solution {
+		s.Sheets = []*judge.Sheet{{Exercise: "ex", Rows: []judge.Row{{ID: "pid", Verdict: judge.Fail}}}}
+		return s
+	}
 	cell := func(v judge.Verdict) verify.Cell { return verify.Cell{Verdict: v, Millis: 10} }
 	return &verify.Result{
 		Catalog:   &mutate.Catalog{Reference: submission.Files{"pid.go": []byte(source)}},
@@ -39,8 +43,8 @@ func made() *verify.Result {
 		Scenarios: []string{"pid.one", "pid.two"},
 		Solutions: []*verify.Solution{
 			{ID: "reference", Kind: verify.Reference, File: "ref", Cells: map[string]verify.Cell{"pid.one": cell(judge.Pass), "pid.two": cell(judge.Pass)}},
-			mutant("dies", map[string]verify.Cell{"pid.one": {Verdict: judge.Fail, Named: true, Millis: 10}, "pid.two": {Verdict: judge.Pass, Inferred: true}}),
-			mutant("hangs", map[string]verify.Cell{"pid.one": {Verdict: judge.Fail, Hung: true, Millis: 5000}, "pid.two": cell(judge.Pass)}),
+			lost(mutant("dies", map[string]verify.Cell{"pid.one": {Verdict: judge.Fail, Named: true, Millis: 10}, "pid.two": {Verdict: judge.Pass, Inferred: true}})),
+			lost(mutant("hangs", map[string]verify.Cell{"pid.one": {Verdict: judge.Fail, Hung: true, Millis: 5000}, "pid.two": cell(judge.Pass)})),
 			mutant("survives", map[string]verify.Cell{"pid.one": cell(judge.Pass), "pid.two": cell(judge.Pass)}),
 			broken,
 		},
@@ -74,6 +78,33 @@ func TestText(t *testing.T) {
 	}
 	if narrow := write(t, "text", made(), matrix.Options{Width: 10, Lang: "fr"}); !strings.Contains(narrow, "dies\n  K pid.one\n") || !strings.Contains(narrow, "survit") {
 		t.Errorf("narrow and French:\n%s", narrow)
+	}
+}
+
+// A mutant of the norm is dead if the norm was found broken, by a scenario or in its
+// text alone, and not because it says so.
+func TestNormAlone(t *testing.T) {
+	for _, test := range []struct {
+		findings []judge.Finding
+		status   matrix.Status
+		summary  string
+		line     string
+	}{
+		{[]judge.Finding{{Rule: "forbidden_import"}}, matrix.Killed, "3 of 3 mutants dead", "survives --  norm: forbidden_import"},
+		{[]judge.Finding{{Rule: "other_import"}}, matrix.Survived, "2 of 3 mutants dead", "survives --  Survived"},
+		{nil, matrix.Survived, "2 of 3 mutants dead", "survives --  Survived"},
+	} {
+		r := made()
+		s := r.Solutions[3]
+		s.Mutant.Norm = []string{"forbidden_import"}
+		s.Sheets = []*judge.Sheet{{Exercise: "ex", Norm: judge.Norm{Findings: test.findings}}}
+		if got := matrix.StatusOf(s); got != test.status {
+			t.Errorf("%v: status %s; want %s", test.findings, got, test.status)
+		}
+		got := write(t, "text", r, matrix.Options{})
+		if !strings.Contains(got, test.summary) || !strings.Contains(strings.ReplaceAll(got, "   ", "  "), test.line) {
+			t.Errorf("%v: no %q, or no %q, in\n%s", test.findings, test.summary, test.line, got)
+		}
 	}
 }
 

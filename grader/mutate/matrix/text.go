@@ -113,19 +113,18 @@ func (t *text) table(mutants []*verify.Solution) {
 		"K killed, as named · k killed too · T killed by its time · - passes · ? not judged · ! harness fault · . cannot differ from the reference"))
 }
 
-// tail tells what a line of marks cannot.
+// tail tells what a line of marks cannot: that it is alive, or that only its text
+// gave it away.
 func (t *text) tail(s *verify.Solution) string {
-	switch status := StatusOf(s); status {
-	case Killed, Timeout:
-		return ""
-	case Survived, NoCoverage:
-		if len(s.Mutant.Norm) > 0 {
-			return "  " + t.in("norme : ", "norm: ") + strings.Join(s.Mutant.Norm, " ")
-		}
-		return "  " + t.paint(color.FgRed, string(status))
-	default:
-		return "  " + t.paint(color.FgRed, string(status))
+	if !dead(s) {
+		return "  " + t.paint(color.FgRed, string(StatusOf(s)))
 	}
+	for _, c := range s.Cells {
+		if c.Verdict == judge.Fail {
+			return ""
+		}
+	}
+	return "  " + t.in("norme : ", "norm: ") + strings.Join(s.Breaches(), " ")
 }
 
 func (t *text) mark(c verify.Cell) string {
@@ -176,14 +175,14 @@ func (t *text) errors() {
 // summary is the last line; what stands there is true whatever the errors say.
 func (t *text) summary() {
 	count := map[verify.Kind]int{}
-	dead := 0
+	gone := 0
 	for _, s := range t.r.Solutions {
 		if len(s.Cells) == 0 {
 			continue
 		}
 		count[s.Kind]++
-		if status := StatusOf(s); s.Kind == verify.Mutant && (status == Killed || status == Timeout || len(s.Mutant.Norm) > 0) {
-			dead++
+		if s.Kind == verify.Mutant && dead(s) {
+			gone++
 		}
 	}
 	verdict := t.paint(color.FgGreen, t.in("CONFORME", "VERIFIED"))
@@ -192,7 +191,7 @@ func (t *text) summary() {
 	}
 	t.line(t.in("%s · mutants morts : %d sur %d · solutions admises : %d · scénarios : %d lancés, %d déjà vus, %d réussis en compagnie, %d sans différence possible, %d sans effet possible · compilation %.1f s, exécution %.1f s",
 		"%s · %d of %d mutants dead · %d accepted solutions · scenarios: %d run, %d seen before, %d passed in company, %d that cannot differ, %d that can change no row · built in %.1f s, run in %.1f s"),
-		verdict, dead, count[verify.Mutant], count[verify.Reference]+count[verify.Alternative],
+		verdict, gone, count[verify.Mutant], count[verify.Reference]+count[verify.Alternative],
 		t.r.Ran, t.r.Reused, t.r.Company, t.r.Inferred, t.r.Skipped, t.r.Building.Seconds(), t.r.Running.Seconds())
 	for _, why := range t.r.Absent {
 		t.line("%s %s", t.in("Non essayée ici :", "Not tried here:"), why)

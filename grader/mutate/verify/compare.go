@@ -83,7 +83,7 @@ func (v *verification) compare(s *Solution) {
 	if s.Kind != Mutant {
 		return
 	}
-	if s.alive() {
+	if s.Alive() {
 		v.say(s, Survived, "%s survit : toutes les lignes passent", "%s survives: every row passes", s.ID)
 	}
 	if len(s.Mutant.Kills) == 0 && len(v.killers(s)) > 0 {
@@ -159,8 +159,8 @@ func (s *Solution) expected(exercise, row string, bonus bool) bool {
 	}
 }
 
-// alive tells whether nothing noticed a mutant.
-func (s *Solution) alive() bool {
+// Alive tells whether nothing noticed a mutant: no row, and no rule of the norm.
+func (s *Solution) Alive() bool {
 	for _, sheet := range s.Sheets {
 		if len(s.breaches(sheet)) > 0 || slices.ContainsFunc(slices.Concat(sheet.Rows, sheet.Bonus), func(r judge.Row) bool { return r.Verdict == judge.Fail }) {
 			return false
@@ -191,16 +191,12 @@ func why(row judge.Row) spec.Text {
 
 // norm compares the rules that are broken in any exercise.
 func (v *verification) norm(s *Solution) {
-	var broken, named []string
-	for _, sheet := range s.Sheets {
-		broken = append(broken, s.breaches(sheet)...)
-	}
+	var named []string
 	if s.Mutant != nil {
 		named = slices.Clone(s.Mutant.Norm)
 	}
-	slices.Sort(broken)
 	slices.Sort(named)
-	broken = slices.Compact(broken)
+	broken := s.Breaches()
 	if s.Kind == Skeleton || slices.Equal(broken, named) {
 		return
 	}
@@ -224,6 +220,15 @@ func (s *Solution) evidence() (said spec.Text) {
 		}
 	}
 	return said
+}
+
+// Breaches are the rules of the norm that it was found to break, in any exercise.
+func (s *Solution) Breaches() (rules []string) {
+	for _, sheet := range s.Sheets {
+		rules = append(rules, s.breaches(sheet)...)
+	}
+	slices.Sort(rules)
+	return slices.Compact(rules)
 }
 
 // breaches are the rules of the norm that a sheet finds broken.

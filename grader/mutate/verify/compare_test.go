@@ -162,8 +162,8 @@ func TestRemarksAreNoBreach(t *testing.T) {
 			if got := kinds(v.result.Errors); !slices.Equal(got, want[i]) {
 				t.Errorf("%s by the %s: got %q; want %q", rule, s.Kind, got, want[i])
 			}
-			if alive := want[i] == nil; s.alive() != alive {
-				t.Errorf("%s by the %s: alive %v; want %v", rule, s.Kind, s.alive(), alive)
+			if alive := want[i] == nil; s.Alive() != alive {
+				t.Errorf("%s by the %s: alive %v; want %v", rule, s.Kind, s.Alive(), alive)
 			}
 		}
 	}
