@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"moulinette/grader/mutate/verify"
@@ -11,7 +12,7 @@ import (
 )
 
 // writeGitHub writes the errors as annotations of GitHub Actions, each at the file to
-// open.
+// open, and what was not tried.
 func writeGitHub(w io.Writer, r *verify.Result, lang string) error {
 	var out strings.Builder
 	for _, e := range r.Errors {
@@ -26,6 +27,12 @@ func writeGitHub(w io.Writer, r *verify.Result, lang string) error {
 	}
 	for _, f := range r.Faults {
 		fmt.Fprintf(&out, "::error title=%s::%s\n", verify.HarnessFault, data(f))
+	}
+	for _, a := range r.Absent {
+		fmt.Fprintf(&out, "::notice title=%s::%s\n", property(spec.Text{FR: "non essayée : ", EN: "not tried: "}.In(lang)+a.ID), data(a.Why))
+	}
+	if onlyReferences(r) {
+		fmt.Fprintf(&out, "::notice::%s\n", data(nothingElse().In(lang)))
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
@@ -47,6 +54,7 @@ type junitSuites struct {
 	Tests    int          `xml:"tests,attr"`
 	Failures int          `xml:"failures,attr"`
 	Errors   int          `xml:"errors,attr"`
+	Skipped  int          `xml:"skipped,attr"`
 	Suites   []junitSuite `xml:"testsuite"`
 }
 
@@ -55,6 +63,7 @@ type junitSuite struct {
 	Tests    int         `xml:"tests,attr"`
 	Failures int         `xml:"failures,attr"`
 	Errors   int         `xml:"errors,attr"`
+	Skipped  int         `xml:"skipped,attr"`
 	Cases    []junitCase `xml:"testcase"`
 }
 
@@ -64,6 +73,11 @@ type junitCase struct {
 	Time      string       `xml:"time,attr"`
 	Failure   *junitResult `xml:"failure"`
 	Error     *junitResult `xml:"error"`
+	Skipped   *junitSkip   `xml:"skipped"`
+}
+
+type junitSkip struct {
+	Message string `xml:"message,attr,omitempty"`
 }
 
 type junitResult struct {
@@ -76,18 +90,27 @@ type junitResult struct {
 // none.
 func writeJUnit(w io.Writer, r *verify.Result, lang string) error {
 	all := junitSuites{Name: "moulinette verify", Time: seconds(r.Building.Seconds() + r.Running.Seconds())}
-	told := map[string]bool{}
+	told, untried := map[string]bool{}, r.Untried()
 	for _, kind := range []verify.Kind{verify.Reference, verify.Alternative, verify.Mutant, verify.Skeleton} {
 		suite := junitSuite{Name: string(kind)}
 		for _, s := range r.Solutions {
 			if s.Kind == kind {
 				told[s.ID] = true
-				suite.add(result(s, r.Errors, lang))
+				c := result(s, r.Errors, lang)
+				if slices.Contains(untried, s.ID) {
+					c.Skipped = skip(r, s.ID)
+				}
+				suite.add(c)
 			}
 		}
 		all.add(suite)
 	}
 	others := junitSuite{Name: "grading"}
+	for _, a := range r.Absent {
+		if !told[a.ID] {
+			others.add(junitCase{Name: a.ID, Classname: string(verify.Mutant), Time: "0.000", Skipped: skip(r, a.ID)})
+		}
+	}
 	for _, e := range r.Errors {
 		if !told[e.Subject] {
 			others.add(junitCase{Name: string(e.Kind) + " " + place(e) + " " + e.Subject, Classname: "grading", Time: "0.000", Failure: failure([]verify.Error{e}, lang)})
@@ -114,7 +137,7 @@ func writeJUnit(w io.Writer, r *verify.Result, lang string) error {
 func (a *junitSuites) add(s junitSuite) {
 	if s.Tests > 0 {
 		a.Suites = append(a.Suites, s)
-		a.Tests, a.Failures, a.Errors = a.Tests+s.Tests, a.Failures+s.Failures, a.Errors+s.Errors
+		a.Tests, a.Failures, a.Errors, a.Skipped = a.Tests+s.Tests, a.Failures+s.Failures, a.Errors+s.Errors, a.Skipped+s.Skipped
 	}
 }
 
@@ -127,6 +150,19 @@ func (s *junitSuite) add(c junitCase) {
 	if c.Error != nil {
 		s.Errors++
 	}
+	if c.Skipped != nil {
+		s.Skipped++
+	}
+}
+
+// skip tells why a solution was not tried, if that is known.
+func skip(r *verify.Result, id string) *junitSkip {
+	for _, a := range r.Absent {
+		if a.ID == id {
+			return &junitSkip{a.Why}
+		}
+	}
+	return &junitSkip{}
 }
 
 func result(s *verify.Solution, errors []verify.Error, lang string) junitCase {

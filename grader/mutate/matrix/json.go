@@ -21,6 +21,7 @@ type jsonReport struct {
 	Solutions []jsonSolution `json:"solutions"`
 	Errors    []jsonError    `json:"errors"`
 	Faults    []string       `json:"faults"`
+	Absent    []string       `json:"absent"` // ids of what was not tried
 	Ran       int            `json:"ran"`
 	Reused    int            `json:"reused"`
 	Inferred  int            `json:"inferred"`
@@ -64,7 +65,7 @@ type jsonError struct {
 func writeJSON(w io.Writer, r *verify.Result, lang string) error {
 	report := jsonReport{
 		Version: jsonVersion, Verified: len(r.Errors)+len(r.Faults) == 0, Partial: r.Partial,
-		Scenarios: r.Scenarios, Errors: []jsonError{}, Faults: append([]string{}, r.Faults...),
+		Scenarios: r.Scenarios, Errors: []jsonError{}, Faults: append([]string{}, r.Faults...), Absent: append([]string{}, r.Untried()...),
 		Ran: r.Ran, Reused: r.Reused, Inferred: r.Inferred, Company: r.Company, Skipped: r.Skipped,
 		Building: r.Building.Seconds(), Running: r.Running.Seconds(),
 	}

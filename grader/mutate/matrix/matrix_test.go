@@ -218,6 +218,40 @@ func TestJSON(t *testing.T) {
 	}
 }
 
+// What was not tried is told in every format: who reads one alone must not take it
+// for verified.
+func TestAbsent(t *testing.T) {
+	r := made()
+	r.Absent = []verify.Absent{{ID: "elsewhere", Why: "use --isolation vm"}, {ID: "lacks", Why: "seccomp.h: no such file"}}
+	r.Solutions = append(r.Solutions,
+		&verify.Solution{ID: "lacks", Kind: verify.Alternative, File: "alternatives/lacks.yaml"},
+		&verify.Solution{ID: "late", Kind: verify.Mutant, File: "mutants/late.yaml", Mutant: &mutate.Mutant{ID: "late"}})
+	for format, want := range map[string][]string{
+		"text":   {"Not tried here: elsewhere: use --isolation vm\n", "Not tried here: lacks: seccomp.h: no such file\n", "Not tried here: 2\n"},
+		"json":   {"\"absent\": [\n  \"elsewhere\",\n  \"lacks\",\n  \"late\"\n ]"},
+		"github": {"::notice title=not tried%3A elsewhere::use --isolation vm\n", "::notice title=not tried%3A lacks::seccomp.h: no such file\n"},
+		"junit": {
+			`tests="9" failures="3" errors="0" skipped="3"`, `<skipped message="use --isolation vm">`, `<skipped message="seccomp.h: no such file">`,
+			`<testcase name="late" classname="mutant" time="0.000">` + "\n      <skipped></skipped>",
+		},
+	} {
+		got := write(t, format, r, matrix.Options{})
+		for _, part := range want {
+			if !strings.Contains(got, part) {
+				t.Errorf("%s: no %q in\n%s", format, part, got)
+			}
+		}
+	}
+	if got := write(t, "json", made(), matrix.Options{}); !strings.Contains(got, `"absent": []`) {
+		t.Errorf("nothing absent: no empty list in\n%s", got)
+	}
+	r.Solutions = []*verify.Solution{r.Solutions[0], r.Solutions[6]}
+	r.Errors = []verify.Error{{Kind: verify.Lost, Subject: "reference", File: "ref"}}
+	if got := write(t, "github", r, matrix.Options{}); !strings.Contains(got, "::notice::The reference does not hold: nothing else was tried.\n") {
+		t.Errorf("a reference that does not hold: no notice in\n%s", got)
+	}
+}
+
 func TestUnknownFormat(t *testing.T) {
 	if err := matrix.Write(&strings.Builder{}, "html", made(), matrix.Options{}); err == nil {
 		t.Error("html was written; want an error")

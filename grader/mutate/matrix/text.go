@@ -193,14 +193,14 @@ func (t *text) summary() {
 		"%s · %d of %d mutants dead · %d accepted solutions · scenarios: %d run, %d seen before, %d passed in company, %d that cannot differ, %d that can change no row · built in %.1f s, run in %.1f s"),
 		verdict, gone, count[verify.Mutant], count[verify.Reference]+count[verify.Alternative],
 		t.r.Ran, t.r.Reused, t.r.Company, t.r.Inferred, t.r.Skipped, t.r.Building.Seconds(), t.r.Running.Seconds())
-	for _, why := range t.r.Absent {
-		t.line("%s %s", t.in("Non essayée ici :", "Not tried here:"), why)
+	for _, a := range t.r.Absent {
+		t.line("%s %s: %s", t.in("Non essayée ici :", "Not tried here:"), a.ID, a.Why)
 	}
 	if len(t.r.Absent) > 0 {
 		t.line(t.in("Non essayés ici : %d", "Not tried here: %d"), len(t.r.Absent))
 	}
 	if onlyReferences(t.r) {
-		t.line("%s", t.in("La référence ne tient pas : rien d'autre n'a été essayé.", "The reference does not hold: nothing else was tried."))
+		t.line("%s", nothingElse().In(t.o.Lang))
 	} else if t.r.Partial {
 		t.line("%s", t.in("Vérification partielle : on n'a pas demandé si chaque scénario est nécessaire.",
 			"A partial verification: whether every scenario is needed was not asked."))
@@ -209,6 +209,11 @@ func (t *text) summary() {
 
 // place is what a report names when an error has no file.
 func place(e verify.Error) string { return cmp.Or(e.File, e.Subject) }
+
+// nothingElse is what onlyReferences means.
+func nothingElse() spec.Text {
+	return spec.Text{FR: "La référence ne tient pas : rien d'autre n'a été essayé.", EN: "The reference does not hold: nothing else was tried."}
+}
 
 // onlyReferences tells whether a reference was found wrong, so that nothing else was
 // tried, though there was more.

@@ -169,7 +169,7 @@ func (v *verification) members(f family) (all []*Solution) {
 		if v.wanted(m.ID) && m.Language() == f.language {
 			at, files := m.Place(), v.edited(m.ID, f.language, m.Apply)
 			if v.elsewhere(m) {
-				v.result.Absent = append(v.result.Absent, m.ID+": this host lacks what shows it; use --isolation vm")
+				v.result.Absent = append(v.result.Absent, Absent{m.ID, "this host lacks what shows it; use --isolation vm"})
 				continue
 			}
 			all = append(all, &Solution{
@@ -306,7 +306,7 @@ func (v *verification) compileC17(ctx context.Context, alone []*Solution) error 
 		case err == nil:
 			s.driver = drivers[i].Path
 		case errors.As(err, &missing) && s.Kind == Alternative:
-			v.result.Absent = append(v.result.Absent, fmt.Sprintf("%s: %v", s.ID, err))
+			v.result.Absent = append(v.result.Absent, Absent{s.ID, err.Error()})
 		case s.breaks(err):
 			v.report(s.notBuilt())
 		default:

@@ -85,9 +85,26 @@ type Result struct {
 	Inferred  int      // that cannot differ from the reference
 	Company   int      // passed by several mutants together
 	Skipped   int      // that could not change a row
-	Absent    []string // what this host cannot build or show, and why
+	Absent    []Absent // what this host cannot build or show
 	Building  time.Duration
 	Running   time.Duration
+}
+
+// Absent is a solution that was not tried here, and why.
+type Absent struct{ ID, Why string }
+
+// Untried are the ids of all that was not tried though nothing is wrong with it.
+func (r *Result) Untried() (ids []string) {
+	for _, a := range r.Absent {
+		ids = append(ids, a.ID)
+	}
+	for _, s := range r.Solutions {
+		wrong := slices.ContainsFunc(r.Errors, func(e Error) bool { return e.Subject == s.ID })
+		if len(s.Cells) == 0 && !wrong && !slices.Contains(ids, s.ID) {
+			ids = append(ids, s.ID)
+		}
+	}
+	return ids
 }
 
 // Mutants are those of the solutions that were tried.
