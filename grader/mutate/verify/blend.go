@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
+	"regexp"
 	"slices"
 
+	"moulinette/grader/build"
 	"moulinette/grader/mutate"
 	"moulinette/grader/submission"
 )
@@ -58,13 +61,15 @@ func (b *blend) add(s *Solution) bool {
 func (v *verification) linkBlend(ctx context.Context, b *blend, all, alone []*Solution) error {
 	for b != nil && len(b.members) > 0 && b.open() == nil { // else of a reference that does not parse
 		broken, err := v.compileBlend(ctx, b, all, alone)
-		if err != nil {
+		dropped := b.wanting(err)
+		switch {
+		case err != nil && len(dropped) == 0:
 			return err
-		}
-		if broken == nil {
+		case err == nil && broken == nil:
 			return nil
+		case err == nil:
+			dropped = b.drop(broken)
 		}
-		dropped := b.drop(broken)
 		if len(dropped) == 0 {
 			break
 		}
@@ -135,13 +140,34 @@ func (b *blend) open() (err error) {
 func (b *blend) drop(broken *submission.BuildError) (dropped []*Solution) {
 	for _, f := range broken.Findings {
 		id := b.schemata.Owner(path.Base(f.File))
-		at := slices.IndexFunc(b.members, func(s *Solution) bool { return s.ID == id })
-		if at < 0 {
-			continue
-		}
-		dropped = append(dropped, b.members[at])
-		b.members = slices.Delete(b.members, at, at+1)
-		b.schemata.Drop(id)
+		dropped = append(dropped, b.leave(func(s *Solution) bool { return s.ID == id })...)
 	}
 	return dropped
+}
+
+// wanting leaves out the members that include a header that is not on this host, if
+// an error says so: the others can do without.
+func (b *blend) wanting(err error) []*Solution {
+	var missing *build.Missing
+	if !errors.As(err, &missing) {
+		return nil
+	}
+	include := regexp.MustCompile(`(?m)^\s*#\s*include\s*<` + regexp.QuoteMeta(missing.Header) + `>`)
+	includes := func(s *Solution) bool {
+		return slices.ContainsFunc(slices.Collect(maps.Values(s.files)), include.Match)
+	}
+	if includes(b.base) {
+		return nil
+	}
+	return b.leave(includes)
+}
+
+// leave takes members out again.
+func (b *blend) leave(which func(*Solution) bool) (left []*Solution) {
+	left = those(b.members, which)
+	b.members = slices.DeleteFunc(b.members, which)
+	for _, s := range left {
+		b.schemata.Drop(s.ID)
+	}
+	return left
 }

@@ -2,8 +2,10 @@ package verify_test
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -25,6 +27,11 @@ var mutantsInC = map[string]string{
 	"c_elsewhere": "same_as: dies\nedits: [{file: c17/linux_namespaces.c, from: 'return propagate(path, MS_SLAVE);', to: 'return propagate(path, MS_PRIVATE);'}]\n",
 }
 
+// capable wants a header that not every host has.
+const capable = "id: capable\ntitle: {fr: t, en: t}\nthought: {fr: t, en: t}\nedits: [{file: c17/linux_namespaces.c, from: \"#include <sys/mman.h>\\n\", " +
+	"to: \"#include <sys/capability.h>\\n#include <sys/mman.h>\\n\"}, " +
+	"{file: c17/linux_namespaces.c, from: 'return propagate(path, MS_SLAVE);', to: 'return (propagate(path, MS_SLAVE));'}]\nbonus: none\n"
+
 func TestBothLanguages(t *testing.T) {
 	if _, err := exec.LookPath("gcc"); err != nil {
 		t.Skip("no gcc")
@@ -35,7 +42,7 @@ func TestBothLanguages(t *testing.T) {
 		t.Fatal(err)
 	}
 	files := fstest.MapFS{}
-	only := []string{}
+	only := []string{"capable"}
 	for _, id := range []string{"dies", "dies_too", "dies_first"} {
 		files[id+".yaml"] = &fstest.MapFile{Data: []byte(fmt.Sprintf(head, id) + mutants[id])}
 	}
@@ -45,6 +52,7 @@ func TestBothLanguages(t *testing.T) {
 	}
 	catalog, err := mutate.Load(mutate.Source{
 		Reference: mutate.WithC17(inGo.Files, inC.Files), Exercises: []*spec.Exercise{ex}, Mutants: mutate.Place{FS: files, Name: "mutants"},
+		Alternatives: mutate.Place{FS: fstest.MapFS{"capable.yaml": &fstest.MapFile{Data: []byte(capable)}}, Name: "alternatives"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -75,6 +83,10 @@ func TestBothLanguages(t *testing.T) {
 		if got := strings.Join(kinds[id], " "); got != want {
 			t.Errorf("%s: errors %q; want %q", id, got, want)
 		}
+	}
+	_, none := os.Stat("/usr/include/sys/capability.h")
+	if absent := slices.ContainsFunc(r.Absent, func(a verify.Absent) bool { return a.ID == "capable" }); absent != (none != nil) || kinds["capable"] != nil {
+		t.Errorf("absent %v, errors %q; want capable to be absent where its header is (%v), and nothing wrong with it", r.Absent, kinds["capable"], none)
 	}
 	o.Matrix = verify.All
 	all := verified(t, o)
