@@ -3,10 +3,8 @@ package agent
 import (
 	"bufio"
 	"encoding/json"
-	"maps"
 	"net"
 	"os"
-	"slices"
 
 	"moulinette/grader/evidence"
 	"moulinette/grader/scenario"
@@ -30,19 +28,19 @@ func (p *probes) receive(conn *net.UnixConn) {
 	defer done()
 	line, err := readLine(r, maxHello)
 	if err != nil || json.Unmarshal(line, &hello) != nil || len(hello.Name) > 64 {
-		p.s.impostor(p.anyName(), evidence.Nameless, pidfd)
+		p.impostor(p.anyName(), evidence.Nameless, pidfd)
 		conn.Close()
 		return
 	}
 	if why := p.s.suspect(pid, pidfd, hello.Name); why != "" {
-		p.s.impostor(hello.Name, why, pidfd)
+		p.impostor(hello.Name, why, pidfd)
 		conn.Close()
 		return
 	}
 	v := &visitor{conn: conn, r: r, pid: pid}
 	if own, err := v.connectedItself(pidfd, hello.FD); err != nil || !own {
 		p.s.lacks(err)
-		p.s.impostor(hello.Name, evidence.Borrowed, pidfd)
+		p.impostor(hello.Name, evidence.Borrowed, pidfd)
 		conn.Close()
 		return
 	}
@@ -50,19 +48,12 @@ func (p *probes) receive(conn *net.UnixConn) {
 	p.welcome(hello.Name, v, pidfd)
 }
 
-// anyName is the name under which a nameless visitor is noted: of several the first,
-// so that a report says the same each time.
-func (p *probes) anyName() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return append(slices.Sorted(maps.Keys(p.scripts)), "probe")[0]
-}
-
 // welcome observes a probe that is ours, and lets it follow its script.
 func (p *probes) welcome(name string, v *visitor, pidfd *os.File) {
 	p.mu.Lock()
 	script := p.scripts[name]
-	first := p.pidfds[name] == nil
+	recorded := p.recorded(name)
+	first := recorded && p.pidfds[name] == nil
 	if first {
 		p.pidfds[name] = pidfd
 	} else {
@@ -70,8 +61,10 @@ func (p *probes) welcome(name string, v *visitor, pidfd *os.File) {
 	}
 	p.mu.Unlock()
 
-	if err := p.s.observeProbe(name, v.pid, script, first); err != nil {
-		p.s.note("probe %s could not be observed: %v", name, err)
+	if recorded {
+		if err := p.s.observeProbe(name, v.pid, script, first && p.names[name]); err != nil {
+			p.s.note("probe %s could not be observed: %v", name, err)
+		}
 	}
 	if p.s.supervisor != nil {
 		p.s.supervisor.Released()
@@ -87,6 +80,7 @@ func (p *probes) welcome(name string, v *visitor, pidfd *os.File) {
 	}
 }
 
+// observeProbe counts a probe, and looks at the first of its name.
 func (s *session) observeProbe(name string, pid int, script scenario.Script, first bool) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

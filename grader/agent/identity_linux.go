@@ -136,17 +136,24 @@ func closedOnExec(info string) bool {
 }
 
 // impostor notes why a visitor is not believed. One that has ended may have been the
-// probe, killed in the middle of a word.
-func (s *session) impostor(name, why string, pidfd *os.File) {
+// probe, killed in the middle of a word. That there was one is noted in any case: under
+// another name, if its own is not recorded.
+func (p *probes) impostor(name, why string, pidfd *os.File) {
 	if (why == evidence.Nameless || why == evidence.Borrowed) && gone(pidfd) {
 		why = evidence.Gone
 	}
 	pidfd.Close()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e := s.rec.Probes[name]
+	p.mu.Lock()
+	recorded := p.recorded(name)
+	p.mu.Unlock()
+	if !recorded {
+		name = p.anyName()
+	}
+	p.s.mu.Lock()
+	defer p.s.mu.Unlock()
+	e := p.s.rec.Probes[name]
 	if e.Impostor == "" {
 		e.Impostor = why
 	}
-	s.rec.Probes[name] = e
+	p.s.rec.Probes[name] = e
 }

@@ -29,15 +29,16 @@ func TestImpostorThatIsGone(t *testing.T) {
 		return os.NewFile(uintptr(fd), "pidfd")
 	}
 	s := &session{rec: &evidence.Record{Probes: map[string]evidence.Probe{}}}
+	p := &probes{s: s, strangers: map[string]bool{}}
 	first, second, third, fourth := pidfd(), pidfd(), pidfd(), pidfd()
-	s.impostor("alive", evidence.Nameless, first)
+	p.impostor("alive", evidence.Nameless, first)
 	in.Close()
 	if err := unix.Waitid(unix.P_PID, cat.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil { // and it stays a zombie
 		t.Fatal(err)
 	}
-	s.impostor("silent", evidence.Nameless, second)
-	s.impostor("away", evidence.Borrowed, third)
-	s.impostor("other", evidence.Otherwise, fourth)
+	p.impostor("silent", evidence.Nameless, second)
+	p.impostor("away", evidence.Borrowed, third)
+	p.impostor("other", evidence.Otherwise, fourth)
 	if err := cat.Wait(); err != nil {
 		t.Fatal(err)
 	}

@@ -27,16 +27,19 @@ type probes struct {
 	listeners []*net.UnixListener
 	readers   sync.WaitGroup
 
-	mu      sync.Mutex
-	scripts map[string]scenario.Script
-	counts  map[string]int
-	live    map[string]*visitor // the last of each name that stays
-	asked   map[*visitor]bool   // those whose answer is waited for
-	pids    map[int]bool        // every process that has checked in and done its first deeds
-	pidfds  map[string]*os.File
-	changed chan struct{} // closed and replaced at each check-in
-	closed  bool
-	conns   []*net.UnixConn
+	names map[string]bool // that the scenario gives to probes; not changed
+
+	mu        sync.Mutex
+	strangers map[string]bool // other names, see [maxStrangers]
+	scripts   map[string]scenario.Script
+	counts    map[string]int
+	live      map[string]*visitor // the last of each name that stays
+	asked     map[*visitor]bool   // those whose answer is waited for
+	pids      map[int]bool        // every process that has checked in and done its first deeds
+	pidfds    map[string]*os.File // the first of each name that is recorded
+	changed   chan struct{}       // closed and replaced at each check-in
+	closed    bool
+	conns     []*net.UnixConn
 }
 
 // visitor is a probe that waits for orders.
@@ -48,7 +51,8 @@ type visitor struct {
 
 func newProbes(s *session) *probes {
 	p := &probes{
-		s: s, scripts: map[string]scenario.Script{}, counts: map[string]int{}, live: map[string]*visitor{},
+		s: s, names: named(s.sc), strangers: map[string]bool{},
+		scripts: map[string]scenario.Script{}, counts: map[string]int{}, live: map[string]*visitor{},
 		asked: map[*visitor]bool{}, pids: map[int]bool{}, pidfds: map[string]*os.File{}, changed: make(chan struct{}),
 	}
 	for _, t := range s.sc.World.Targets {

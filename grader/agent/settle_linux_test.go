@@ -131,7 +131,8 @@ func TestSettleHearsTheDead(t *testing.T) {
 func TestTwoAtOnce(t *testing.T) {
 	s := &session{clock: newClock(1), rec: &evidence.Record{Probes: map[string]evidence.Probe{}}, observer: &observe.Observer{}}
 	p := &probes{
-		s: s, counts: map[string]int{}, pids: map[int]bool{}, asked: map[*visitor]bool{}, pidfds: map[string]*os.File{}, changed: make(chan struct{}),
+		s: s, names: map[string]bool{"p": true}, strangers: map[string]bool{}, counts: map[string]int{}, pids: map[int]bool{},
+		asked: map[*visitor]bool{}, pidfds: map[string]*os.File{}, changed: make(chan struct{}),
 	}
 	var pidfds [2]*os.File
 	var welcomed sync.WaitGroup
@@ -169,13 +170,17 @@ func TestNoteWhileProbesComeIn(t *testing.T) {
 		clock: newClock(1), rec: &evidence.Record{Probes: map[string]evidence.Probe{}}, observer: &observe.Observer{},
 	}
 	p := &probes{
-		s: s, counts: map[string]int{}, pids: map[int]bool{}, asked: map[*visitor]bool{}, pidfds: map[string]*os.File{}, changed: make(chan struct{}),
+		s: s, strangers: map[string]bool{}, counts: map[string]int{}, pids: map[int]bool{},
+		asked: map[*visitor]bool{}, pidfds: map[string]*os.File{}, changed: make(chan struct{}),
 	}
 	come := make(chan struct{})
 	go func() {
 		defer close(come)
 		for i := range 300 {
 			ours, theirs := connected(t)
+			p.mu.Lock()
+			clear(p.strangers) // as if there were no end to them
+			p.mu.Unlock()
 			p.welcome(strconv.Itoa(i), &visitor{conn: ours, r: bufio.NewReader(ours)}, os.NewFile(math.MaxInt32, "none"))
 			theirs.Close()
 		}
@@ -188,6 +193,37 @@ func TestNoteWhileProbesComeIn(t *testing.T) {
 			p.note()
 			s.note("one of ours")
 		}
+	}
+}
+
+// Names that nobody asked for are counted, up to a number of them, and not looked at.
+// An impostor is noted under whatever name.
+func TestStrangers(t *testing.T) {
+	s := &session{
+		clock: newClock(1), rec: &evidence.Record{Probes: map[string]evidence.Probe{}}, observer: &observe.Observer{},
+	}
+	p := &probes{
+		s: s, names: map[string]bool{"p": true}, strangers: map[string]bool{}, scripts: map[string]scenario.Script{"p": {}}, counts: map[string]int{},
+		pids: map[int]bool{}, asked: map[*visitor]bool{}, pidfds: map[string]*os.File{}, changed: make(chan struct{}),
+	}
+	come := func(name string) {
+		ours, theirs := connected(t)
+		p.welcome(name, &visitor{conn: ours, r: bufio.NewReader(ours), pid: 0}, os.NewFile(math.MaxInt32, "none"))
+		theirs.Close()
+	}
+	for i := range 2 * maxStrangers {
+		come(strconv.Itoa(i))
+	}
+	if len(s.rec.Probes) != maxStrangers || len(p.pidfds) != maxStrangers || s.rec.Probes["0"].Times != 1 || len(s.rec.Notes) > 0 {
+		t.Errorf("%d records, %d descriptors, %+v, notes %q; want %d of each, and nobody looked at", len(s.rec.Probes), len(p.pidfds), s.rec.Probes["0"], s.rec.Notes, maxStrangers)
+	}
+	come("p")
+	if got := s.rec.Probes["p"]; got.Times != 1 || len(s.rec.Notes) != 1 {
+		t.Errorf("%+v, notes %q; want one that there was a look at", got, s.rec.Notes)
+	}
+	p.impostor("one more", evidence.Otherwise, os.NewFile(math.MaxInt32, "none"))
+	if got := s.rec.Probes["p"].Impostor; got != evidence.Otherwise || len(s.rec.Probes) != maxStrangers+1 {
+		t.Errorf("%q, %d records; want an impostor noted under the name that there is", got, len(s.rec.Probes))
 	}
 }
 

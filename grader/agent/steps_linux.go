@@ -59,9 +59,7 @@ func (s *session) call(step scenario.Step) error {
 	sig := scenario.Calls()[step.Call]
 	name := script.Name
 	if sig.Starts {
-		if name == "" {
-			name = "probe"
-		}
+		name = probeOf(step)
 		s.probes.expect(name, script)
 	}
 	before := s.probes.count(name)

@@ -120,6 +120,9 @@ func tooBusy(o battery.Outcome) bool {
 	return strings.Contains(o.Fault+o.Before, "this host is too busy")
 }
 
+// mostProbes are more than a scenario knows, and than anybody has a reason to keep.
+const mostProbes = 64
+
 // check wants the submission's own failure, of the kind that the program tells.
 func (th *theatre) check(p *battery.Program, as battery.User, o battery.Outcome) error {
 	// One that had itself killed is tried again: the host might have done it.
@@ -134,6 +137,8 @@ func (th *theatre) check(p *battery.Program, as battery.User, o battery.Outcome)
 		return fmt.Errorf("the verdict is %s; want fail; %s", verdict.Verdict, what)
 	case !slices.Contains(p.Ends, o.Record.End.Outcome):
 		return fmt.Errorf("%s; want %q", what, p.Ends)
+	case len(o.Record.Probes) > mostProbes:
+		return fmt.Errorf("%d probes are recorded; %s", len(o.Record.Probes), what)
 	case o.Record.End.Outcome == "completed" && !regexp.MustCompile(p.SaysAs(as)).MatchString(strings.TrimSpace(said.Error+said.Panic+" "+said.Errno)):
 		return fmt.Errorf("%s; want %q", what, p.SaysAs(as))
 	}
