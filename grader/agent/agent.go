@@ -54,6 +54,9 @@ type Answer struct {
 	Word   string           `json:"word,omitempty"`  // of the job
 }
 
+// MaxAnswer bounds an [Answer]: a record is a fraction of a MiB.
+const MaxAnswer = 64 << 20
+
 // Serve answers messages on conn until it is closed.
 func Serve(conn io.ReadWriter) (err error) {
 	dec, enc := json.NewDecoder(conn), json.NewEncoder(conn)
@@ -84,8 +87,29 @@ func Serve(conn io.ReadWriter) (err error) {
 		if answer.Record, answer.Late, err = a.run(j.Scenario, begun); err != nil {
 			answer.Error = err.Error()
 		}
-		if err := enc.Encode(answer); err != nil {
+		line, err := answer.encode()
+		if err == nil {
+			_, err = conn.Write(line)
+		}
+		if err != nil {
 			return err
 		}
 	}
+}
+
+// encode makes the answer a line of at most [MaxAnswer] bytes. A record that would be
+// longer is of a submission that has made more than there is to be looked at.
+func (a Answer) encode() ([]byte, error) {
+	line, err := json.Marshal(a)
+	if err != nil || a.Record == nil || len(line) < MaxAnswer {
+		return append(line, '\n'), err
+	}
+	rec := a.Record
+	a.Record = &evidence.Record{
+		Version: rec.Version, Scenario: rec.Scenario, Seed: rec.Seed, Host: rec.Host, Calls: map[string]evidence.Call{}, Order: []string{},
+		Probes: map[string]evidence.Probe{}, At: map[string]evidence.Snapshot{}, Millis: rec.Millis,
+		End: evidence.End{Outcome: evidence.Flooded, Step: rec.End.Step, Reason: fmt.Sprintf("there was more to look at than %d MiB hold", MaxAnswer>>20)},
+	}
+	line, err = json.Marshal(a)
+	return append(line, '\n'), err
 }

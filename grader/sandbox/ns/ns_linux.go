@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"runtime"
@@ -181,7 +182,7 @@ func (s *Sandbox) exchange(ctx context.Context, message any) (agent.Answer, erro
 	defer stop()
 	err := json.NewEncoder(s.conn).Encode(message)
 	if err == nil {
-		err = json.NewDecoder(s.conn).Decode(&answer)
+		err = json.NewDecoder(io.LimitReader(s.conn, agent.MaxAnswer)).Decode(&answer)
 	}
 	if err != nil {
 		said := s.process.kill()
