@@ -60,6 +60,8 @@ func enterWorld(p *puppet.Program, w scenario.World) {
 func setLimits(p *puppet.Program, l scenario.Limits) {
 	for _, r := range []struct{ which, value int }{
 		{unix.RLIMIT_CORE, 0},
+		{unix.RLIMIT_RTPRIO, 0}, // a user who may go before others does not pass that on
+		{unix.RLIMIT_NICE, 0},
 		{unix.RLIMIT_STACK, 8 << 20}, // as everywhere, whatever the grader's
 		{unix.RLIMIT_NOFILE, 1024},
 		{unix.RLIMIT_FSIZE, l.DiskMiB << 20},
