@@ -2,9 +2,12 @@ package agent
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"moulinette/grader/observe"
 )
@@ -29,6 +32,8 @@ type clock struct {
 	next    time.Time             // when it may be next
 	shows   time.Duration         // what it showed then
 	known   map[int]thread
+	nice    int           // ours, and
+	policy  int           // ours, see [observe.Sched]
 	stalled time.Duration // see [observe.MemoryStall]
 	idle    time.Duration // see [observe.Idle]
 	late    time.Duration // how much later than it should a wait of ours has ended
@@ -63,6 +68,8 @@ func (c *clock) start(box func() ([]int, error)) {
 	now := time.Now()
 	c.box, c.set, c.next, c.shows, c.known = box, now, now, 0, nil
 	if c.patience > 1 {
+		own := observe.Scheds("self")[os.Getpid()]
+		c.nice, c.policy = own.Nice, own.Policy
 		c.stalled, c.idle = observe.MemoryStall(), observe.Idle()
 	}
 }
@@ -117,7 +124,8 @@ func (c *clock) least(passed time.Duration) time.Duration {
 // account tells how long the box's threads ran, how long they or our own waited since
 // the last time, and whether one of them waits for the kernel. Our own count from when
 // they are first seen: they live longer than a scenario. While a processor is idle,
-// nobody who sleeps stands in a queue.
+// nobody who sleeps stands in a queue. Who stands further back in it than we do, or in
+// one for those who have time, has gone there itself, and its waiting does not count.
 func (c *clock) account(passed time.Duration, busy bool) (ran, waited time.Duration, owed bool) {
 	known := map[int]thread{}
 	for tid, now := range observe.Scheds("self") {
@@ -132,11 +140,15 @@ func (c *clock) account(passed time.Duration, busy bool) (ran, waited time.Durat
 	for _, pid := range pids {
 		for tid, now := range observe.Scheds(strconv.Itoa(pid)) {
 			t := c.known[tid]
-			queued := (busy || now.Ran > t.Ran) && now.Queued()
-			now.Ready = now.Ready || busy && queued
+			last := now.Nice > c.nice || now.Policy != unix.SCHED_NORMAL && now.Policy != c.policy
+			queued := !last && (busy || now.Ran > t.Ran) && now.Queued()
+			now.Ready = !last && (now.Ready || busy && queued)
 			r, w := t.update(now, passed)
 			if r > 0 && queued {
 				r, owed = 0, true
+			}
+			if last {
+				w = 0
 			}
 			ran, waited, known[tid], owed = ran+r, waited+w, t, owed || now.Held
 		}

@@ -82,13 +82,16 @@ func waitOver(l *limit) time.Duration {
 // While the box waits for a processor its time does not pass, and in the end nothing
 // is known of it.
 func TestClockStandsStill(t *testing.T) {
+	for range 4 { // enough of them for a test at nice 19, too
+		spin(t)
+	}
 	starved := spin(t)
 	if err := unix.SchedSetAttr(starved, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0); err != nil {
 		t.Fatal(err)
 	}
-	spin(t)
 	c := newClock(4)
 	c.start(func() ([]int, error) { return []int{starved}, nil })
+	c.policy = unix.SCHED_IDLE // and so it has been put there by who started us
 	const span = 200 * time.Millisecond
 	l := c.within(span)
 	if took := waitOver(l); took < 2*span || c.starvation() != nil {
@@ -96,6 +99,37 @@ func TestClockStandsStill(t *testing.T) {
 	}
 	if l.decides = true; !l.over() || c.starvation() == nil {
 		t.Error("it is not known who starved")
+	}
+}
+
+// Who goes to the end of the queue by itself, or to one for those who have time, has
+// nobody wait in its stead; who stands where we do, has.
+func TestClockOfTheLast(t *testing.T) {
+	const last = 19
+	policy := func(policy uint32) func(int) error {
+		return func(pid int) error {
+			return unix.SchedSetAttr(pid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: policy}, 0)
+		}
+	}
+	for id, goes := range map[string]func(pid int) error{
+		"nowhere": nil, "idle": policy(unix.SCHED_IDLE), "batch": policy(unix.SCHED_BATCH),
+		"last": func(pid int) error { return unix.Setpriority(unix.PRIO_PROCESS, pid, last) },
+	} {
+		pid := spin(t)
+		if goes != nil {
+			if err := goes(pid); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c := newClock(4)
+		c.start(func() ([]int, error) { return []int{pid}, nil })
+		if goes != nil {
+			c.nice, c.policy = last-1, unix.SCHED_NORMAL // wherever this test is run
+		}
+		_, waited, _ := c.account(time.Hour, true)
+		if counts := waited > time.Hour/2; counts != (goes == nil) {
+			t.Errorf("who goes %s waited %v of an hour", id, waited)
+		}
 	}
 }
 
@@ -109,15 +143,21 @@ func TestClockOfTheQueue(t *testing.T) {
 	if err := unix.SchedSetaffinity(buries, &one); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.SchedSetAttr(buries, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0); err != nil {
+	err := unix.Setpriority(unix.PRIO_PROCESS, buries, 10) // a tenth of the time is enough to find it so soon
+	if own := observe.Scheds("self")[os.Getpid()]; own.Nice > 0 {
+		err = unix.SchedSetAttr(buries, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	for _, busy := range []bool{true, false} {
 		for {
 			c := newClock(4)
 			c.start(func() ([]int, error) { return []int{buries}, nil })
+			c.nice, c.policy = 19, unix.SCHED_IDLE // and so it has been put there by who started us
 			before := observe.Scheds(strconv.Itoa(buries))[buries]
 			_, waited, _ := c.account(time.Hour, busy)
+			<-time.After(10 * time.Millisecond) // if it runs, that has been noted by then
 			after := observe.Scheds(strconv.Itoa(buries))[buries]
 			if before != after || after.Ready || !after.Queued() {
 				continue // it has been somewhere else in between

@@ -16,12 +16,19 @@ type Sched struct {
 	Ran, Waited time.Duration
 	Ready       bool // it runs, or waits for a processor (state R in /proc/PID/task/TID/stat)
 	Held        bool // what it waits for, the kernel owes it: state D, or it is dying and not dead yet
+	Nice        int  // its place in the queue, and
+	Policy      int  // which queue (sched(7))
 	asleep      bool // state S or D
 	dir         string
 }
 
-// exiting is PF_EXITING in the flags of /proc/PID/stat.
-const exiting = 4
+// Fields of /proc/PID/stat, counted from the one after the name.
+const (
+	flags   = 6
+	nice    = 16
+	policy  = 38
+	exiting = 4 // PF_EXITING, one of the flags
+)
 
 // Queued tells whether a thread that is said to sleep stands in the scheduler's queue,
 // or runs: wait(2) buries the dead in state S, and whoever loses its processor between
@@ -83,15 +90,19 @@ func schedOf(dir string) (Sched, bool) {
 	waited, _ := strconv.ParseInt(string(fields[1]), 10, 64)
 	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
 	after := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:]) // a name may hold anything
-	if err != nil || len(after) < 7 {
+	if err != nil || len(after) <= policy {
 		return Sched{}, false
 	}
 	state := string(after[0])
-	flags, _ := strconv.ParseUint(string(after[6]), 10, 64)
+	bits, _ := strconv.ParseUint(string(after[flags]), 10, 64)
+	place, _ := strconv.Atoi(string(after[nice]))
+	queue, _ := strconv.Atoi(string(after[policy]))
 	return Sched{
 		Ran: time.Duration(ran), Waited: time.Duration(waited),
 		Ready:  state == "R",
-		Held:   state == "D" || state == "S" && flags&exiting != 0,
+		Held:   state == "D" || state == "S" && bits&exiting != 0,
+		Nice:   place,
+		Policy: queue,
 		asleep: state == "S" || state == "D", dir: dir,
 	}, true
 }

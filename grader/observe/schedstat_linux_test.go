@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"moulinette/grader/observe"
 )
 
@@ -42,17 +44,24 @@ func TestMemoryStall(t *testing.T) {
 	}
 }
 
-// What runs has run, and is ready; a process that is gone has no threads.
+// What runs has run, is ready, and stands where it was put; a process that is gone has no threads.
 func TestScheds(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	own := os.Getpid()
+	attr, err := unix.SchedGetAttr(0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for id, process := range map[string]string{"self": "self", "pid": strconv.Itoa(own)} {
 		threads := observe.Scheds(process)
 		ready := 0
-		for _, s := range threads {
+		for tid, s := range threads {
 			if s.Ready {
 				ready++
+			}
+			if n, err := unix.Getpriority(unix.PRIO_PROCESS, tid); err == nil && 20-n != s.Nice || s.Policy != int(attr.Policy) {
+				t.Errorf("%s: nice %d, policy %d; want %d, %d", id, s.Nice, s.Policy, 20-n, attr.Policy)
 			}
 			if s.Ran < 0 || s.Waited < 0 || s.Ran > time.Hour {
 				t.Errorf("%s: %+v", id, s)
