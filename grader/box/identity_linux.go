@@ -2,7 +2,10 @@ package box
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
+	"math"
 	"os"
 	"slices"
 
@@ -38,18 +41,29 @@ func (b *Box) Ours(pid int, target bool) (runs, intact bool, err error) {
 	return true, intact, err
 }
 
+// sameContent compares two files piece by piece: a crowd may have us do so for each of it.
 func sameContent(path string, want *os.File) (bool, error) {
-	got, err := os.ReadFile(path)
+	got, err := os.Open(path)
 	if err != nil {
 		return false, err
 	}
-	info, err := want.Stat()
-	if err != nil {
-		return false, err
+	defer got.Close()
+	original := io.NewSectionReader(want, 0, math.MaxInt64)
+	for a, b := make([]byte, 64<<10), make([]byte, 64<<10); ; {
+		n, err := io.ReadFull(got, a)
+		m, errOfOurs := io.ReadFull(original, b)
+		switch {
+		case !whole(err) || !whole(errOfOurs):
+			return false, errors.Join(err, errOfOurs)
+		case !bytes.Equal(a[:n], b[:m]):
+			return false, nil
+		case err != nil: // as short as the other one
+			return true, nil
+		}
 	}
-	original := make([]byte, info.Size())
-	if _, err := want.ReadAt(original, 0); err != nil {
-		return false, err
-	}
-	return bytes.Equal(got, original), nil
+}
+
+// whole tells of what [io.ReadFull] says whether all was read that there is.
+func whole(err error) bool {
+	return err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
