@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/json"
 	"net"
-	"os"
 
 	"moulinette/grader/evidence"
 	"moulinette/grader/scenario"
@@ -37,28 +36,27 @@ func (p *probes) receive(conn *net.UnixConn) {
 		conn.Close()
 		return
 	}
-	v := &visitor{conn: conn, r: r, pid: pid}
-	if own, err := v.connectedItself(pidfd, hello.FD); err != nil || !own {
+	v := &visitor{conn: conn, r: r, pid: pid, pidfd: pidfd}
+	if own, err := v.connectedItself(hello.FD); err != nil || !own {
 		p.s.lacks(err)
 		p.impostor(hello.Name, evidence.Borrowed, pidfd)
 		conn.Close()
 		return
 	}
 	done()
-	p.welcome(hello.Name, v, pidfd)
+	p.welcome(hello.Name, v)
 }
 
 // welcome observes a probe that is ours, and lets it follow its script.
-func (p *probes) welcome(name string, v *visitor, pidfd *os.File) {
+func (p *probes) welcome(name string, v *visitor) {
 	p.mu.Lock()
 	script := p.scripts[name]
 	recorded := p.recorded(name)
 	first := recorded && p.pidfds[name] == nil
 	if first {
-		p.pidfds[name] = pidfd
-	} else {
-		pidfd.Close()
+		p.pidfds[name] = v.pidfd
 	}
+	p.held[v.pidfd] = true
 	p.mu.Unlock()
 
 	if recorded {
@@ -77,6 +75,18 @@ func (p *probes) welcome(name string, v *visitor, pidfd *os.File) {
 	p.arrive(name, v, script)
 	if !script.Stay {
 		p.dismiss(name, v, script, limit)
+		p.release(name, v)
+	}
+}
+
+// release closes the pidfd of a probe with which we have done, if nobody is to know how
+// it ended.
+func (p *probes) release(name string, v *visitor) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.pidfds[name] != v.pidfd {
+		delete(p.held, v.pidfd)
+		v.pidfd.Close()
 	}
 }
 
@@ -124,5 +134,5 @@ func (p *probes) dismiss(name string, v *visitor, script scenario.Script, limit 
 	if len(script.Do) > 0 {
 		p.order(name, v, scenario.Order{Do: script.Do}, limit)
 	}
-	p.strike(name, script.Kill)
+	v.strike(script.Kill)
 }

@@ -79,7 +79,7 @@ func gone(pidfd *os.File) bool {
 // What is closed on execve has been opened after it. That it leads to us, without anybody
 // in between, the kernel says, and that it does so by this connection, a word which
 // we put into it there (pidfd_getfd(2), Linux 5.6).
-func (v *visitor) connectedItself(pidfd *os.File, fd int) (bool, error) {
+func (v *visitor) connectedItself(fd int) (bool, error) {
 	info, err := os.ReadFile(fmt.Sprintf("/proc/%d/fdinfo/%d", v.pid, fd))
 	if refused(err) {
 		return true, nil // nobody can tell
@@ -87,7 +87,7 @@ func (v *visitor) connectedItself(pidfd *os.File, fd int) (bool, error) {
 	if err != nil || !closedOnExec(string(info)) {
 		return false, err
 	}
-	end, err := unix.PidfdGetfd(int(pidfd.Fd()), fd, 0)
+	end, err := unix.PidfdGetfd(int(v.pidfd.Fd()), fd, 0)
 	if refused(err) {
 		return true, nil
 	}

@@ -37,6 +37,7 @@ type probes struct {
 	asked     map[*visitor]bool   // those whose answer is waited for
 	pids      map[int]bool        // every process that has checked in and done its first deeds
 	pidfds    map[string]*os.File // the first of each name that is recorded
+	held      map[*os.File]bool   // the pidfds to be closed in the end
 	changed   chan struct{}       // closed and replaced at each check-in
 	closed    bool
 	conns     []*net.UnixConn
@@ -44,16 +45,17 @@ type probes struct {
 
 // visitor is a probe that waits for orders.
 type visitor struct {
-	conn *net.UnixConn
-	r    *bufio.Reader
-	pid  int
+	conn  *net.UnixConn
+	r     *bufio.Reader
+	pid   int
+	pidfd *os.File
 }
 
 func newProbes(s *session) *probes {
 	p := &probes{
 		s: s, names: named(s.sc), strangers: map[string]bool{},
 		scripts: map[string]scenario.Script{}, counts: map[string]int{}, live: map[string]*visitor{},
-		asked: map[*visitor]bool{}, pids: map[int]bool{}, pidfds: map[string]*os.File{}, changed: make(chan struct{}),
+		asked: map[*visitor]bool{}, pids: map[int]bool{}, pidfds: map[string]*os.File{}, held: map[*os.File]bool{}, changed: make(chan struct{}),
 	}
 	for _, t := range s.sc.World.Targets {
 		p.scripts[t.Name] = scenario.Script{Name: t.Name, Stay: true}
@@ -136,13 +138,9 @@ func crowded(conn *net.UnixConn) bool {
 	return crowd
 }
 
-// strike sends a signal to the first probe of that name, from outside.
-func (p *probes) strike(name string, signal int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if fd := p.pidfds[name]; fd != nil {
-		_ = unix.PidfdSendSignal(int(fd.Fd()), unix.Signal(signal), nil, 0)
-	}
+// strike sends a signal to the probe, from outside.
+func (v *visitor) strike(signal int) {
+	_ = unix.PidfdSendSignal(int(v.pidfd.Fd()), unix.Signal(signal), nil, 0)
 }
 
 // order sends an order and keeps what came of its acts.
@@ -213,13 +211,12 @@ func (p *probes) settle() {
 	visitors, pidfds := maps.Clone(p.live), maps.Clone(p.pidfds)
 	p.mu.Unlock()
 	for name, fd := range pidfds {
-		if v := visitors[name]; v != nil && v.answers(limit) {
-			continue
-		}
-		if visitors[name] != nil {
-			awaitEnd(fd, limit)
-		} else {
+		v := visitors[name]
+		switch {
+		case v == nil:
 			awaitEnd(fd, p.s.clock.within(dying))
+		case !v.answers(limit):
+			awaitEnd(v.pidfd, limit)
 		}
 	}
 }
@@ -306,16 +303,13 @@ func (p *probes) ask(label string, a scenario.Ask, limit *limit) error {
 	p.s.mu.Unlock()
 	p.order(a.Name, v, scenario.Order{Do: a.Do, Exit: a.Exit}, limit)
 	if a.Kill != 0 {
-		p.strike(a.Name, a.Kill)
+		v.strike(a.Kill)
 	}
 	if a.Exit != nil || a.Kill != 0 {
 		v.conn.Close()
 	}
 	if a.Exit != nil {
-		p.mu.Lock()
-		fd := p.pidfds[a.Name]
-		p.mu.Unlock()
-		awaitEnd(fd, p.s.clock.within(patience))
+		awaitEnd(v.pidfd, p.s.clock.within(patience))
 	}
 	return nil
 }
@@ -323,7 +317,7 @@ func (p *probes) ask(label string, a scenario.Ask, limit *limit) error {
 // awaitEnd waits for the end of a probe that was told to exit, so that whatever
 // comes next finds it dead, in the order of the steps and not of the scheduler.
 func awaitEnd(pidfd *os.File, limit *limit) {
-	for wait := limit.left(); pidfd != nil && wait > 0 && !readable(pidfd, wait); wait = limit.left() {
+	for wait := limit.left(); wait > 0 && !readable(pidfd, wait); wait = limit.left() {
 	}
 }
 
@@ -360,7 +354,7 @@ func (p *probes) close() {
 		c.Close()
 	}
 	p.readers.Wait()
-	for _, fd := range p.pidfds {
+	for fd := range p.held {
 		fd.Close()
 	}
 }

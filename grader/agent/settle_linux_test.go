@@ -36,7 +36,7 @@ func TestSettleWaitsForTheKilled(t *testing.T) {
 	ours, theirs := connected(t)
 	p := &probes{
 		s:      &session{clock: newClock(1)},
-		live:   map[string]*visitor{"p": {conn: ours, r: bufio.NewReader(ours), pid: cmd.Process.Pid}},
+		live:   map[string]*visitor{"p": {conn: ours, r: bufio.NewReader(ours), pid: cmd.Process.Pid, pidfd: pidfd}},
 		pidfds: map[string]*os.File{"p": pidfd},
 	}
 	asked := make(chan error, 1)
@@ -132,7 +132,7 @@ func TestTwoAtOnce(t *testing.T) {
 	s := &session{clock: newClock(1), rec: &evidence.Record{Probes: map[string]evidence.Probe{}}, observer: &observe.Observer{}}
 	p := &probes{
 		s: s, names: map[string]bool{"p": true}, strangers: map[string]bool{}, counts: map[string]int{}, pids: map[int]bool{},
-		asked: map[*visitor]bool{}, pidfds: map[string]*os.File{}, changed: make(chan struct{}),
+		asked: map[*visitor]bool{}, pidfds: map[string]*os.File{}, held: map[*os.File]bool{}, changed: make(chan struct{}),
 	}
 	var pidfds [2]*os.File
 	var welcomed sync.WaitGroup
@@ -146,11 +146,10 @@ func TestTwoAtOnce(t *testing.T) {
 		}
 		defer null.Close()
 		pidfds[i] = null
-		welcomed.Go(func() { p.welcome("p", &visitor{conn: ours, r: bufio.NewReader(ours)}, null) })
+		welcomed.Go(func() { p.welcome("p", &visitor{conn: ours, r: bufio.NewReader(ours), pidfd: null}) })
 		for here := false; !here; {
-			_, err := null.Stat()
 			p.mu.Lock()
-			here = p.pidfds["p"] == null || errors.Is(err, os.ErrClosed)
+			here = p.held[null]
 			p.mu.Unlock()
 		}
 	}
@@ -171,7 +170,7 @@ func TestNoteWhileProbesComeIn(t *testing.T) {
 	}
 	p := &probes{
 		s: s, strangers: map[string]bool{}, counts: map[string]int{}, pids: map[int]bool{},
-		asked: map[*visitor]bool{}, pidfds: map[string]*os.File{}, changed: make(chan struct{}),
+		asked: map[*visitor]bool{}, pidfds: map[string]*os.File{}, held: map[*os.File]bool{}, changed: make(chan struct{}),
 	}
 	come := make(chan struct{})
 	go func() {
@@ -181,7 +180,7 @@ func TestNoteWhileProbesComeIn(t *testing.T) {
 			p.mu.Lock()
 			clear(p.strangers) // as if there were no end to them
 			p.mu.Unlock()
-			p.welcome(strconv.Itoa(i), &visitor{conn: ours, r: bufio.NewReader(ours)}, os.NewFile(math.MaxInt32, "none"))
+			p.welcome(strconv.Itoa(i), &visitor{conn: ours, r: bufio.NewReader(ours), pidfd: os.NewFile(math.MaxInt32, "none")})
 			theirs.Close()
 		}
 	}()
@@ -204,11 +203,11 @@ func TestStrangers(t *testing.T) {
 	}
 	p := &probes{
 		s: s, names: map[string]bool{"p": true}, strangers: map[string]bool{}, scripts: map[string]scenario.Script{"p": {}}, counts: map[string]int{},
-		pids: map[int]bool{}, asked: map[*visitor]bool{}, pidfds: map[string]*os.File{}, changed: make(chan struct{}),
+		pids: map[int]bool{}, asked: map[*visitor]bool{}, pidfds: map[string]*os.File{}, held: map[*os.File]bool{}, changed: make(chan struct{}),
 	}
 	come := func(name string) {
 		ours, theirs := connected(t)
-		p.welcome(name, &visitor{conn: ours, r: bufio.NewReader(ours), pid: 0}, os.NewFile(math.MaxInt32, "none"))
+		p.welcome(name, &visitor{conn: ours, r: bufio.NewReader(ours), pidfd: os.NewFile(math.MaxInt32, "none")})
 		theirs.Close()
 	}
 	for i := range 2 * maxStrangers {
@@ -224,6 +223,46 @@ func TestStrangers(t *testing.T) {
 	p.impostor("one more", evidence.Otherwise, os.NewFile(math.MaxInt32, "none"))
 	if got := s.rec.Probes["p"].Impostor; got != evidence.Otherwise || len(s.rec.Probes) != maxStrangers+1 {
 		t.Errorf("%q, %d records; want an impostor noted under the name that there is", got, len(s.rec.Probes))
+	}
+}
+
+// Of several probes of one name, that is struck which was told to wait for it.
+func TestWhoIsToldIsStruck(t *testing.T) {
+	s := &session{clock: newClock(1), rec: &evidence.Record{Probes: map[string]evidence.Probe{}}, observer: &observe.Observer{}}
+	p := &probes{
+		s: s, strangers: map[string]bool{}, scripts: map[string]scenario.Script{"p": {Name: "p", Kill: int(unix.SIGTERM)}, "q": {Name: "q", Stay: true}},
+		counts: map[string]int{}, pids: map[int]bool{}, live: map[string]*visitor{}, asked: map[*visitor]bool{},
+		pidfds: map[string]*os.File{}, held: map[*os.File]bool{}, changed: make(chan struct{}),
+	}
+	come := func(name string) int {
+		pid := start(t, exec.Command("sleep", "60"))
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ours, theirs := connected(t)
+		t.Cleanup(func() { ours.Close(); theirs.Close() })
+		p.welcome(name, &visitor{conn: ours, r: bufio.NewReader(ours), pid: pid, pidfd: os.NewFile(uintptr(fd), "pidfd")})
+		return pid
+	}
+	wait := func(pid int) {
+		for limit := time.Now().Add(10 * time.Second); alive(pid); {
+			if time.Now().After(limit) {
+				t.Fatal("who was told was not struck")
+			}
+		}
+	}
+	wait(come("p"))
+	wait(come("p"))
+	first, second := come("q"), come("q")
+	if err := p.ask("ask", scenario.Ask{Name: "q", Kill: int(unix.SIGTERM)}, s.clock.within(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if wait(second); !alive(first) {
+		t.Error("the first one was struck, too")
+	}
+	if len(p.held) != 3 {
+		t.Errorf("%d descriptors are held; want those of who was first, and of who stays", len(p.held))
 	}
 }
 
