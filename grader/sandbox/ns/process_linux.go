@@ -2,6 +2,8 @@ package ns
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -173,6 +175,8 @@ func (s subIDs) write(pid int) error {
 		text := fmt.Sprintf("0 0 1\n1 %d %d\n", s.uid, idsNeeded-1)
 		return writeFiles(pid, [][2]string{{"uid_map", text}, {"gid_map", text}})
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
 	for _, m := range []struct {
 		helper     string
 		own, first int
@@ -180,10 +184,20 @@ func (s subIDs) write(pid int) error {
 		{"newuidmap", os.Geteuid(), s.uid},
 		{"newgidmap", os.Getegid(), s.gid},
 	} {
-		cmd := exec.Command(m.helper, strconv.Itoa(pid), "0", strconv.Itoa(m.own), "1", "1", strconv.Itoa(m.first), strconv.Itoa(idsNeeded-1))
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("%s: %w: %s", m.helper, err, bytes.TrimSpace(out))
+		if err := help(ctx, m.helper, strconv.Itoa(pid), "0", strconv.Itoa(m.own), "1", "1", strconv.Itoa(m.first), strconv.Itoa(idsNeeded-1)); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// help has a helper do its work. It may ask somebody about users who does not answer.
+func help(ctx context.Context, helper string, args ...string) error {
+	cmd := exec.CommandContext(ctx, helper, args...)
+	cmd.WaitDelay = time.Second // should a child of it hold its output
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %w: %s", helper, cmp.Or(ctx.Err(), err), bytes.TrimSpace(out))
 	}
 	return nil
 }
