@@ -31,12 +31,13 @@ const Control = 3
 
 // Puppet is our hold on one.
 type Puppet struct {
-	conn    *net.UnixConn
-	memory  uintptr
-	playing sync.Mutex
-	replies chan reply
-	ended   chan syscall.WaitStatus
-	gone    chan struct{}
+	conn     *net.UnixConn
+	memory   uintptr
+	patience time.Duration
+	playing  sync.Mutex
+	replies  chan reply
+	ended    chan syscall.WaitStatus
+	gone     chan struct{}
 }
 
 // Pair makes a connection of a type (socket(2)): our end, with deadlines, and one
@@ -163,7 +164,7 @@ func (p *Puppet) Child(conn *net.UnixConn, birth *Program) (*Puppet, error) {
 
 func hold(conn *net.UnixConn, memory uintptr) *Puppet {
 	p := &Puppet{
-		conn: conn, memory: memory,
+		conn: conn, memory: memory, patience: patience,
 		replies: make(chan reply, 1), ended: make(chan syscall.WaitStatus, 1), gone: make(chan struct{}),
 	}
 	go p.listen()
@@ -183,7 +184,7 @@ func (p *Puppet) Play(program *Program, files ...*os.File) (int, error) {
 	if len(files) > 0 {
 		rights = unix.UnixRights(descriptors(files)...)
 	}
-	if err := p.conn.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+	if err := p.conn.SetWriteDeadline(time.Now().Add(p.patience)); err != nil {
 		return 0, err
 	}
 	_, _, err = p.conn.WriteMsgUnix(text, rights, nil)
@@ -204,9 +205,10 @@ func descriptors(files []*os.File) (fds []int) {
 // patience only guards against a hang of ours.
 const patience = 20 * time.Second
 
-// answer waits until the puppet has played.
+// answer waits until the puppet has played. One that does not answer in time is let go of:
+// what it said later would pass for the answer to something else.
 func (p *Puppet) answer(program *Program) (int, error) {
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(p.patience)
 	defer timer.Stop()
 	select {
 	case r := <-p.replies:
@@ -214,7 +216,7 @@ func (p *Puppet) answer(program *Program) (int, error) {
 	case <-p.gone:
 		return 0, errors.New("it has ended")
 	case <-timer.C:
-		return 0, errors.New("no answer")
+		return 0, errors.Join(errors.New("no answer"), p.Close())
 	}
 }
 
@@ -278,4 +280,9 @@ func (p *Puppet) Ended() <-chan syscall.WaitStatus { return p.ended }
 func (p *Puppet) Gone() <-chan struct{} { return p.gone }
 
 // Close ends our hold on the puppet, and with it the puppet.
-func (p *Puppet) Close() error { return p.conn.Close() }
+func (p *Puppet) Close() error {
+	if err := p.conn.Close(); !errors.Is(err, net.ErrClosed) { // one that was let go of is closed
+		return err
+	}
+	return nil
+}
