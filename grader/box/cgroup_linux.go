@@ -146,7 +146,8 @@ func usable(dir string) string {
 }
 
 // sweep removes groups whose agent is dead: a grader that was killed leaves
-// nothing but these empty folders.
+// nothing but these empty folders. One with our own pid is of somebody dead, too: we
+// sweep before we make any, and what is in use cannot be removed.
 func sweep(dir string, each time.Duration) {
 	if dir == "" {
 		return
@@ -158,7 +159,7 @@ func sweep(dir string, each time.Duration) {
 	for _, g := range groups {
 		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(g), cgroupPrefix), "-")
 		n, err := strconv.Atoi(pid)
-		if err == nil && errors.Is(unix.Kill(n, 0), unix.ESRCH) {
+		if err == nil && (n == os.Getpid() || errors.Is(unix.Kill(n, 0), unix.ESRCH)) {
 			_ = removeGroup(g, each)
 		}
 	}

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -123,5 +125,26 @@ func TestNoSwap(t *testing.T) {
 		if got, err := os.ReadFile(swap); err != nil || string(got) != want {
 			t.Errorf("unified %t: swap %q, %v; want %q", unified, got, err, want)
 		}
+	}
+}
+
+// What the dead have left is removed, also by who has the pid of one of them.
+func TestSweep(t *testing.T) {
+	dead := exec.Command("true")
+	if err := dead.Run(); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	group := func(pid int) string { return filepath.Join(dir, fmt.Sprintf("%s%d-1", cgroupPrefix, pid)) }
+	other := filepath.Join(dir, "other")
+	for _, name := range []string{group(dead.Process.Pid), group(os.Getpid()), group(os.Getppid()), other} {
+		if err := os.Mkdir(name, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sweep(dir, sweepTimeout)
+	left, err := filepath.Glob(filepath.Join(dir, "*"))
+	if want := []string{group(os.Getppid()), other}; err != nil || !slices.Equal(left, want) {
+		t.Errorf("left %q, %v; want %q", left, err, want)
 	}
 }
