@@ -18,11 +18,11 @@ import (
 // memory, the clock stands still. It never goes slower than the box makes use of
 // processors, so that who is in its own way gains nothing by it.
 //
-// Some waits for a processor are nobody's that can be seen. Who dies leaves /proc
-// before it is dead, and the group that its session had (sched(7), autogroup), so
-// that at nice 19 the rest takes seconds; a kernel lock may be with somebody who
-// was put off. While no processor is idle and the kernel owes the box such a thing,
-// the clock hardly moves.
+// A lock of the kernel's may be with somebody who was put off: who waits for that waits
+// for a processor, too, while none is idle. And some such waits are nobody's that can be
+// seen. Who dies leaves /proc before it is dead, and the group that its session had
+// (sched(7), autogroup), so that at nice 19 the rest takes seconds. While no processor
+// is idle and the kernel owes the box such a thing, the clock hardly moves.
 type clock struct {
 	patience float64 // of a limit, see [scenario.Patience]; 1: the clock is the world's
 
@@ -144,7 +144,7 @@ func (c *clock) account(passed time.Duration, busy bool) (ran, waited time.Durat
 			queued := !last && (busy || now.Ran > t.Ran) && now.Queued()
 			now.Ready = !last && (now.Ready || busy && queued)
 			r, w := t.update(now, passed)
-			if r > 0 && queued {
+			if r > 0 && queued && !now.Blocked { // it buries the dead
 				r, owed = 0, true
 			}
 			if last {

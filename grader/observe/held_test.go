@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"os"
 	"os/exec"
 	"strconv"
 	"syscall"
@@ -26,6 +27,11 @@ func TestHeld(t *testing.T) {
 	}
 	b.driver.do("vfork")
 	waitFor(t, "a parent in vfork", func() bool { return held(b.driver) == 1 })
+	for _, s := range Scheds(strconv.Itoa(b.driver.pid)) {
+		if s.Blocked && s.Queued() {
+			t.Error("a parent in vfork waits for a processor")
+		}
+	}
 
 	outside := b.driver.spawn("outside", 0, "")
 	outside.corpse("before") // os.StartProcess tries something out the first time
@@ -54,6 +60,32 @@ func TestAsleep(t *testing.T) {
 		return placesTold.Load()
 	})
 }
+
+// Who waits for the kernel to come to an end with others waits for their processors.
+func TestBlocked(t *testing.T) {
+	if os.Getenv(barriers) != "" {
+		for {
+			_, _, _ = unix.Syscall(unix.SYS_MEMBARRIER, 1, 0, 0) // MEMBARRIER_CMD_GLOBAL, a grace period of RCU
+		}
+	}
+	cmd := exec.Command("/proc/self/exe", "-test.run=^TestBlocked$")
+	cmd.Env = append(os.Environ(), barriers+"=1")
+	must(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	waitFor(t, "who waits for a grace period", func() bool {
+		for _, s := range Scheds(strconv.Itoa(cmd.Process.Pid)) {
+			if s.Blocked && s.Queued() {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+const barriers = "OBSERVE_BARRIERS"
 
 // Who has said that it sleeps, and then lost its processor to others, stands in a queue:
 // here a shell that buries its children and comes last.

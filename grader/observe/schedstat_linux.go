@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -18,6 +20,7 @@ type Sched struct {
 	Held        bool // what it waits for, the kernel owes it: state D, or it is dying and not dead yet
 	Nice        int  // its place in the queue, and
 	Policy      int  // which queue (sched(7))
+	Blocked     bool // state D
 	asleep      bool // state S or D
 	dir         string
 }
@@ -30,11 +33,15 @@ const (
 	exiting = 4 // PF_EXITING, one of the flags
 )
 
-// Queued tells whether a thread that is said to sleep stands in the scheduler's queue,
-// or runs: wait(2) buries the dead in state S, and whoever loses its processor between
-// saying that it sleeps and doing so waits in that state, too. It is asked soon after
-// the thread was looked at (/proc/PID/task/TID/wchan, "0" for what has no place where
-// it sleeps; Linux 5.16 with CONFIG_KALLSYMS). Where places are not told, nobody is.
+// Queued tells whether a thread that is said to sleep waits for a processor all the same,
+// its own or another's: by the place where it sleeps (/proc/PID/task/TID/wchan; Linux 5.16
+// with CONFIG_KALLSYMS). It is asked soon after the thread was looked at, and where places
+// are not told, nobody is.
+//
+// Who has none ("0") stands in the scheduler's queue, or runs: wait(2) buries the dead in
+// state S, and whoever loses its processor between saying that it sleeps and doing so waits
+// in that state, too. Who is in state D waits for somebody else to come to an end in the
+// kernel, as for RCU's grace period or the lock of all network devices.
 func (s Sched) Queued() bool {
 	if !s.asleep {
 		return false
@@ -45,11 +52,15 @@ func (s Sched) Queued() bool {
 	}
 	if string(place) != "0" {
 		placesTold.Store(true)
-		return false
+		return s.Blocked && !slices.ContainsFunc(ofItsOwn, func(name string) bool { return strings.Contains(string(place), name) })
 	}
 	_, err = os.Readlink(filepath.Join(s.dir, "cwd")) // "0" is also for who may not know; so is this, ptrace(2)
 	return err == nil && placesTold.Load()
 }
+
+// ofItsOwn are places where a program waits in state D as long as another of its own likes:
+// a parent in vfork(2), a page that userfaultfd(2) is to fill, a frozen group (cgroups(7)).
+var ofItsOwn = []string{"kernel_clone", "vfork", "userfault", "freeze", "refrigerator"}
 
 // placesTold is set once this kernel has told where somebody sleeps.
 var placesTold atomic.Bool
@@ -99,11 +110,12 @@ func schedOf(dir string) (Sched, bool) {
 	queue, _ := strconv.Atoi(string(after[policy]))
 	return Sched{
 		Ran: time.Duration(ran), Waited: time.Duration(waited),
-		Ready:  state == "R",
-		Held:   state == "D" || state == "S" && bits&exiting != 0,
-		Nice:   place,
-		Policy: queue,
-		asleep: state == "S" || state == "D", dir: dir,
+		Ready:   state == "R",
+		Held:    state == "D" || state == "S" && bits&exiting != 0,
+		Nice:    place,
+		Blocked: state == "D",
+		Policy:  queue,
+		asleep:  state == "S" || state == "D", dir: dir,
 	}, true
 }
 

@@ -183,9 +183,6 @@ func (m *machine) put(ctx context.Context, f guest.File, from string) error {
 	return wrap("put "+f.Path, err)
 }
 
-// maxAnswer bounds an answer of the agent: a record is a fraction of a MiB.
-const maxAnswer = 64 << 20
-
 // say sends the agent a message.
 func (m *machine) say(ctx context.Context, message any) error {
 	stop, err := bounded(ctx, m.agent)
@@ -216,8 +213,8 @@ func (m *machine) hear(ctx context.Context) (agent.Answer, error) {
 			return answer, nil
 		case !errors.Is(err, bufio.ErrBufferFull):
 			return answer, err
-		case len(line) > maxAnswer:
-			return answer, fmt.Errorf("%w: more than %d bytes", errNonsense, maxAnswer)
+		case len(line) > agent.MaxAnswer:
+			return answer, fmt.Errorf("%w: more than %d bytes", errNonsense, agent.MaxAnswer)
 		}
 	}
 }
