@@ -56,6 +56,10 @@ func TestDifference(t *testing.T) {
 		{"a field", "n int", "n, m int", "?", "thing"},
 		{"a function more", "func empty() {}", "func empty() {}\n\nfunc other() {}", "?", ""},
 		{"a method more", "func empty() {}", "func empty() {}\n\nfunc (t thing) Other() {}", "?", "Other"},
+		{"a variable more", "func empty() {}", "func empty() {}\n\nvar other = []int{1}", "?", ""},
+		{"a type more", "func empty() {}", "func empty() {}\n\ntype other struct{ n int }", "?", ""},
+		{"a variable more that code makes", "func empty() {}", "func empty() {}\n\nvar other = helper(1)", "?", "other"},
+		{"a constant more of a name that is used", "func empty() {}", "func empty() {}\n\nconst i = 1", "?", "i"},
 		{"a method more that nobody can ask for", "func empty() {}", "func empty() {}\n\nfunc (t thing) other() {}", "?", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -269,6 +273,9 @@ func TestDifferenceInC(t *testing.T) {
 		{"an enumeration", "PLAIN = 1", "PLAIN = 2", "second", ""},
 		{"what a table is", "int table", "long table", "", "table"},
 		{"a body", "return 0", "return 1", "unused", ""},
+		{"a macro more", "#define LEVEL", "#define OTHER 2\n#define LEVEL", "", ""},
+		{"a function more", "static int unused", "static int other(void) { return 0; }\nstatic int unused", "", ""},
+		{"a function more that may stand before the library's", "static int unused", "int write(void) { return 0; }\nstatic int unused", "", "write"},
 		{"a line break before a body", "int first(int i) {", "int first(int i)\n{ i++;", "first", ""},
 		{"a signature", "int first(int i)", "int first(long i)", "", "first"},
 	} {

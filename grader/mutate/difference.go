@@ -46,18 +46,14 @@ func (g *Graph) Difference(other *Graph) (d Difference) {
 }
 
 // pieces lists what differs in the functions of a name. It fails if more differs
-// than their bodies: whoever calls them is concerned, too. A plain function, or a
-// method that nobody else can ask for, that only one package has concerns nobody:
-// whoever mentions it has changed as well.
+// than their bodies: whoever calls them is concerned, too.
 func (g *Graph) pieces(other *Graph, name string) (pieces []Piece, ok bool) {
 	mine, theirs := g.nodes[name], other.nodes[name]
-	if mine == nil || theirs == nil {
-		n, without := mine, other
-		if n == nil {
-			n, without = theirs, g
-		}
-		private := !g.c && len(n.functions) == len(n.text) && !ast.IsExported(name) && !without.mentions(name)
-		return nil, name != "init" && (n.plain() != nil || private)
+	switch {
+	case mine == nil:
+		return nil, theirs.own(name, g)
+	case theirs == nil:
+		return nil, mine.own(name, other)
 	}
 	if len(mine.functions) != len(theirs.functions) || !sameBut(mine, theirs) {
 		return nil, false
@@ -83,6 +79,15 @@ func (g *Graph) pieces(other *Graph, name string) (pieces []Piece, ok bool) {
 		}
 	}
 	return pieces, true
+}
+
+// own tells whether a name that another text does not have concerns nobody there, as
+// whoever mentions it has changed as well: of a plain function, of a method that nobody
+// else can ask for, and of a value or a type in Go; not of what is executed unasked.
+func (n *node) own(name string, without *Graph) bool {
+	private := !without.c && len(n.functions) == len(n.text) && !ast.IsExported(name)
+	inert := len(n.functions) == 0 && len(n.text) == 1 && (!without.c || n.value() != "")
+	return name != "init" && !n.early && (n.plain() != nil || (private || inert) && !without.mentions(name))
 }
 
 // uses lists, for a name that stands for a value in both texts, the bodies of the
