@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"sync"
@@ -27,7 +28,7 @@ type driver struct {
 	box     *box.Box
 	id      int
 	replies chan scenario.Reply // closed when the channel ends
-	garbled error               // why it ended, set before replies is closed
+	garbled error               // why it ended, set before replies is closed and read after it
 	late    map[int]string      // ids asked without waiting, and the labels of their calls
 	flood   chan struct{}       // closed when the output limit is reached
 	flooded sync.Once
@@ -65,7 +66,7 @@ func (d *driver) read() {
 	for {
 		line, err := readLine(r, maxLine)
 		if err != nil {
-			if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrClosed) && !errors.Is(err, syscall.ECONNRESET) {
+			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && !errors.Is(err, syscall.ECONNRESET) {
 				d.garbled = err
 			}
 			return
@@ -130,7 +131,7 @@ func (d *driver) greet() error {
 func (d *driver) ask(label string, r scenario.Request) (scenario.Reply, error) {
 	limit := d.s.stepLimit()
 	if err := d.send(&r); err != nil {
-		return scenario.Reply{}, d.gone(label)
+		return scenario.Reply{}, d.deaf(label)
 	}
 	return d.await(label, r.ID, limit)
 }
@@ -190,18 +191,20 @@ func (d *driver) belated(r scenario.Reply) bool {
 	return asked
 }
 
-// lastWords takes what a driver that has ended answered before.
-func (d *driver) lastWords() {
+// lastWords takes what a driver that has ended answered before, and tells whether that
+// was all.
+func (d *driver) lastWords() bool {
 	for limit := d.s.clock.within(patience); !limit.over(); {
 		select {
 		case reply, open := <-d.replies:
 			if !open {
-				return
+				return true
 			}
 			d.belated(reply)
 		case <-time.After(limit.left()):
 		}
 	}
+	return false
 }
 
 func (d *driver) tooMuch(label string) error {
@@ -225,11 +228,24 @@ func (e *ended) exhausts(what string) {
 	e.Outcome, e.Limit, e.Reason = evidence.Exhausted, what, "the limit on "+what+" was reached"
 }
 
+// deaf explains a channel that takes nothing any more.
+func (d *driver) deaf(label string) error {
+	if d.lastWords() {
+		return d.gone(label)
+	}
+	return d.silent(label)
+}
+
 // gone explains a channel that has ended.
 func (d *driver) gone(label string) error {
 	if d.garbled != nil {
 		return &ended{evidence.End{Outcome: evidence.Babbled, Step: label, Reason: d.garbled.Error()}}
 	}
+	return d.silent(label)
+}
+
+// silent explains a channel by how its driver ended.
+func (d *driver) silent(label string) error {
 	if end := d.over(); end != nil {
 		end.Step = label
 		return &ended{*end}

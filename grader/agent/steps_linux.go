@@ -68,7 +68,7 @@ func (s *session) call(step scenario.Step) error {
 	s.rec.Calls[step.As] = evidence.Call{Name: step.Call}
 	if step.Async {
 		if err := s.driver.send(&request); err != nil {
-			return s.driver.gone(step.As)
+			return s.driver.deaf(step.As)
 		}
 		s.driver.late[request.ID] = step.As
 		return nil
