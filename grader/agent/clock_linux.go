@@ -138,9 +138,10 @@ func (c *clock) account(passed time.Duration, busy bool) (ran, waited time.Durat
 	}
 	pids, _ := c.box() // an error is one of whoever looks for evidence
 	for _, pid := range pids {
+		behind := observe.GroupNice(strconv.Itoa(pid)) > 0 // its session is one of the box's
 		for tid, now := range observe.Scheds(strconv.Itoa(pid)) {
 			t := c.known[tid]
-			last := now.Nice > c.nice || now.Policy != unix.SCHED_NORMAL && now.Policy != c.policy
+			last := behind || now.Nice > c.nice || now.Policy != unix.SCHED_NORMAL && now.Policy != c.policy
 			queued := !last && (busy || now.Ran > t.Ran) && now.Queued()
 			now.Ready = !last && (now.Ready || busy && queued)
 			r, w := t.update(now, passed)

@@ -119,6 +119,15 @@ func schedOf(dir string) (Sched, bool) {
 	}, true
 }
 
+// GroupNice is the place in the queue of a process's session among others
+// (/proc/PID/autogroup, sched(7)); 0 where sessions have none.
+func GroupNice(pid string) int {
+	text, _ := os.ReadFile(filepath.Join("/proc", pid, "autogroup"))
+	_, place, _ := bytes.Cut(text, []byte(" nice "))
+	n, _ := strconv.Atoi(string(bytes.TrimSpace(place)))
+	return n
+}
+
 // MemoryStall is how long, since the host's start, everything on it that had
 // something to do waited for memory (/proc/pressure/memory, "full"; Linux 4.20
 // with CONFIG_PSI). Without such notes it is 0.
