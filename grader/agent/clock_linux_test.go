@@ -172,8 +172,9 @@ func TestClockOfTheQueue(t *testing.T) {
 			c.policy = unix.SCHED_IDLE // and so it has been put there by who started us
 			before := observe.Scheds(strconv.Itoa(buries))[buries]
 			_, waited, _ := c.account(time.Hour, busy)
+			queued := before.Queued()
 			after := observe.Scheds(strconv.Itoa(buries))[buries]
-			if before != after || after.Ready || !after.Queued() {
+			if before != after || before.Ready || !queued {
 				continue // it has been somewhere else in between
 			}
 			if all := waited > time.Hour/2; all != busy {
