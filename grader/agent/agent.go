@@ -108,7 +108,7 @@ func (a Answer) encode() ([]byte, error) {
 	a.Record = &evidence.Record{
 		Version: rec.Version, Scenario: rec.Scenario, Seed: rec.Seed, Host: rec.Host, Calls: map[string]evidence.Call{}, Order: []string{},
 		Probes: map[string]evidence.Probe{}, At: map[string]evidence.Snapshot{}, Millis: rec.Millis,
-		End: evidence.End{Outcome: evidence.Flooded, Step: rec.End.Step, Reason: fmt.Sprintf("there was more to look at than %d MiB hold", MaxAnswer>>20)},
+		End: evidence.End{Outcome: evidence.Flooded, Limit: "record", Step: rec.End.Step, Reason: fmt.Sprintf("there was more to look at than %d MiB hold", MaxAnswer>>20)},
 	}
 	line, err = json.Marshal(a)
 	return append(line, '\n'), err

@@ -58,7 +58,7 @@ type End struct {
 	Step    string  `json:"step,omitempty" expr:"step"`       // label of the step that was under way
 	Reason  string  `json:"reason,omitempty" expr:"reason"`   // for a reader
 	Missing string  `json:"missing,omitempty" expr:"missing"` // with Unavailable: the feature
-	Limit   string  `json:"limit,omitempty" expr:"limit"`     // with Exhausted: memory or processes
+	Limit   string  `json:"limit,omitempty" expr:"limit"`     // with Exhausted: memory or processes; with Flooded: record, or none of the output
 	Exit    int     `json:"exit" expr:"exit"`                 // with Exited: exit status, -1 if killed
 	Signal  int     `json:"signal,omitempty" expr:"signal"`   // with Exited: the signal that ended it
 	Panic   string  `json:"panic,omitempty" expr:"panic"`     // with Exited at the start: what New panicked with

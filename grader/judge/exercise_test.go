@@ -390,6 +390,11 @@ func TestEndIsTold(t *testing.T) {
 			t.Errorf("got %q; want %q in it", got, want)
 		}
 	}
+	rec := good("a1")
+	rec.End = evidence.End{Outcome: evidence.Flooded, Limit: "record"}
+	if got := judge.Record(ex.Scenarios["a1"], rec).Reason.EN; strings.Contains(got, "printed") {
+		t.Errorf("got %q of a record that was too long", got)
+	}
 }
 
 // TestCrash: who crashes learns in which call, and of C how to find the line.

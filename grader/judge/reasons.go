@@ -95,6 +95,10 @@ func broke(sc *spec.Scenario, rec *evidence.Record) spec.Text {
 			"The step %[1]s did not return in time (%[2]g s for a step, %[3]g s for all): what does your program wait for, and who was to wake it?",
 			float64(limits.StepMS)/1000, float64(limits.ScenarioMS)/1000)
 	case evidence.Flooded:
+		if end.Limit == "record" {
+			return text("Votre programme a laissé plus à regarder que le correcteur n'en garde : combien de processus, de montages ou d'interfaces fait-il ?",
+				"Your program left more to look at than the grader keeps: how many processes, mounts or interfaces does it make?")
+		}
 		return during(step, "Votre programme a écrit plus que permis (%[2]d Kio) jusqu'à l'étape %[1]s.",
 			"Your program had printed more than it may (%[2]d KiB) by the step %[1]s.", limits.OutputKiB)
 	case evidence.Exhausted:
