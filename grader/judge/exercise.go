@@ -196,7 +196,7 @@ func (j *judging) extras() []spec.Text {
 	var reasons []spec.Text
 	ids := map[spec.Text][]string{}
 	for _, id := range sortedKeys(j.verdicts) {
-		if s := j.verdicts[id]; j.elsewhere(s) && !j.all(id) {
+		if s := j.verdicts[id]; j.elsewhere(s) && !j.lone(id) {
 			if len(ids[s.Reason]) == 0 {
 				reasons = append(reasons, s.Reason)
 			}
@@ -213,9 +213,9 @@ func (j *judging) extras() []spec.Text {
 	return told
 }
 
-// all tells whether a scenario is of a row that has nothing else to be judged by: the row
+// lone tells whether a scenario is of a row that has nothing else to be judged by: the row
 // is open, and says why.
-func (j *judging) all(id string) bool {
+func (j *judging) lone(id string) bool {
 	return slices.ContainsFunc(slices.Concat(j.ex.Rows, j.ex.Bonus), func(row spec.Row) bool {
 		ids := chosen(row, j.g.Only)
 		return slices.Contains(ids, id) && !slices.ContainsFunc(ids, func(other string) bool { return !j.elsewhere(j.verdicts[other]) })

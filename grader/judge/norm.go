@@ -24,8 +24,10 @@ func (j *judging) norm() (Norm, []spec.Text) {
 			continue
 		}
 		found := j.findings(check, s)
+		rec := j.g.Records[check.Scenario]
+		slow := rec != nil && rec.End.Outcome == evidence.Hung // which is no loss: of it nothing is known
 		for i := range found {
-			found[i].Blocking = j.ex.Norm.Blocking
+			found[i].Blocking = j.ex.Norm.Blocking && !slow
 		}
 		n.Findings = append(n.Findings, found...)
 		if s.Verdict == NotJudged {
@@ -46,7 +48,7 @@ func (j *judging) findings(check spec.NormCheck, s Scenario) []Finding {
 	if s.Verdict != Fail || rec == nil || sc == nil {
 		return nil
 	}
-	if rec.End.Outcome == evidence.Exhausted || stopped(rec) {
+	if stopped(rec) {
 		if j.firstRule(s.ID) != check.Rule || rec.End.Outcome != evidence.Exhausted && j.toldByRows(sc, rec) {
 			return nil
 		}
