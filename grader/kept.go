@@ -130,7 +130,9 @@ func (k *Kept) add(jobs []run.Job, given []map[string]any, results []run.Result)
 		id := jobs[i].Scenario.ID
 		if r.Err != nil {
 			k.Grading.Harness[id] = strings.TrimPrefix(r.Err.Error(), "run "+id+": ")
-			k.Grading.HarnessFR[id] = strings.TrimPrefix(lack.In("fr", r.Err), "run "+id+": ")
+			if fr := lack.In("fr", r.Err); fr != r.Err.Error() {
+				k.Grading.HarnessFR[id] = fr
+			}
 			continue
 		}
 		r.Record.Given = given[i]
