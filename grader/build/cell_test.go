@@ -57,6 +57,20 @@ func TestHalfMissingModules(t *testing.T) {
 	}
 }
 
+// The user's build cache is used only where it can be written to.
+func TestBuildCacheIsOurs(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0o600))
+	for path, want := range map[string]bool{
+		dir: true, dir + "/new/one": true, dir + "/file/below": false, dir + "/file": false,
+		"/proc/none": false, "/proc/self": false, "off": false, "": false, "relative": false,
+	} {
+		if got := ours(path); got != want {
+			t.Errorf("%q: got %v; want %v", path, got, want)
+		}
+	}
+}
+
 // agentProgram is this binary: TestMain lends it the face of the jail.
 func agentProgram(t *testing.T) string {
 	t.Helper()

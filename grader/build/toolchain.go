@@ -116,12 +116,17 @@ func askGo(ctx context.Context, path, toolchain string) (said goEnv, err error) 
 	return said, nil
 }
 
-// ours tells whether a build cache can be shared: root must not leave files in
-// somebody else's.
+// ours tells whether the user's build cache can be shared: it can be written to,
+// and root does not leave files in somebody else's.
 func ours(dir string) bool {
-	if dir == "" || dir == "off" {
+	if !filepath.IsAbs(dir) || !owned(dir) { // also "off"
 		return false
 	}
+	return os.MkdirAll(dir, 0o777) == nil && unix.Access(dir, unix.W_OK) == nil
+}
+
+// owned tells whether a folder is this user's, or the nearest that there is above it.
+func owned(dir string) bool {
 	for ; ; dir = filepath.Dir(dir) {
 		info, err := os.Stat(dir)
 		if errors.Is(err, os.ErrNotExist) && dir != filepath.Dir(dir) {

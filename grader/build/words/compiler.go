@@ -174,9 +174,14 @@ func Cured(err error) error {
 	if !noPlace && !full.MatchString(err.Error()) {
 		return err
 	}
+	return NoPlace(err)
+}
+
+// NoPlace is that there is nowhere to write to, with the cure.
+func NoPlace(cause error) error {
 	return &lack.Error{
 		EN:  "set XDG_CACHE_HOME, and GOCACHE if you have one, to a folder that can be written to, with room for 500 MB",
 		FR:  "donnez à XDG_CACHE_HOME, et à GOCACHE si vous en avez un, un dossier où l'on puisse écrire, avec 500 Mo de libres",
-		Err: err,
+		Err: cause,
 	}
 }

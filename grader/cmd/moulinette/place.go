@@ -96,7 +96,7 @@ func cacheDir() (dir string, remove func(), err error) {
 	}
 	dir, err = os.MkdirTemp("", "moulinette-")
 	if err != nil {
-		return "", nil, &failure{exitHarness, words.Cured(fmt.Errorf("cache: %w", err))}
+		return "", nil, &failure{exitHarness, words.NoPlace(fmt.Errorf("cache: %w", err))}
 	}
 	return dir, func() { _ = os.RemoveAll(dir) }, nil
 }
