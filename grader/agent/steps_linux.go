@@ -233,6 +233,9 @@ func (s *session) kill(step scenario.Step) error {
 		}
 	}
 	s.killed = true
+	s.mu.Lock()
+	s.observer.KeepRoot()
+	s.mu.Unlock()
 	if err := s.box.KillDriver(); err != nil {
 		return err
 	}

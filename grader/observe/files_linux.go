@@ -27,13 +27,42 @@ func (o *Observer) Files(pid int, paths []string) map[string]evidence.File {
 	return o.filesOf(p, paths)
 }
 
+// KeepRoot holds the driver's root, with all that is mounted below it: once the
+// driver is dead, paths are looked up as it would have found them.
+func (o *Observer) KeepRoot() {
+	o.forgetRoot()
+	o.keptRoot = o.driver.rootDir()
+	if o.keptRoot >= 0 { // mounts are taken apart with their namespace
+		o.keptMounts, _ = o.driver.afresh().open("ns/mnt", unix.O_RDONLY)
+	}
+}
+
+func (o *Observer) forgetRoot() {
+	for _, fd := range []*int{&o.keptRoot, &o.keptMounts} {
+		if *fd >= 0 {
+			unix.Close(*fd)
+		}
+		*fd = -1
+	}
+}
+
+// rootDir opens a process's root, -1 if it has none any more.
+func (p *proc) rootDir() int {
+	fd, err := p.afresh().open("root", unix.O_PATH|unix.O_DIRECTORY)
+	if err != nil {
+		return -1
+	}
+	return fd
+}
+
 // filesOf takes nil for a process that is gone, in which no path exists.
 func (o *Observer) filesOf(p *proc, paths []string) map[string]evidence.File {
 	root := -1
 	if p != nil {
-		if fd, err := p.afresh().open("root", unix.O_PATH|unix.O_DIRECTORY); err == nil {
-			root = fd
-			defer unix.Close(fd)
+		if root = p.rootDir(); root >= 0 {
+			defer unix.Close(root)
+		} else if p == o.driver {
+			root = o.keptRoot
 		}
 	}
 	files := make(map[string]evidence.File, len(paths))

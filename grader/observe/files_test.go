@@ -92,6 +92,24 @@ func TestFilesInRoot(t *testing.T) {
 	}
 }
 
+// A driver that was killed leaves what it had mounted, if it is held before.
+func TestFilesOfTheDead(t *testing.T) {
+	for _, kept := range []bool{false, true} {
+		b := newBox(t)
+		b.driver.do("mkdir", "/mnt/t")
+		b.driver.do("mount", "tmpfs", "/mnt/t", "tmpfs", "0")
+		b.driver.do("write", "/mnt/t/note", "storm")
+		if kept {
+			b.o.KeepRoot()
+			b.o.KeepRoot() // the last one counts
+		}
+		must(t, unix.Kill(b.driver.pid, unix.SIGKILL))
+		b.init.do("reap", "driver")
+		want := map[bool]string{true: "storm"}[kept]
+		equal(t, "after its death", b.snapshot("/mnt/t/note").Files["/mnt/t/note"].Content, want)
+	}
+}
+
 func TestManyEntries(t *testing.T) {
 	b := newBox(t)
 	b.driver.do("mkdir", "/mnt/many")

@@ -24,6 +24,8 @@ type Observer struct {
 	boxPIDs    pidSpace
 	driverPIDs pidSpace
 	boxProc    int // a /proc of the box's pid namespace, -1 if there is none
+	keptRoot   int // see [Observer.KeepRoot]; -1 if there is none
+	keptMounts int
 	agentUser  int // inode of the agent's own user namespace
 	driverUser int
 	uids, gids idMap // of the driver's user namespace, as the agent sees them
@@ -37,7 +39,7 @@ type Observer struct {
 // this moment is what later looks are compared with: its pid and user
 // namespace, its seccomp filters, its mounts.
 func New(initPID, driverPID int) (*Observer, error) {
-	o := &Observer{root: -1, boxProc: -1}
+	o := &Observer{root: -1, boxProc: -1, keptRoot: -1, keptMounts: -1}
 	if err := o.hold(initPID, driverPID); err != nil {
 		o.Close()
 		return nil, fmt.Errorf("observe: %w", err)
@@ -93,6 +95,7 @@ func (o *Observer) baseline() error {
 
 // Close lets go of the box.
 func (o *Observer) Close() {
+	o.forgetRoot()
 	for _, p := range []*proc{o.init, o.driver} {
 		if p != nil {
 			p.close()
@@ -111,8 +114,9 @@ func (o *Observer) Close() {
 }
 
 // Snapshot looks at the whole box, and at the paths in watch as the driver
-// would find them. A driver that is gone leaves a Driver with pid 0; an init
-// that is gone means that there is no box, and is an error.
+// would find them, or as it would have: see [Observer.KeepRoot]. A driver that is
+// gone leaves a Driver with pid 0; an init that is gone means that there is no box,
+// and is an error.
 func (o *Observer) Snapshot(watch []string) (evidence.Snapshot, error) {
 	members, err := o.Members()
 	if err != nil {

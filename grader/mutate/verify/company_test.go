@@ -91,7 +91,7 @@ func TestWhoTookPart(t *testing.T) {
 	}
 }
 
-// Of a driver that was killed no notes are left: nothing is known of it.
+// Where no notes are left nothing is known of it.
 func TestLostNotes(t *testing.T) {
 	v, turn, _ := inCompany(t, `name == ""`, `name == "x"`)
 	sc := v.scenarios[slices.IndexFunc(v.scenarios, func(s *shared) bool { return s.ID == "a.x" })]

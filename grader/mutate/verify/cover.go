@@ -46,8 +46,7 @@ func (n *noted) noting(sc *shared) (*shared, error) {
 	return &noting, noting.write()
 }
 
-// notes reads them from a record, if it shows what the reference does, and has them:
-// of a driver that was killed nothing is left.
+// notes reads them from a record, if it shows what the reference does, and has them.
 func (n *noted) notes(sc *shared, rec *evidence.Record) *notes {
 	if rec == nil || judge.Record(sc.spec, rec).Verdict != judge.Pass {
 		return nil
