@@ -64,7 +64,7 @@ func (p *probes) welcome(name string, v *visitor) {
 			p.s.note("probe %s could not be observed: %v", name, err)
 		}
 	}
-	if p.s.supervisor != nil {
+	if p.s.supervisor != nil && p.names[name] {
 		p.s.supervisor.Released()
 	}
 	limit := p.s.stepLimit()
@@ -92,6 +92,7 @@ func (p *probes) release(name string, v *visitor) {
 
 // observeProbe counts a probe, and looks at the first of its name.
 func (s *session) observeProbe(name string, pid int, script scenario.Script, first bool) (err error) {
+	held := s.supervisor != nil && s.supervisor.Holding() // before anything that takes time: a hold ends by it
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.rec.Probes[name]
@@ -104,7 +105,7 @@ func (s *session) observeProbe(name string, pid int, script scenario.Script, fir
 		process, err = s.observer.Process(pid)
 		s.lack.lacks(err)
 		e.Seen, e.Process = err == nil, process
-		e.Held = s.supervisor != nil && s.supervisor.Holding()
+		e.Held = held
 		e.Files = s.observer.Files(pid, script.Watch)
 	}
 	s.rec.Probes[name] = e

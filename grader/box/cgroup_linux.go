@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,7 +20,7 @@ import (
 )
 
 // cgroupPrefix names our groups; a leftover of a killed run is known by it and
-// by the pid of the agent that made it.
+// by the pid of the agent that made it, and its PID namespace.
 const cgroupPrefix = "moulinette-"
 
 // cgroups is what the host lets us limit. Files are written directly: the
@@ -57,13 +58,13 @@ func findCgroups(m Mode) *cgroups {
 }
 
 // Sweep removes the groups that agents which are dead by now have left, for whoever
-// had to kill one. Each is given so long: what was in it dies with its agent, but not
-// at once.
-func Sweep(m Mode, each time.Duration) {
+// had to kill one. All together are given so long: what was in them dies with its agent,
+// but not at once.
+func Sweep(m Mode, timeout time.Duration) {
 	c := findCgroups(m)
 	closeAll(c.own)
 	for _, dir := range different(c.memoryDir, c.pidsDir) {
-		sweep(dir, each)
+		sweep(dir, timeout)
 	}
 }
 
@@ -147,8 +148,9 @@ func usable(dir string) string {
 
 // sweep removes groups whose agent is dead: a grader that was killed leaves
 // nothing but these empty folders. One with our own pid is of somebody dead, too: we
-// sweep before we make any, and what is in use cannot be removed.
-func sweep(dir string, each time.Duration) {
+// sweep before we make any, and what is in use cannot be removed. Who lives in another
+// PID namespace is not for us to say: those go when they are old.
+func sweep(dir string, timeout time.Duration) {
 	if dir == "" {
 		return
 	}
@@ -156,14 +158,32 @@ func sweep(dir string, each time.Duration) {
 	if err != nil {
 		return
 	}
+	deadline := time.Now().Add(timeout)
 	for _, g := range groups {
-		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(g), cgroupPrefix), "-")
-		n, err := strconv.Atoi(pid)
-		if err == nil && (n == os.Getpid() || errors.Is(unix.Kill(n, 0), unix.ESRCH)) {
-			_ = removeGroup(g, each)
+		parts := strings.Split(strings.TrimPrefix(filepath.Base(g), cgroupPrefix), "-")
+		n, err := strconv.Atoi(parts[0])
+		switch {
+		case err != nil:
+		case parts[len(parts)-1] != pidSpace():
+			if info, err := os.Stat(g); err == nil && time.Since(info.ModTime()) > old {
+				_ = unix.Rmdir(g)
+			}
+		case n == os.Getpid() || errors.Is(unix.Kill(n, 0), unix.ESRCH):
+			_ = removeGroup(g, time.Until(deadline))
 		}
 	}
 }
+
+const old = time.Hour
+
+// pidSpace tells our own PID namespace from others: pids mean something in one only.
+var pidSpace = sync.OnceValue(func() string {
+	text, err := os.Readlink("/proc/self/ns/pid")
+	if err != nil {
+		return "0"
+	}
+	return strings.Trim(text, "pid:[]")
+})
 
 // group is the cgroup of one box, in one or two hierarchies.
 type group struct {
@@ -175,7 +195,7 @@ type group struct {
 
 // make makes the n-th group. It has no limits yet.
 func (c *cgroups) make(n int) (*group, error) {
-	name := fmt.Sprintf("%s%d-%d", cgroupPrefix, os.Getpid(), n)
+	name := fmt.Sprintf("%s%d-%d-%s", cgroupPrefix, os.Getpid(), n, pidSpace())
 	g := &group{unified: c.unified, own: c.own}
 	if c.memory() {
 		g.memoryDir = filepath.Join(c.memoryDir, name)

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -135,16 +136,25 @@ func TestSweep(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	group := func(pid int) string { return filepath.Join(dir, fmt.Sprintf("%s%d-1", cgroupPrefix, pid)) }
+	group := func(pid int) string {
+		return filepath.Join(dir, fmt.Sprintf("%s%d-1-%s", cgroupPrefix, pid, pidSpace()))
+	}
+	elsewhere := func(n int) string {
+		return filepath.Join(dir, fmt.Sprintf("%s%d-%d-1", cgroupPrefix, dead.Process.Pid, n))
+	}
 	other := filepath.Join(dir, "other")
-	for _, name := range []string{group(dead.Process.Pid), group(os.Getpid()), group(os.Getppid()), other} {
+	for _, name := range []string{group(dead.Process.Pid), group(os.Getpid()), group(os.Getppid()), elsewhere(1), elsewhere(2), other} {
 		if err := os.Mkdir(name, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
+	long := time.Now().Add(-2 * old)
+	if err := os.Chtimes(elsewhere(2), long, long); err != nil {
+		t.Fatal(err)
+	}
 	sweep(dir, sweepTimeout)
 	left, err := filepath.Glob(filepath.Join(dir, "*"))
-	if want := []string{group(os.Getppid()), other}; err != nil || !slices.Equal(left, want) {
+	if want := []string{elsewhere(1), group(os.Getppid()), other}; err != nil || !slices.Equal(slices.Sorted(slices.Values(left)), slices.Sorted(slices.Values(want))) {
 		t.Errorf("left %q, %v; want %q", left, err, want)
 	}
 }

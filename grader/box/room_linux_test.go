@@ -63,7 +63,7 @@ func TestRoomHere(t *testing.T) {
 	if !c.memory() {
 		t.Skip("no memory can be limited")
 	}
-	g := &group{memoryDir: filepath.Join(c.memoryDir, fmt.Sprintf("%s%d-room", cgroupPrefix, os.Getpid())), unified: c.unified}
+	g := &group{memoryDir: filepath.Join(c.memoryDir, fmt.Sprintf("%s%d-room-%s", cgroupPrefix, os.Getpid(), pidSpace())), unified: c.unified}
 	if err := os.Mkdir(g.memoryDir, 0o755); err != nil {
 		t.Fatal(err)
 	}

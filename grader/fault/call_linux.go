@@ -128,13 +128,14 @@ func (c *call) ownTarget() string {
 // identity is equal for two notifications only if one is the other restarted,
 // or the same line of code ran twice.
 type identity struct {
-	tid  uint32
-	nr   int32
-	ip   uint64
-	args [6]uint64
+	tid    uint32
+	nr     int32
+	ip     uint64
+	args   [6]uint64
+	detail string // what a pointer among the arguments leads to may be another
 }
 
-func (c *call) identity() identity { return identity{c.tid, c.nr, c.ip, c.args} }
+func (c *call) identity() identity { return identity{c.tid, c.nr, c.ip, c.args, c.detail} }
 
 // attempt is a new process about to be made. The kernel makes none while a
 // signal waits: it delivers that first and restarts the call, which is then

@@ -105,6 +105,11 @@ func (c *call) decodeFile(dirfd int32, arg int, open uint64) {
 		return
 	}
 	p := c.str(arg)
+	if dir, fd := path.Split(path.Clean(p)); strings.HasSuffix(dir, "/fd/") { // opened again, by its descriptor
+		if to := c.Link("fd/" + fd); path.IsAbs(to) {
+			p = to
+		}
+	}
 	effect := map[string]string{"uid_map": "open_uid_map", "gid_map": "open_gid_map", "setgroups": "open_setgroups"}[path.Base(p)]
 	if effect == "" {
 		return

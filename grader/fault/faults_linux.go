@@ -53,6 +53,17 @@ func strike(faults []*armed, c *call) *armed {
 	return struck
 }
 
+// spare takes back what strike counted of a call that never had its answer: before
+// Linux 5.19 a signal takes the notification away, and the call comes again.
+func spare(faults []*armed, c *call, struck *armed) {
+	for _, f := range faults {
+		if c.matches(f.Effect, f.Path) {
+			f.calls--
+		}
+	}
+	struck.seen.Fired--
+}
+
 func (a *armed) holdFor() time.Duration {
 	if a.HoldMS == 0 {
 		return defaultHold

@@ -2,6 +2,7 @@ package fault
 
 import (
 	"errors"
+	"fmt"
 	"path"
 
 	"golang.org/x/sys/unix"
@@ -14,6 +15,7 @@ import (
 type outcome struct {
 	made    bool     // by us, and well
 	refusal *refusal // what the caller would have got without our user namespace
+	err     error    // why we did not make it
 }
 
 // deed is a closer look at a call, and what follows from it.
@@ -47,10 +49,15 @@ func (s *Supervisor) settle(c *call, event *evidence.Event, do deed) {
 	o := do(c)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if errors.Is(o.err, unix.EMFILE) || errors.Is(o.err, unix.ENFILE) { // our own want: the caller would be refused for it
+		s.result.Err = errors.Join(s.result.Err, fmt.Errorf("%s in the caller's stead: %w", c.name, o.err))
+	}
 	switch {
 	case o.made:
 		noteAlso(event, "granted")
-		_ = s.listener.fail(c.id, 0)
+		if s.interrupted(c, s.listener.fail(c.id, 0)) {
+			s.made[c.tid] = c.identity()
+		}
 		return
 	case o.refusal != nil:
 		noteAlso(event, "withheld")
@@ -91,7 +98,7 @@ func (s *Supervisor) makeNode(c *call) outcome {
 	}
 	fd, err := c.Open(c.node.dirfd, dir)
 	if err != nil {
-		return outcome{}
+		return outcome{err: err}
 	}
 	defer unix.Close(fd)
 	if !mayCreate(c.Thread, fd, base) || !s.waiting(c) {
@@ -104,7 +111,7 @@ func (s *Supervisor) makeNode(c *call) outcome {
 	if errors.Is(err, errNoDevices) {
 		return c.withheldNode(fd, base)
 	}
-	return outcome{made: err == nil}
+	return outcome{made: err == nil, err: err}
 }
 
 // mayCreate tells whether the kernel would get as far as the question of

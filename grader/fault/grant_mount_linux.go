@@ -24,7 +24,7 @@ func (s *Supervisor) mountProc(c *call) outcome {
 	}
 	target, err := c.Open(unix.AT_FDCWD, c.mount.target)
 	if err != nil {
-		return outcome{}
+		return outcome{err: err}
 	}
 	defer unix.Close(target)
 	if !c.wellPut() || !s.waiting(c) {
@@ -39,10 +39,12 @@ func (s *Supervisor) mountProc(c *call) outcome {
 	}
 	mnt, err := s.build(c, c.newProc, func(fs int) error { _, err := c.options(fs); return err })
 	if err != nil {
+		refused.err = err
 		return refused
 	}
 	defer unix.Close(mnt)
-	return outcome{made: attach(c.Thread, mnt, target) == nil}
+	err = attach(c.Thread, mnt, target)
+	return outcome{made: err == nil, err: err}
 }
 
 // mountTmpfs makes the tmpfs of a container's devices. One that the caller made
@@ -54,17 +56,20 @@ func (s *Supervisor) mountTmpfs(c *call) outcome {
 	}
 	target, err := c.Open(unix.AT_FDCWD, c.mount.target)
 	if err != nil {
-		return outcome{}
+		return outcome{err: err}
 	}
 	defer unix.Close(target)
 	mnt, err := s.build(c, c.newFS, func(fs int) error { return c.ofCaller(fs, st) })
 	if err != nil || !s.waiting(c) {
-		return outcome{}
+		return outcome{err: err}
 	}
 	defer unix.Close(mnt)
 	var stat unix.Stat_t
-	if unix.Fstat(mnt, &stat) != nil || attach(c.Thread, mnt, target) != nil {
+	if unix.Fstat(mnt, &stat) != nil {
 		return outcome{}
+	}
+	if err := attach(c.Thread, mnt, target); err != nil {
+		return outcome{err: err}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,7 +86,7 @@ func (s *Supervisor) mountDevtmpfs(c *call) outcome {
 	}
 	target, err := c.Open(unix.AT_FDCWD, c.mount.target)
 	if err != nil {
-		return outcome{}
+		return outcome{err: err}
 	}
 	unix.Close(target)
 	return c.withheld("mount devtmpfs")
@@ -97,19 +102,20 @@ func (s *Supervisor) remount(c *call) outcome {
 	}
 	target, err := c.Open(unix.AT_FDCWD, m.target)
 	if err != nil {
-		return outcome{}
+		return outcome{err: err}
 	}
 	defer unix.Close(target)
 	var stat unix.Stat_t
 	if unix.Fstat(target, &stat) != nil || !s.isOurs(stat.Dev) || !s.waiting(c) {
 		return outcome{}
 	}
-	return outcome{made: c.InMounts(func() error {
+	err = c.InMounts(func() error {
 		if err := unix.Fchdir(target); err != nil {
 			return err
 		}
 		return unix.Mount("", ".", "", uintptr(m.flags), m.data)
-	}) == nil}
+	})
+	return outcome{made: err == nil, err: err}
 }
 
 func (s *Supervisor) isOurs(dev uint64) bool {

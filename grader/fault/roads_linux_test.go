@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -174,5 +175,10 @@ func openRoads(file string) map[string]func() error {
 		"cwd":  func() error { os.Chdir("/proc/self"); return raw(unix.SYS_OPENAT, atCwd, cstr(file), unix.O_WRONLY) },
 		"go":   func() error { f, err := os.OpenFile(p, os.O_WRONLY, 0); f.Close(); return err },
 		"task": func() error { return raw(unix.SYS_OPENAT, atCwd, cstr("/proc/thread-self/"+file), unix.O_WRONLY) },
+		"again": func() error {
+			return with(func() (int, error) { return unix.Open(p, unix.O_PATH|unix.O_CLOEXEC, 0) }, func(fd uintptr) error {
+				return raw(unix.SYS_OPENAT, atCwd, cstr(fmt.Sprintf("/proc/self/fd/%d", fd)), unix.O_WRONLY)
+			})
+		},
 	}
 }

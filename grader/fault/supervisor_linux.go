@@ -27,8 +27,9 @@ type Supervisor struct {
 	closed    bool // nothing can be answered any more
 	armed     bool
 	faults    []*armed
-	held      map[uint32]*hold   // by thread
-	forking   map[uint32]attempt // the last new process that each thread went on to make
+	held      map[uint32]*hold    // by thread
+	forking   map[uint32]attempt  // the last new process that each thread went on to make
+	made      map[uint32]identity // what was made for each thread, and a signal took the answer away
 	trace     []*evidence.Event
 	processes map[uint32]int // of threads that were seen
 	result    Result         // all but its faults and its trace
@@ -50,7 +51,7 @@ func Supervise(l *os.File, o Options) *Supervisor {
 	o = o.withDefaults()
 	s := &Supervisor{
 		opt: o, file: l, listener: listener(l.Fd()), reader: newReader(o.ProbePath), ended: make(chan struct{}),
-		held: map[uint32]*hold{}, forking: map[uint32]attempt{}, processes: map[uint32]int{}, ours: map[uint64]bool{},
+		held: map[uint32]*hold{}, forking: map[uint32]attempt{}, made: map[uint32]identity{}, processes: map[uint32]int{}, ours: map[uint64]bool{},
 	}
 	var err error
 	if s.faults, err = arm(o.Faults); err != nil {
@@ -195,8 +196,16 @@ func (s *Supervisor) handle(n *notification) {
 		s.hold(c, f, event)
 	default:
 		note(event, f.Errno)
-		_ = s.listener.fail(n.id, f.errno)
+		if s.interrupted(c, s.listener.fail(n.id, f.errno)) {
+			note(event, "interrupted by a signal")
+			spare(s.faults, c, f)
+		}
 	}
+}
+
+// interrupted tells whether an answer came too late for a caller who lives.
+func (s *Supervisor) interrupted(c *call, err error) bool {
+	return errors.Is(err, unix.ENOENT) && unix.Tgkill(s.process(c), int(c.tid), 0) == nil
 }
 
 // again tells whether the call is one that was seen before: interrupted by a
@@ -208,6 +217,13 @@ func (s *Supervisor) again(c *call) bool {
 			return true
 		}
 		s.forget(h)
+	}
+	if id, ok := s.made[c.tid]; ok {
+		delete(s.made, c.tid)
+		if id == c.identity() {
+			_ = s.listener.fail(c.id, 0)
+			return true
+		}
 	}
 	last, ok := s.forking[c.tid]
 	delete(s.forking, c.tid)

@@ -160,6 +160,21 @@ func TestSignalsDoNotMultiply(t *testing.T) {
 	}
 }
 
+// A signal that takes the notification away, as before Linux 5.19, uses up no fault.
+func TestSignalsUseUpNothing(t *testing.T) {
+	o := Options{}
+	for i := range manyCalls {
+		o.Faults = append(o.Faults, scenario.Fault{Effect: "pipe", Nth: i + 1, Errno: "EMFILE"})
+	}
+	b := start(t, o, "pipes under signals").act()
+	expect(t, b, []string{"pipes under signals"}, nil)
+	for i, f := range b.Result().Faults {
+		if f.Fired != 1 {
+			t.Fatalf("fault %d fired %d times", i+1, f.Fired)
+		}
+	}
+}
+
 // Signals of our own, as Go's runtime sends them, leave no call without its answer:
 // the kernel breaks off what waits for the filter's lock.
 func TestSignalsOfOurOwn(t *testing.T) {

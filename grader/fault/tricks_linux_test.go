@@ -25,6 +25,9 @@ func tricks() map[string]func() error {
 		"open under signals": func() error {
 			return underSignals(func() error { return roads()["open_uid_map/openat"]() })
 		},
+		"pipes under signals": func() error {
+			return underSignals(manyPipes)
+		},
 		"threads":         threads,
 		"five clones":     fiveClones,
 		"garbage":         garbage,
@@ -78,6 +81,19 @@ func underSignals(f func() error) error {
 	<-c
 	return errors.Join(f(), raw(unix.SYS_TIMER_DELETE, uintptr(timer)))
 }
+
+// manyPipes makes calls that must all fail.
+func manyPipes() error {
+	for i := range manyCalls {
+		var ends [2]int
+		if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); !errors.Is(err, unix.EMFILE) {
+			return fmt.Errorf("pipe %d of %d: %w", i+1, manyCalls, err)
+		}
+	}
+	return nil
+}
+
+const manyCalls = 4000
 
 // crowd has many threads make notified calls at the same time.
 func crowd() error {

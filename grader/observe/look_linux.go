@@ -3,6 +3,7 @@ package observe
 import (
 	"cmp"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -18,6 +19,7 @@ type look struct {
 	caps    capSets
 	nets    map[int]*netView // by inode
 	order   []*netView
+	dead    time.Time // when nobody who is dying is waited for any more; none: nobody was yet
 }
 
 type parent struct{ pidNS, self int }
@@ -111,7 +113,7 @@ func (l *look) task(p *proc, much detail) (evidence.Process, status, error) {
 	}
 	uids := parseIDMap(p.read("uid_map", 64<<10))
 	gids := parseIDMap(p.read("gid_map", 64<<10))
-	st, err := p.settled()
+	st, err := p.settled(l.patience())
 	if err = cmp.Or(l.o.blind(p, err == nil && st.memory), err); err != nil {
 		return evidence.Process{}, st, err
 	}
@@ -120,6 +122,17 @@ func (l *look) task(p *proc, much detail) (evidence.Process, status, error) {
 	e.UIDMap, e.GIDMap = l.maps(p, e.NS.User, uids, gids)
 	return e, st, nil
 }
+
+// patience is until when the dying are waited for. Who is being waited for by somebody
+// that never reaps may be dying for good.
+func (l *look) patience() time.Time {
+	if l.dead.IsZero() {
+		l.dead = time.Now().Add(dying)
+	}
+	return l.dead
+}
+
+const dying = 300 * time.Millisecond
 
 func (l *look) fill(e *evidence.Process, st status) {
 	l.parents[e.PID] = parent{pidNS: e.NS.PID, self: st.self()}

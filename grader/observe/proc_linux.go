@@ -7,6 +7,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -84,20 +85,19 @@ func (p *proc) status() (status, error) {
 }
 
 // settled is the status of a process that is either alive or dead: one that is
-// dying is waited for, but not for ever.
-func (p *proc) settled() (status, error) {
+// dying is waited for, until a moment that all of a look have in common.
+func (p *proc) settled(until time.Time) (status, error) {
 	st, err := p.status()
-	if err != nil || !st.dying() {
+	left := time.Until(until).Milliseconds()
+	if err != nil || !st.dying() || left <= 0 {
 		return st, err
 	}
 	if fd, err := unix.PidfdOpen(p.pid, 0); err == nil {
-		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, dyingMillis)
+		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(left))
 		unix.Close(fd)
 	}
 	return p.status()
 }
-
-const dyingMillis = 200
 
 // livingThread opens another thread of a process whose main thread has ended.
 func (p *proc) livingThread() (*proc, error) {

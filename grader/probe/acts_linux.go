@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -145,14 +146,11 @@ func chrootEscape(scenario.Act) (int, string, error) {
 	if err := unix.Stat("/", &before); err != nil {
 		return 0, "", err
 	}
-	dir := "/tmp/.escape"
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		dir = "/.escape"
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return 0, "", err
-		}
+	if err := unix.Chdir("/"); err != nil {
+		return 0, "", err
 	}
-	if err := unix.Chroot(dir); err != nil {
+	// Where the probe lies is a folder that every root has: it can always be tried.
+	if err := unix.Chroot(path.Dir(scenario.ProbePath)); err != nil {
 		return 0, "", err
 	}
 	for range 64 {
@@ -181,6 +179,13 @@ func hostname(scenario.Act) (int, string, error) {
 }
 
 func pids(scenario.Act) (int, string, error) {
+	var fs unix.Statfs_t
+	if err := unix.Statfs("/proc", &fs); err != nil {
+		return 0, "", err
+	}
+	if fs.Type != unix.PROC_SUPER_MAGIC { // anybody can make a folder named 1
+		return 0, "no proc is mounted there", unix.ENODEV
+	}
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return 0, "", err
