@@ -35,11 +35,25 @@ type lexer struct {
 	at     int
 	line   int
 	fresh  bool // nothing but blanks stands before it in its line
+	all    bool // what stands under #if 0 counts, too
+	dead   int  // how many conditionals are open in a group under #if 0; 0: it is in none
 	tokens []Token
 }
 
-// Tokens cuts a text, of whatever kind, into its words.
-func Tokens(text []byte) []Token { return cut(&lexer{text: text, line: 1, fresh: true}) }
+// byteOrderMark may begin a text, and is no part of it.
+const byteOrderMark = "\xEF\xBB\xBF"
+
+// Tokens cuts a text, of whatever kind, into its words. What stands under a literal
+// #if 0 is none, as for the compiler.
+func Tokens(text []byte) []Token {
+	l := &lexer{text: text, line: 1, fresh: true}
+	if bytes.HasPrefix(text, []byte(byteOrderMark)) {
+		l.at = len(byteOrderMark)
+	}
+	// Compilers do not agree on whether it ends a line, and so on what #if 0 leaves out.
+	l.all = bytes.Count(text, []byte("\r")) != bytes.Count(text, []byte("\r\n"))
+	return cut(l)
+}
 
 // words cuts what stands within a directive: no other begins there, whatever its first
 // character is.
@@ -56,18 +70,19 @@ func cut(l *lexer) []Token {
 func (l *lexer) next() {
 	rest := l.text[l.at:]
 	switch c := rest[0]; {
-	case l.splice():
+	case splice(rest) > 0:
+		l.skip(splice(rest))
 	case c == '\n':
 		l.skip(1)
 		l.fresh = true
-	case c == ' ' || c == '\t' || c == '\r' || c == '\f' || c == '\v':
+	case isBlank(c):
 		l.skip(1)
-	case bytes.HasPrefix(rest, []byte("//")):
-		l.skip(l.lineEnd())
-	case bytes.HasPrefix(rest, []byte("/*")):
-		l.skip(through(rest, "*/"))
-	case l.fresh && (c == '#' || bytes.HasPrefix(rest, []byte("%:")) || bytes.HasPrefix(rest, []byte("??="))):
-		l.directive()
+	case starts(rest, "//") > 0:
+		l.skip(lineEnd(rest))
+	case starts(rest, "/*") > 0:
+		l.skip(commentEnd(rest))
+	case l.fresh && hash(rest) > 0:
+		l.directive(hash(rest))
 	case c == '"' || c == '\'':
 		l.quoted(c)
 	case isWord(c):
@@ -81,21 +96,6 @@ func (l *lexer) next() {
 	}
 }
 
-// splices end a line that goes on in the next: here, and where editors of another
-// system end lines.
-var splices = []string{"\\\n", "\\\r\n"}
-
-// splice passes over the end of such a line.
-func (l *lexer) splice() bool {
-	for _, end := range splices {
-		if bytes.HasPrefix(l.text[l.at:], []byte(end)) {
-			l.skip(len(end))
-			return true
-		}
-	}
-	return false
-}
-
 func (l *lexer) skip(n int) {
 	n = min(n, len(l.text)-l.at)
 	l.line += bytes.Count(l.text[l.at:l.at+n], []byte("\n"))
@@ -103,76 +103,65 @@ func (l *lexer) skip(n int) {
 }
 
 func (l *lexer) add(kind Kind, text string, n int) {
-	l.tokens = append(l.tokens, Token{Kind: kind, Text: text, Line: l.line, At: l.at, End: l.at + n})
+	if l.dead == 0 {
+		l.tokens = append(l.tokens, Token{Kind: kind, Text: text, Line: l.line, At: l.at, End: l.at + n})
+	}
 	l.fresh = false
 	l.skip(n)
 }
 
-// lineEnd is how many bytes are left of the line, with those that go on.
-func (l *lexer) lineEnd() int {
-	rest := l.text[l.at:]
-	for i, c := range rest {
-		if c == '\n' && !bytes.HasSuffix(bytes.TrimSuffix(rest[:i], []byte("\r")), []byte("\\")) {
-			return i
-		}
-	}
-	return len(rest)
-}
-
 // directive takes a whole line, without its comments. The strings in it are
 // tokens as well.
-func (l *lexer) directive() {
-	n := l.lineEnd()
-	text := string(l.text[l.at : l.at+n])
-	for _, end := range splices {
-		text = strings.ReplaceAll(text, end, "")
-	}
-	for _, hash := range []string{"#", "%:", "??="} {
-		text = strings.TrimPrefix(text, hash)
-	}
-	text = withoutComments(text)
-	if !strings.HasPrefix(strings.TrimSpace(text), "include") {
-		text, _, _ = strings.Cut(text, "//")
-	}
-	l.tokens = append(l.tokens, Token{Kind: Directive, Text: strings.TrimSpace(text), Line: l.line, At: l.at, End: l.at + n})
-	for _, inside := range words(text) {
-		if inside.Kind == String {
-			inside.Line, inside.At = l.line, -1
-			l.tokens = append(l.tokens, inside)
+func (l *lexer) directive(hash int) {
+	text, n := logicalLine(l.text[l.at+hash:])
+	n += hash
+	if l.condition(text) {
+		l.tokens = append(l.tokens, Token{Kind: Directive, Text: text, Line: l.line, At: l.at, End: l.at + n})
+		for _, inside := range words(text) {
+			if inside.Kind == String {
+				inside.Line, inside.At = l.line, -1
+				l.tokens = append(l.tokens, inside)
+			}
 		}
 	}
 	l.skip(n)
 }
 
-// withoutComments puts a blank in the place of each comment.
-func withoutComments(line string) string {
-	var b strings.Builder
-	for {
-		before, rest, more := strings.Cut(line, "/*")
-		b.WriteString(before)
-		if !more {
-			return b.String()
+// condition follows the groups under #if 0, and tells whether a directive counts. What
+// comes after #else or #elif may be read, whatever it asks for.
+func (l *lexer) condition(directive string) bool {
+	name, rest := CutDirective(directive)
+	if l.dead == 0 {
+		if name == "if" && strings.TrimSpace(rest) == "0" && !l.all {
+			l.dead = 1
 		}
-		b.WriteByte(' ')
-		_, line, _ = strings.Cut(rest, "*/")
+		return true
 	}
+	switch name {
+	case "if", "ifdef", "ifndef":
+		l.dead++
+	case "else", "elif", "elifdef", "elifndef":
+		if l.dead == 1 {
+			l.dead = 0
+		}
+	case "endif":
+		l.dead--
+	}
+	return l.dead == 0
 }
 
 func (l *lexer) quoted(quote byte) {
 	rest := l.text[l.at:]
-	n := 1
-	for n < len(rest) && rest[n] != quote && rest[n] != '\n' {
-		if rest[n] == '\\' {
-			n++
-		}
+	n := quotedEnd(rest, quote, true)
+	text := unspliced(rest[1:n])
+	if n < len(rest) && rest[n] == quote {
 		n++
 	}
-	n = min(n, len(rest))
 	kind := String
 	if quote == '\'' {
 		kind = Char
 	}
-	l.add(kind, string(rest[1:n]), n+1)
+	l.add(kind, text, n)
 }
 
 // CutDirective is the name of a directive, and what follows.
@@ -183,17 +172,6 @@ func CutDirective(line string) (name, rest string) {
 		return line, ""
 	}
 	return line[:end], line[end:]
-}
-
-// through is how far it is to the end of mark.
-func through(text []byte, mark string) int {
-	if len(text) < 2 {
-		return len(text)
-	}
-	if i := bytes.Index(text[2:], []byte(mark)); i >= 0 {
-		return i + 2 + len(mark)
-	}
-	return len(text)
 }
 
 func isWord(c byte) bool {
