@@ -24,6 +24,7 @@ func ofC(s *submission.Submission, forbidden []string) (findings []submission.Fi
 		n := normOfC{file: name, forbidden: forbidden, tokens: c17.Tokens(s.Files[name])}
 		for i := range n.tokens {
 			n.visit(i)
+			n.calls.follow(n.tokens, i)
 		}
 		findings = append(findings, n.few()...)
 	}
@@ -34,6 +35,7 @@ type normOfC struct {
 	file      string
 	forbidden []string
 	tokens    []c17.Token
+	calls     calls
 	gathered
 }
 
@@ -42,14 +44,12 @@ func (n *normOfC) visit(i int) {
 	switch t.Kind {
 	case c17.Word:
 		n.name(t, t.Text)
-		if line, ok := cExecutors[t.Text]; ok {
-			n.execution(n.arguments(i+1), line)
-		}
 		if t.Text == "_Pragma" && i+2 < len(n.tokens) {
 			n.pragma(t, n.tokens[i+2].Text)
 		}
 	case c17.String:
 		n.name(t, firstWord(t.Text))
+		n.executed(t)
 	case c17.Directive:
 		if name, rest := c17.CutDirective(t.Text); name == "pragma" {
 			n.pragma(t, rest)
@@ -81,41 +81,20 @@ func (n *normOfC) name(t c17.Token, word string) {
 	}
 }
 
-// arguments are the texts between the parentheses that begin at i.
-func (n *normOfC) arguments(i int) (texts []c17.Token) {
-	depth := 0
-	for ; i < len(n.tokens); i++ {
-		switch t := n.tokens[i]; {
-		case t.Kind == c17.Mark && t.Text == "(":
-			depth++
-		case t.Kind == c17.Mark && t.Text == ")":
-			depth--
-		case t.Kind == c17.String && depth > 0:
-			texts = append(texts, t)
+// executed judges a text that stands in calls which execute: the program of one, and
+// every word where one of them is for a shell.
+func (n *normOfC) executed(t c17.Token) {
+	program := n.calls.text(slices.Contains(shells, path.Base(t.Text)))
+	if n.calls.shells == 0 {
+		if program {
+			n.command(t, path.Base(t.Text))
 		}
-		if depth <= 0 {
-			return texts
-		}
-	}
-	return texts
-}
-
-// execution judges what is executed: the program, and where that is a shell every
-// word.
-func (n *normOfC) execution(texts []c17.Token, line bool) {
-	if len(texts) == 0 {
 		return
 	}
-	if !line && !slices.Contains(shells, path.Base(texts[0].Text)) {
-		n.command(texts[0], path.Base(texts[0].Text))
-		return
-	}
-	for _, t := range texts {
-		for i, word := range strings.FieldsFunc(t.Text, func(r rune) bool { return strings.ContainsRune(" \t\n;|&()", r) }) {
-			n.command(t, path.Base(word))
-			if i > 0 { // the first was judged as every text's is
-				n.name(t, path.Base(word))
-			}
+	for i, word := range strings.FieldsFunc(t.Text, func(r rune) bool { return strings.ContainsRune(" \t\n;|&()", r) }) {
+		n.command(t, path.Base(word))
+		if i > 0 { // the first was judged as every text's is
+			n.name(t, path.Base(word))
 		}
 	}
 }
@@ -124,5 +103,60 @@ func (n *normOfC) command(t c17.Token, word string) {
 	if slices.Contains(waysRound, word) {
 		n.say(t, "way_round", fmt.Sprintf("exécuter %s n'est pas faire le travail : l'exercice porte sur les appels système qui sont derrière", word),
 			fmt.Sprintf("executing %s is not doing the work: the exercise is about the system calls behind it", word))
+	}
+}
+
+// calls are those of [cExecutors] that are open at a place of a text. They are followed
+// in one pass: a text can nest as many as it has words.
+type calls struct {
+	open   []call
+	depth  int // of parentheses
+	shells int // how many of the open ones are for a shell
+}
+
+type call struct {
+	depth int  // of its parentheses
+	shell bool // every word of its texts is executed
+	named bool // its program has been seen
+}
+
+// follow goes on by one token.
+func (c *calls) follow(tokens []c17.Token, i int) {
+	switch t := tokens[i]; {
+	case t.Kind != c17.Mark:
+	case t.Text == "(":
+		c.depth++
+		if i == 0 || tokens[i-1].Kind != c17.Word {
+			return
+		}
+		if line, ok := cExecutors[tokens[i-1].Text]; ok {
+			c.open = append(c.open, call{depth: c.depth, shell: line})
+			c.count(line, 1)
+		}
+	case t.Text == ")":
+		if last := len(c.open) - 1; last >= 0 && c.open[last].depth == c.depth {
+			c.count(c.open[last].shell, -1)
+			c.open = c.open[:last]
+		}
+		c.depth--
+	}
+}
+
+// text notes that one stands here, the name of a shell or not, and tells whether it is
+// the program of an open call.
+func (c *calls) text(shell bool) (program bool) {
+	for i := len(c.open) - 1; i >= 0 && !c.open[i].named; i-- {
+		program, c.open[i].named = true, true
+		if shell && !c.open[i].shell {
+			c.open[i].shell = true
+			c.count(true, 1)
+		}
+	}
+	return program
+}
+
+func (c *calls) count(shell bool, n int) {
+	if shell {
+		c.shells += n
 	}
 }

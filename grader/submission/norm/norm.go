@@ -95,7 +95,8 @@ type normOfGo struct {
 	*submission.Source
 	forbidden []string
 	packages  Packages
-	own       string // import path
+	own       string    // import path
+	judged    token.Pos // up to there, all words of a shell's line are judged
 	gathered
 }
 
@@ -161,13 +162,14 @@ func (n *normOfGo) name(pos token.Pos, word string) {
 // every word of the whole expression, since `sh -c` takes a line.
 func (n *normOfGo) execution(program ast.Expr, whole ast.Node) {
 	text, ok := literal(program)
-	if !ok {
+	if !ok || program.Pos() < n.judged { // calls can nest as deep as their author likes
 		return
 	}
 	if !slices.Contains(shells, path.Base(text)) {
 		n.command(program.Pos(), path.Base(text))
 		return
 	}
+	n.judged = whole.End()
 	ast.Inspect(whole, func(node ast.Node) bool {
 		if line, ok := literal(node); ok {
 			for i, word := range strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" \t\n;|&()", r) }) {

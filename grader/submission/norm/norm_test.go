@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -145,5 +146,40 @@ func TestForbiddenBehindMuch(t *testing.T) {
 		if !slices.ContainsFunc(found, func(f submission.Finding) bool { return strings.HasPrefix(f.EN, "docker is forbidden") }) || len(found) != submission.MaxFindings {
 			t.Errorf("%s: got %d findings, %v; want docker among %d", name, len(found), found, submission.MaxFindings)
 		}
+	}
+}
+
+// Calls that execute can stand in one another: each text is judged once, whatever of
+// them it belongs to.
+func TestNestedCalls(t *testing.T) {
+	const n = 30_000
+	for name, text := range map[string]string{
+		"student.go":     "package student\n\nfunc New() int {\n\t" + strings.Repeat(`exec.Command("sh", "a b", `, n) + `"podman"` + strings.Repeat(")", n) + "\n\treturn 0\n}\n",
+		submission.CFile: "int f(void) { " + strings.Repeat(`system("a b" `, n) + `"podman"` + strings.Repeat(")", n) + "; }\n",
+	} {
+		s, err := submission.FromFiles("", submission.Files{name: []byte(text)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		found := norm.Of(s, []string{"podman"}, norm.Packages{})
+		if took := time.Since(start); took > 5*time.Second || len(found) != 1 {
+			t.Errorf("%s: %d findings after %v; want 1, and soon", name, len(found), took)
+		}
+	}
+	s, err := submission.FromFiles("", submission.Files{submission.CFile: []byte(`
+void a(void) { execl(system("x mount"), "ip", "ip"); }
+void b(void) { execl(path("unshare"), execlp("sh", "ip"), "mount"); }
+void c(void) { execl("x", "sh", "-c", "mount"); execl; ("mount"); }
+`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []int
+	for _, f := range norm.Of(s, nil, norm.Packages{}) {
+		got = append(got, f.Line)
+	}
+	if want := []int{2, 3, 3}; !slices.Equal(got, want) {
+		t.Errorf("found in lines %v; want %v", got, want)
 	}
 }
