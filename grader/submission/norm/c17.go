@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -51,23 +52,44 @@ func (n *normOfC) visit(i int) {
 		n.name(t, firstWord(t.Text))
 		n.executed(t)
 	case c17.Directive:
-		if name, rest := c17.CutDirective(t.Text); name == "pragma" {
-			n.pragma(t, rest)
-		}
+		n.directive(t, n.tokens[i+1:])
 	}
 }
 
-// pragma judges a #pragma that hides warnings.
+// systemHeader is a line marker that says that what follows is the system's text, of
+// which no compiler warns.
+var systemHeader = regexp.MustCompile(`^\d+\s+"[^"]*"(?:\s+[124])*\s+3\b`)
+
+// directive judges one; its texts are the next tokens.
+func (n *normOfC) directive(t c17.Token, next []c17.Token) {
+	name, rest := c17.CutDirective(t.Text)
+	switch {
+	case name == "pragma":
+		n.pragma(t, rest)
+	case name == "define" && strings.Contains(rest, "_Pragma"):
+		for i := 0; i < len(next) && next[i].At < 0; i++ {
+			n.pragma(t, next[i].Text)
+		}
+	case systemHeader.MatchString(t.Text):
+		n.hidden(t, t.Text)
+	}
+}
+
+// pragma judges a #pragma that hides warnings, or makes them no errors again.
 func (n *normOfC) pragma(t c17.Token, text string) {
 	words := strings.Fields(text)
 	if len(words) < 2 || words[0] != "GCC" && words[0] != "clang" {
 		return
 	}
-	if hides := words[1] == "diagnostic" && len(words) > 2 && words[2] == "ignored" || words[1] == "system_header"; hides {
-		n.say(t, "hidden_warning",
-			fmt.Sprintf("#pragma %s cache des avertissements que l'exercice veut voir (-Wall -Wextra -Werror)", strings.Join(words, " ")),
-			fmt.Sprintf("#pragma %s hides warnings that the exercise wants to see (-Wall -Wextra -Werror)", strings.Join(words, " ")))
+	tamed := words[1] == "diagnostic" && len(words) > 2 && (words[2] == "ignored" || words[2] == "warning")
+	if tamed || words[1] == "system_header" {
+		n.hidden(t, "pragma "+strings.Join(words, " "))
 	}
+}
+
+func (n *normOfC) hidden(t c17.Token, directive string) {
+	n.say(t, "hidden_warning", fmt.Sprintf("#%s cache des avertissements que l'exercice veut voir (-Wall -Wextra -Werror)", directive),
+		fmt.Sprintf("#%s hides warnings that the exercise wants to see (-Wall -Wextra -Werror)", directive))
 }
 
 func (n *normOfC) say(t c17.Token, rule, fr, en string) {

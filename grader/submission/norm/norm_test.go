@@ -183,3 +183,25 @@ void c(void) { execl("x", "sh", "-c", "mount"); execl; ("mount"); }
 		t.Errorf("found in lines %v; want %v", got, want)
 	}
 }
+
+// What takes -Wall, -Wextra or -Werror back is told, by whatever road.
+func TestHiddenWarnings(t *testing.T) {
+	for text, want := range map[string]int{
+		"#pragma GCC diagnostic ignored \"-Wall\"":                             1,
+		"#pragma clang diagnostic warning \"-Wall\"":                           1,
+		"#pragma GCC system_header":                                            1,
+		"# 1 \"x.h\" 3":                                                        1,
+		"# 1 \"x.h\" 1 3 4":                                                    1,
+		"#define Q _Pragma(\"GCC diagnostic ignored \\\"-Wall\\\"\") int":      1,
+		"#pragma GCC diagnostic error \"-Wall\"\n#pragma GCC diagnostic push":  0,
+		"# 3 \"x.h\" 1\n#line 3 \"x 3\"\n#define Q \"GCC diagnostic ignored\"": 0,
+	} {
+		s, err := submission.FromFiles("", submission.Files{submission.CFile: []byte(text + "\n")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := norm.Of(s, nil, norm.Packages{}); len(found) != want || want > 0 && found[0].Rule != "hidden_warning" {
+			t.Errorf("%s: got %v; want %d", text, found, want)
+		}
+	}
+}
