@@ -371,18 +371,31 @@ func TestFromFilesStaysInItsPlace(t *testing.T) {
 func TestFewFindings(t *testing.T) {
 	const n = 1000
 	for name, files := range map[string]Files{
-		"comments": {"a.go": []byte("package student\n" + strings.Repeat("//line x\n", n))},
+		"comments": {"a.go": []byte("package student\n" + strings.Repeat("//line x:1\n", n))},
 		"imports":  {"a.go": []byte("package student\n" + strings.Repeat("import \"C\"\n", n))},
 		"files":    {},
 		"C":        {CFile: []byte(strings.Repeat("#import x\n", n))},
 	} {
 		for i := 0; name == "files" && i < n; i++ {
-			files[fmt.Sprintf("f%d.go", i)] = []byte("package main\n//line x\n")
+			files[fmt.Sprintf("f%d.go", i)] = []byte("package main\n//line x:1\n")
 		}
 		_, err := FromFiles("", files)
 		var build *BuildError
 		if !errors.As(err, &build) || len(build.Findings) != MaxFindings {
 			t.Errorf("%s: got %.200v; want %d findings", name, err, MaxFindings)
+		}
+	}
+}
+
+// A comment is a directive only where the compiler takes it for one.
+func TestLineDirectives(t *testing.T) {
+	for comment, want := range map[string]bool{
+		"//line /etc/passwd:1": true, "//line :7": true, "//line x:1:2": true, "int /*line x:1*/": true, "/*line x:1:2*/ int": true, "//line x:1\r": true,
+		"//line by line, as the kernel wants it": false, "\t//line by line": false, "\t//line x:1": false, "/*line by line*/": false, "// line x:1": false,
+	} {
+		_, err := FromFiles("", Files{"a.go": []byte(good + "\ntype t struct {\n" + comment + "\n}\n")})
+		if got := err != nil && strings.Contains(err.Error(), "is not allowed in a submission"); got != want || err != nil && !got {
+			t.Errorf("%q: got %v; want it refused: %v", comment, err, want)
 		}
 	}
 }

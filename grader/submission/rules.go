@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -41,7 +42,8 @@ func (s *Source) check(importPath, ownModule string) (findings []Finding) {
 	}
 	for _, group := range s.Tree.Comments {
 		for _, c := range group.List {
-			if name := forbiddenDirective(c.Text); name != "" && len(findings) < MaxFindings {
+			first := s.fset.PositionFor(c.Pos(), false).Column == 1
+			if name := forbiddenDirective(c.Text, first); name != "" && len(findings) < MaxFindings {
 				findings = append(findings, s.At(c.Pos(), "directive",
 					fmt.Sprintf("%s n'est pas permis dans un rendu", name),
 					fmt.Sprintf("%s is not allowed in a submission", name)))
@@ -84,15 +86,23 @@ func checkImport(importPath, name string) (rule, fr, en string) {
 func below(name, root string) bool { return name == root || strings.HasPrefix(name, root+"/") }
 
 // forbiddenDirective names the directive in a comment that a submission may not
-// use: each reaches into other packages or files, or lies about where it stands.
-func forbiddenDirective(comment string) string {
-	for _, name := range []string{"//go:linkname", "//go:embed", "//go:cgo_", "//line ", "/*line "} {
+// use: each reaches into other packages or files, or lies about where it stands. A
+// comment is first if it begins its line.
+func forbiddenDirective(comment string, first bool) string {
+	for _, name := range []string{"//go:linkname", "//go:embed", "//go:cgo_"} {
 		if strings.HasPrefix(comment, name) {
-			return strings.TrimSpace(strings.TrimSuffix(name, "_"))
+			return strings.TrimSuffix(name, "_")
 		}
+	}
+	if m := movesPlace.FindStringSubmatch(comment); m != nil && (first || m[1] == "/*line") {
+		return m[1]
 	}
 	return ""
 }
+
+// movesPlace is a comment that the compiler takes for another place, where it begins a
+// line or is /*line: any other is prose.
+var movesPlace = regexp.MustCompile(`^(//line|/\*line) .*:\d+(?:\*/)?$`)
 
 // checkFiles looks for files that the go command would take along.
 func checkFiles(sources []*Source, files Files) (findings []Finding) {
