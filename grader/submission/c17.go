@@ -16,13 +16,6 @@ const (
 	CHeader = "linux_namespaces.h"
 )
 
-// isC tells whether files are a submission in C: linux_namespaces.c stands in the
-// folder itself, and no Go file does.
-func isC(files Files) bool {
-	_, ok := files[CFile]
-	return ok && !slices.ContainsFunc(slices.Collect(maps.Keys(files)), isRootGo)
-}
-
 // isRootC is a C text of the folder itself.
 func isRootC(name string) bool {
 	return !strings.Contains(name, "/") && (strings.HasSuffix(name, ".c") || strings.HasSuffix(name, ".h"))
@@ -35,6 +28,20 @@ func (s *Submission) loadC(files Files) error {
 	included := includedC(files)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		switch {
+		case included[name] && odd(name):
+			return oddSource(s.ImportPath, name)
+		case odd(name) && !strings.Contains(name, "/") && isCText(name):
+			s.Notices = append(s.Notices, Finding{
+				Rule: "ignored", File: shown(name),
+				FR: "fichier ignoré : rien ne l'inclut par ce nom", EN: "file ignored: nothing includes it by this name",
+			})
+		case odd(name):
+		case isRootGo(name) && name[0] != '.' && name[0] != '_':
+			s.Notices = append(s.Notices, Finding{
+				Rule: "ignored", File: name,
+				FR: "fichier Go ignoré : son nom ou sa ligne //go:build le réserve à autre chose, et le rendu est en C",
+				EN: "Go file ignored: its name or its //go:build line keeps it for something else, and the submission is in C",
+			})
 		case included[name], isRootC(name) && path.Ext(name) == ".h":
 			s.Files[name] = files[name]
 			findings = append(findings, checkC(name, files[name])...)

@@ -31,6 +31,10 @@ func TestLanguage(t *testing.T) {
 		{"Go with C below", map[string]string{"a.go": goodGo, "c17/linux_namespaces.c": littleC}, Go, []string{"a.go"}},
 		{"Go with C beside", map[string]string{"a.go": goodGo, "linux_namespaces.c": littleC}, Go, []string{"a.go"}},
 		{"C with Go below", map[string]string{"linux_namespaces.c": littleC, "go/a.go": goodGo}, C17, []string{"linux_namespaces.c"}},
+		{"C with Go for another system", map[string]string{"linux_namespaces.c": littleC, "a_windows.go": goodGo}, C17, []string{"linux_namespaces.c"}},
+		{"C with Go that is never built", map[string]string{
+			"linux_namespaces.c": littleC, "gen.go": "//go:build ignore\n\npackage main\n", "_old.go": goodGo, "._x.go": "\x00\x05",
+		}, C17, []string{"linux_namespaces.c"}},
 		{"C with a Go test", map[string]string{"linux_namespaces.c": littleC, "a_test.go": goodGo}, C17, []string{"linux_namespaces.c"}},
 	}
 	for _, test := range tests {

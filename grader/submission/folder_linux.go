@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 )
@@ -116,10 +114,6 @@ func (f *folder) list(dir *os.File, rel string) ([]string, error) {
 }
 
 func (f *folder) entry(dir *os.File, rel, name string) error {
-	if !printable(name) {
-		return f.unusable(path.Join(rel, name), "nom de fichier avec des caractères de contrôle ou hors UTF-8",
-			"file name with control characters or invalid UTF-8")
-	}
 	rel = path.Join(rel, name)
 	var st unix.Stat_t
 	if err := unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
@@ -143,7 +137,7 @@ func (f *folder) entry(dir *os.File, rel, name string) error {
 // ignored tells of what is passed over and might be missed.
 func (f *folder) ignored(rel, fr, en string) {
 	if len(f.notices) < MaxFindings {
-		f.notices = append(f.notices, Finding{Rule: "ignored", File: rel, FR: fr, EN: en})
+		f.notices = append(f.notices, Finding{Rule: "ignored", File: shown(rel), FR: fr, EN: en})
 	}
 }
 
@@ -156,6 +150,10 @@ func (f *folder) subfolder(dir *os.File, rel, name string) error {
 		return nil
 	}
 	if strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") || name == "testdata" {
+		return nil
+	}
+	if unseen(name) { // no import names it
+		f.ignored(rel, "dossier ignoré : son nom contient un caractère invisible", "folder ignored: its name holds a character that cannot be seen")
 		return nil
 	}
 	sub, err := openIn(dir, name, unix.O_DIRECTORY)
@@ -192,9 +190,6 @@ func (f *folder) regular(rel string, open func() (*os.File, error)) error {
 	f.files[rel] = nil
 	if !f.isSource(rel) {
 		return nil
-	}
-	if strings.ContainsAny(rel, "\\:\"'*?<>|`") {
-		return f.unusable(rel, "nom de fichier source avec un caractère refusé", "source file name with a character that is refused")
 	}
 	file, err := open()
 	if err != nil {
@@ -285,10 +280,6 @@ func openIn(dir *os.File, name string, flags int) (*os.File, error) {
 		return nil, errors.Join(err, errChanged)
 	}
 	return os.NewFile(uintptr(fd), name), nil
-}
-
-func printable(name string) bool {
-	return utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // isModule tells whether the module moulinette begins in this folder.

@@ -115,7 +115,7 @@ func checkFiles(sources []*Source, files Files) (findings []Finding) {
 		switch ext := path.Ext(name); {
 		case strings.HasPrefix(name, "vendor/"):
 			vendored = true
-		case path.Base(name) == "go.work":
+		case dirs[path.Dir(name)] && path.Base(name) == "go.work":
 			findings = append(findings, refusedFile(name, "un espace de travail Go", "a Go workspace"))
 		case dirs[path.Dir(name)] && (ext == ".s" || ext == ".S" || ext == ".sx"):
 			findings = append(findings, refusedFile(name, "un fichier en assembleur", "an assembly file"))
@@ -193,7 +193,7 @@ func checkNew(sources []*Source, files Files) []Finding {
 		}}
 	}
 	if _, both := files[CFile]; both {
-		names := strings.Join(slices.DeleteFunc(slices.Sorted(maps.Keys(files)), func(name string) bool { return !isRootGo(name) }), ", ")
+		names := strings.Join(taken(".", files), ", ")
 		return []Finding{{
 			Rule: "new",
 			FR:   fmt.Sprintf("ce dossier contient %s et du Go (%s), il est donc compilé comme du Go, et New y manque : pour du C, ôtez le Go", CFile, names),

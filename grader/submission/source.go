@@ -51,6 +51,14 @@ func collect(importPath string, files Files) (sources []*Source, findings []Find
 
 // parseDir parses what the go command would build in a folder.
 func parseDir(dir string, files Files) (sources []*Source) {
+	for _, name := range taken(dir, files) {
+		sources = append(sources, parse(name, files[name]))
+	}
+	return sources
+}
+
+// taken are the files that the go command would build in a folder.
+func taken(dir string, files Files) (names []string) {
 	ctx := build.Context{
 		GOOS: "linux", GOARCH: runtime.GOARCH, Compiler: "gc", ReleaseTags: build.Default.ReleaseTags,
 		OpenFile: func(name string) (io.ReadCloser, error) {
@@ -63,10 +71,10 @@ func parseDir(dir string, files Files) (sources []*Source) {
 		}
 		// A file whose head cannot be read is kept: the parser will say why.
 		if match, err := ctx.MatchFile(dir, path.Base(name)); match || err != nil {
-			sources = append(sources, parse(name, files[name]))
+			names = append(names, name)
 		}
 	}
-	return sources
+	return names
 }
 
 func parse(name string, text []byte) *Source {

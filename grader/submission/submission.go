@@ -85,26 +85,26 @@ func FromFiles(importPath string, files Files) (*Submission, error) {
 		return nil, fmt.Errorf("submission: %q: not an import path for a submission", importPath)
 	}
 	s := &Submission{Name: path.Base(importPath), Language: Go, ImportPath: importPath, Files: Files{}}
-	if isC(files) {
+	if len(taken(".", files)) > 0 {
+		return s, s.load(files)
+	}
+	if _, ok := files[CFile]; ok {
 		s.Language = C17
 		return s, s.loadC(files)
 	}
-	if !slices.ContainsFunc(slices.Collect(maps.Keys(files)), isRootGo) {
-		return nil, noGoFile(importPath, files)
-	}
-	return s, s.load(files)
+	return nil, noGoFile(importPath, files)
 }
 
 // load chooses the files that are built and judges them.
 func (s *Submission) load(files Files) error {
 	sources, findings := collect(s.ImportPath, files)
-	if len(sources) == 0 {
-		return noGoFile(s.ImportPath, files)
-	}
-	s.sources = sources
 	for _, src := range sources {
+		if odd(src.path) {
+			return oddSource(s.ImportPath, src.path)
+		}
 		s.Files[src.path] = src.text
 	}
+	s.sources, files = sources, withoutOdd(files)
 	s.Notices = notices(files)
 	findings = append(findings, checkFiles(sources, files)...)
 	for _, src := range sources {
