@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -23,7 +22,6 @@ import (
 	"moulinette/grader/build/words"
 	"moulinette/grader/lack"
 	"moulinette/grader/submission"
-	"moulinette/grader/submission/c17"
 )
 
 // The flags of the exercise, as it says them: another level of optimization would
@@ -204,41 +202,6 @@ func (st staged) tellFlags() []string {
 	return cTellFlags
 }
 
-// undeclaredH is written for each submission.
-const undeclaredH = "driver/undeclared.h"
-
-// prototype is how our header declares a function.
-var prototype = regexp.MustCompile(`(?m)^(?:int|bool) (\w+)\(.*\);$`)
-
-// undeclared has the prototypes of our header whose names the submission's do not
-// hold, and the names of propagations.
-func undeclared(ours []byte, files submission.Files) []byte {
-	if _, ok := files[submission.CHeader]; !ok {
-		return nil
-	}
-	known := map[string]bool{}
-	for name, text := range files {
-		if path.Ext(name) != ".h" {
-			continue
-		}
-		for _, t := range c17.Tokens(text) {
-			known[t.Text] = known[t.Text] || t.Kind == c17.Word
-		}
-	}
-	var out bytes.Buffer
-	for _, m := range prototype.FindAllSubmatch(ours, -1) {
-		if !known[string(m[1])] {
-			fmt.Fprintf(&out, "%s\n", m[0])
-		}
-	}
-	for i, name := range []string{"PRIVATE", "SHARED", "SLAVE", "UNBINDABLE"} {
-		if !known[name] {
-			fmt.Fprintf(&out, "enum { %s = %d };\n", name, i)
-		}
-	}
-	return out.Bytes()
-}
-
 // theirs is the part of a folder that is the submission's.
 func (st staged) theirs() staged {
 	part := staged{}
@@ -274,6 +237,10 @@ func (b *Builder) compileC(ctx context.Context, st staged, d *Driver, libraries 
 		}, libraries, []string{"-o", "made"}))
 	}
 	link()
+	if more := b.declared(st, output); err != nil && more != nil {
+		st[undeclaredH] = more
+		link()
+	}
 	if there := slices.DeleteFunc(slices.Clone(libraries), func(lib string) bool { return lacks(output, lib) }); err != nil && len(there) < len(libraries) {
 		// Its header was only asked about (__has_include), or named in a comment.
 		libraries = there

@@ -125,6 +125,30 @@ int create_veth_pair(char *a, char *b);
 	}
 }
 
+// TestHalfDeclaredHeader: a name that a header holds where no compiler reads it is not
+// declared, and costs its own row alone.
+func TestHalfDeclaredHeader(t *testing.T) {
+	ours, err := os.ReadFile("../driver/c17/linux_namespaces.h")
+	must(t, err)
+	for _, cc := range []string{"gcc", "clang"} {
+		if _, err := exec.LookPath(cc); err != nil {
+			continue
+		}
+		b := builderOfC(t)
+		b.CC = cc
+		header := regexp.MustCompile(`(?m)^int create_veth_pair\(.*\);$`).ReplaceAllString(string(ours), "#ifdef BONUS\n$0\n#endif\n#if 0\nint pivot_root_setup(int);\n#endif")
+		header = regexp.MustCompile(`(?m)^int pivot_root_setup\(const.*\);$`).ReplaceAllString(header, "")
+		s, err := submission.FromFiles("", submission.Files{submission.CFile: []byte(littleC), submission.CHeader: []byte(header)})
+		must(t, err)
+		if header == string(ours) {
+			t.Fatal("the header has no such lines")
+		}
+		if _, err := b.Build(t.Context(), s); err != nil {
+			t.Errorf("%s: %v", cc, err)
+		}
+	}
+}
+
 func TestCCompileErrors(t *testing.T) {
 	b := builderOfC(t)
 	for _, test := range []struct{ name, text, header, want string }{
