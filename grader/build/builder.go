@@ -33,6 +33,7 @@ type Builder struct {
 	Run     cell.Runner   // executes the go command; nil: here, without a sandbox
 	CC      string        // the C compiler; empty: gcc, cc or clang of the PATH
 	Jail    string        // a binary with the face [jail.Face], in which compilers run; empty: here
+	Hide    []string      // folders that compilers in the jail do not see, even below a system folder
 
 	once      sync.Once
 	toolchain toolchain

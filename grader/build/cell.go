@@ -54,7 +54,7 @@ func (b *Builder) findCell(ctx context.Context, args, shown []string) (cell.Cell
 	}
 	env := []string{"HOME=" + dir, "PATH=/usr/bin:/bin", "GOTOOLCHAIN=local", "LC_ALL=C"}
 	for _, kind := range jail.Kinds() {
-		c := cell.Cell{Self: b.Jail, Kind: kind}
+		c := cell.Cell{Self: b.Jail, Kind: kind, Hide: b.Hide}
 		if err := c.Run(ctx, dir, jail.Plan{Dir: dir, Args: args, Env: env, Folders: folders}, &bytes.Buffer{}); err == nil {
 			return c, nil
 		}

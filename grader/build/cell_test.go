@@ -158,6 +158,29 @@ func TestCellIsTight(t *testing.T) {
 	}
 }
 
+// TestHiddenFolders: what lies below a system folder and is not to be seen is not,
+// and all beside it is.
+func TestHiddenFolders(t *testing.T) {
+	if _, err := os.Stat("/usr/include/netinet/in.h"); err != nil {
+		t.Skip("no headers")
+	}
+	outside := t.TempDir()
+	for _, kind := range jail.Kinds() {
+		b := inKind(t, kind)
+		b.toolchain.cell.Hide = []string{"/usr/include/netinet", outside, "/usr/lib", "/nowhere", "/"}
+		if out, err := shell(t, b, false, "grep -q . /usr/include/netinet/in.h"); err == nil {
+			t.Errorf("%s: what is hidden was read: %s", kind, out)
+		}
+		if out, err := shell(t, b, false, "head -c 1 /usr/include/stdio.h && head -c 1 "+b.toolchain.root+"/VERSION && : > x"); err != nil {
+			t.Errorf("%s: what is beside it was not: %v: %s", kind, err, out)
+		}
+		b.toolchain.cell.Hide = []string{b.toolchain.root}
+		if out, err := shell(t, b, false, "head -c 1 "+b.toolchain.root+"/VERSION"); err != nil {
+			t.Errorf("%s: what is asked for in a hidden folder is not shown: %v: %s", kind, err, out)
+		}
+	}
+}
+
 // TestCellOfAnOrdinaryUser is the same, for whom root's ways are closed.
 func TestCellOfAnOrdinaryUser(t *testing.T) {
 	if os.Geteuid() != 0 {
@@ -171,7 +194,7 @@ func TestCellOfAnOrdinaryUser(t *testing.T) {
 	must(t, err)
 	program := filepath.Join(home, "build.test")
 	must(t, os.WriteFile(program, text, 0o755))
-	cmd := exec.Command(program, "-test.run", "^(TestCellIsTight|TestBestCellIsFound)$", "-test.v")
+	cmd := exec.Command(program, "-test.run", "^(TestCellIsTight|TestBestCellIsFound|TestHiddenFolders)$", "-test.v")
 	cmd.Dir = home
 	cmd.Env = []string{"HOME=" + home, "TMPDIR=" + home, "PATH=" + os.Getenv("PATH")}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 61234, Gid: 61234}}

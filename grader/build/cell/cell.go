@@ -29,11 +29,12 @@ const maxOutput = 64 << 10
 type Cell struct {
 	Self string // a binary with the face of the jail
 	Kind jail.Kind
+	Hide []string // folders of the host that it does not show, whatever they lie in
 }
 
 // Run executes a plan to its end. The new root is mounted over own/root.
 func (c Cell) Run(ctx context.Context, own string, p jail.Plan, out *bytes.Buffer) error {
-	p.Kind, p.Root = c.Kind, filepath.Join(own, "root")
+	p.Kind, p.Hide, p.Root = c.Kind, c.Hide, filepath.Join(own, "root")
 	if err := os.MkdirAll(p.Root, 0o700); err != nil {
 		return err
 	}

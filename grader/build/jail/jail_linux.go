@@ -49,6 +49,7 @@ type Plan struct {
 	Args    []string `json:"args"` // Args[0] is the executable
 	Env     []string `json:"env"`
 	Folders []Folder `json:"folders"`
+	Hide    []string `json:"hide"` // folders of the host that are not shown, even where they lie below the system's
 	Limits  Limits   `json:"limits"`
 }
 

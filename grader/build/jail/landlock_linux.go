@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -62,8 +63,13 @@ func (p Plan) restrict() error {
 	}
 	defer func() { _ = unix.Close(int(fd)) }()
 	rules := map[string]uint64{"/dev/null": attr.Handled_access_fs}
+	hidden := p.hidden()
 	for _, dir := range systemFor(p.Args[0]) {
-		rules[dir] = reading
+		if real, err := filepath.EvalSymlinks(dir); err == nil {
+			for _, path := range around(real, hidden) {
+				rules[path] = reading
+			}
+		}
 	}
 	for _, f := range p.Folders {
 		rules[f.Host] = reading

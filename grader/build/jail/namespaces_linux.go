@@ -25,6 +25,7 @@ func (p Plan) namespaces() []step {
 	return []step{
 		{"root", p.makeRoot},
 		{"system folders", func() error { return bindSystem(p.Args[0]) }},
+		{"hidden folders", p.cover},
 		{"devices", func() error { return bind("/dev/null", "dev/null", true) }},
 		{"temporary folder", func() error { return mountTemp("tmp") }},
 		{"folders", p.bindFolders},
@@ -57,6 +58,11 @@ func systemFor(compiler string) []string {
 		return append(slices.Clone(system), top)
 	}
 	return system
+}
+
+// Sees tells whether a compiler stands where it is shown without being asked for.
+func Sees(compiler string) bool {
+	return slices.ContainsFunc(systemFor(compiler), func(dir string) bool { return below(compiler, dir) })
 }
 
 func bindSystem(compiler string) error {

@@ -45,12 +45,12 @@ func (a *app) place(ctx context.Context, i isolation) (*place, error) {
 		return nil, err
 	}
 	return &place{
-		builder: &build.Builder{Cache: cache, Sources: grader.Sources(), CC: a.env("CC"), Jail: agent},
+		builder: &build.Builder{Cache: cache, Sources: grader.Sources(), CC: a.env("CC"), Jail: agent, Hide: private()},
 		opener:  opener, close: remove,
 	}, nil
 }
 
-// private lists folders that a submission must not see, should they lie below a
+// private lists folders that a submission, and what compiles it, must not see, should they lie below a
 // system folder that it does see: the repository and the user's home.
 func private() []string {
 	var dirs []string
