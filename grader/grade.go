@@ -65,7 +65,7 @@ func collect(ctx context.Context, o Options) (*Kept, error) {
 	}
 	kept.Grading.Findings = append(kept.Grading.Findings, Findings(sub, o.Exercise.Norm)...)
 	driver, err := o.Builder.Build(ctx, sub)
-	kept.Grading.Environment["build"] = o.Builder.Boxed(sub.Language)
+	kept.boxed(o.Builder, sub.Language)
 	if kept.refused(err) {
 		return kept, nil
 	} else if err != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"moulinette/grader/build"
 	"moulinette/grader/evidence"
 	"moulinette/grader/judge"
 	"moulinette/grader/lack"
@@ -59,6 +60,18 @@ func (k *Kept) describe(s *submission.Submission) {
 	}
 }
 
+// boxed notes what the compiler was kept in, and says so if it should have been and was
+// not.
+func (k *Kept) boxed(b *build.Builder, l submission.Language) {
+	k.Grading.Environment["build"] = b.Boxed(l)
+	if b.Jail != "" && b.Boxed(l) == "nothing" {
+		k.Notices = append(k.Notices, spec.Text{
+			FR: "le compilateur n'a pu être enfermé : il a vu les fichiers de cette machine (voyez moulinette doctor)",
+			EN: "the compiler could not be confined: it has seen this host's files (see moulinette doctor)",
+		})
+	}
+}
+
 // Findings are what a submission's text breaks of the norm.
 func Findings(s *submission.Submission, n spec.Norm) []judge.Finding {
 	return judged(norm.Of(s, n.ForbiddenFunctions, norm.Packages{Allowed: n.AllowedImports, Forbidden: n.ForbiddenImports}), n)
@@ -95,13 +108,13 @@ func imports(s *submission.Submission, object string, n spec.Norm) (found []judg
 // refused tells whether err is the submission's fault, and notes why: there is
 // nothing to run then, but much to judge.
 func (k *Kept) refused(err error) bool {
-	var build *submission.BuildError
-	if !errors.As(err, &build) {
+	var bad *submission.BuildError
+	if !errors.As(err, &bad) {
 		return false
 	}
 	b := &judge.Build{}
 	var own, compiler []string
-	for _, f := range build.Findings {
+	for _, f := range bad.Findings {
 		if f.Rule == "compile" || f.Rule == "syntax" {
 			compiler = append(compiler, f.String())
 			continue

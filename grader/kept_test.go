@@ -4,9 +4,13 @@ import (
 	"fmt"
 	"testing"
 
+	"moulinette/grader/build"
 	"moulinette/grader/lack"
 	"moulinette/grader/run"
+	"moulinette/grader/sandbox/fake"
 	"moulinette/grader/scenario"
+	"moulinette/grader/spec"
+	"moulinette/grader/submission"
 )
 
 // A fault inside a scenario is kept in French, too, where somebody says it in French.
@@ -22,5 +26,19 @@ func TestFaultInFrench(t *testing.T) {
 	}
 	if en, fr := k.Grading.Harness["b"], k.Grading.HarnessFR["b"]; en != "no disk" || fr != "" {
 		t.Errorf("%q, in French %q", en, fr)
+	}
+}
+
+// Who asks for a jail and gets none is told so.
+func TestNoJail(t *testing.T) {
+	for _, test := range []struct {
+		jail string
+		want int
+	}{{"", 0}, {"/agent", 1}} {
+		k := newKept(Options{Exercise: &spec.Exercise{}, Opener: &fake.Opener{}})
+		k.boxed(&build.Builder{Jail: test.jail}, submission.C17)
+		if len(k.Notices) != test.want || k.Grading.Environment["build"] != "nothing" {
+			t.Errorf("jail %q: got %q; want %d notices", test.jail, k.Notices, test.want)
+		}
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"runtime"
@@ -20,7 +19,6 @@ import (
 	"moulinette/grader/build/cell"
 	"moulinette/grader/build/jail"
 	"moulinette/grader/build/words"
-	"moulinette/grader/lack"
 	"moulinette/grader/submission"
 )
 
@@ -40,61 +38,6 @@ var (
 // cTimeout bounds one run of the compiler by the clock. Where many share a processor
 // a right text takes its time; what it takes of the processor, [cLimits] bounds.
 const cTimeout = 2 * time.Minute
-
-// cTool is the C compiler of this host.
-type cTool struct {
-	path, version string
-	cell          cell.Cell
-}
-
-// Compilers are the programs of which the first that is there compiles C: the one that is
-// asked for, if one is.
-func Compilers(asked string) []string {
-	if asked != "" {
-		return []string{asked}
-	}
-	return []string{"gcc", "cc", "clang"}
-}
-
-// findC looks for the C compiler.
-func (b *Builder) findC(ctx context.Context) (t cTool, err error) {
-	names := Compilers(b.CC)
-	for _, name := range names {
-		if t.path, err = exec.LookPath(name); err == nil {
-			break
-		}
-	}
-	if err != nil && len(strings.Fields(b.CC)) > 1 {
-		return t, &lack.Error{
-			EN: fmt.Sprintf("CC=%s: it names a program, without flags of its own", b.CC),
-			FR: fmt.Sprintf("CC=%s : CC nomme un programme, sans options", b.CC),
-		}
-	}
-	if err != nil && b.CC != "" {
-		return t, &lack.Error{
-			EN: fmt.Sprintf("CC=%s: no such program; unset CC, or name another", b.CC),
-			FR: fmt.Sprintf("CC=%s : ce programme n'existe pas ; effacez CC (unset CC), ou nommez-en un autre", b.CC),
-		}
-	}
-	if err != nil {
-		return t, &lack.Error{
-			EN: fmt.Sprintf("no compiler: none of %s is there; install gcc (Debian, Ubuntu: apt install gcc libc6-dev)", strings.Join(names, ", ")),
-			FR: fmt.Sprintf("pas de compilateur : ni %s ; installez gcc (Debian, Ubuntu : apt install gcc libc6-dev)", strings.Join(names, ", ni ")),
-		}
-	}
-	if t.path, err = filepath.Abs(t.path); err != nil { // it is run in another folder
-		return t, fmt.Errorf("compiler: %w", err)
-	}
-	cmd := exec.CommandContext(ctx, t.path, "--version")
-	cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}
-	out, err := cmd.Output()
-	if err != nil {
-		return t, fmt.Errorf("compiler: %s --version: %w", t.path, err)
-	}
-	t.version = t.path + " " + string(out)
-	t.cell, err = b.findCell(ctx, []string{t.path, "--version"}, nil)
-	return t, err
-}
 
 // buildC compiles a submission in C with our shim.
 func (b *Builder) buildC(ctx context.Context, s *submission.Submission) (*Driver, error) {
@@ -122,13 +65,8 @@ func (b *Builder) buildC(ctx context.Context, s *submission.Submission) (*Driver
 
 // readyC finds the compiler, once, and puts the folder together.
 func (b *Builder) readyC(ctx context.Context, s *submission.Submission) (staged, error) {
-	b.onceC.Do(func() {
-		if b.cErr = b.place(); b.cErr == nil {
-			b.cTool, b.cErr = b.findC(ctx)
-		}
-	})
-	if b.cErr != nil {
-		return nil, b.cErr
+	if err := b.LookC(ctx); err != nil {
+		return nil, err
 	}
 	return b.stageC(s)
 }
@@ -323,7 +261,7 @@ func (b *Builder) runC(ctx context.Context, dir string, args []string) ([]byte, 
 var cLimits = jail.Limits{Data: 2 << 30, File: 64 << 20, Seconds: 30}
 
 func (b *Builder) executeC(ctx context.Context, dir string, args []string, out *bytes.Buffer) error {
-	env := []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}
+	env := slices.Clip(cEnv)
 	work, tmp := filepath.Join(dir, "work"), filepath.Join(dir, "tmp")
 	p := jail.Plan{Dir: work, Args: args, Env: append(env, "TMPDIR="+tmp), Limits: cLimits}
 	switch b.cTool.cell.Kind {
@@ -335,5 +273,6 @@ func (b *Builder) executeC(ctx context.Context, dir string, args []string, out *
 	default:
 		p.Folders = []jail.Folder{{Host: work, Write: true}, {Host: tmp, Write: true}}
 	}
+	p.Folders = append(p.Folders, folders(b.cTool.shown)...)
 	return b.cTool.cell.Run(ctx, dir, p, out)
 }

@@ -210,8 +210,30 @@ func TestCCOfTheCurrentFolder(t *testing.T) {
 	b.CC, b.Sources = "./cc", os.DirFS(grader)
 	s, err := submission.FromFiles("", submission.Files{submission.CFile: []byte(littleC)})
 	must(t, err)
-	if _, err := b.Build(context.Background(), s); err != nil {
-		t.Error(err)
+	if _, err := b.Build(context.Background(), s); err != nil || b.Boxed(submission.C17) == "nothing" {
+		t.Errorf("got %v, in %s; want a driver, made in a cell", err, b.Boxed(submission.C17))
+	}
+}
+
+// TestCOfItsOwnInstallation: a compiler that stands in somebody's home is shown to the
+// jail, by its own name or that of a link, and the rest of the home is not.
+func TestCOfItsOwnInstallation(t *testing.T) {
+	home := t.TempDir()
+	for _, dir := range []string{"gcc/bin", "gcc/libexec", "bin"} {
+		must(t, os.MkdirAll(filepath.Join(home, dir), 0o755))
+	}
+	must(t, os.WriteFile(filepath.Join(home, "secret"), nil, 0o644))
+	must(t, os.WriteFile(filepath.Join(home, "gcc/libexec/part"), []byte("#!/bin/sh\ntest -f "+home+"/secret || exec gcc \"$@\"\n"), 0o755))
+	must(t, os.WriteFile(filepath.Join(home, "gcc/bin/gcc-14"), []byte("#!/bin/sh\ncase $1 in --version | -dumpmachine) echo one;; *) exec "+home+"/gcc/libexec/part \"$@\";; esac\n"), 0o755))
+	must(t, os.Symlink("../gcc/bin/gcc-14", filepath.Join(home, "bin/gcc")))
+	for _, cc := range []string{"gcc/bin/gcc-14", "bin/gcc"} {
+		b := builderOfC(t)
+		b.CC = filepath.Join(home, cc)
+		s, err := submission.FromFiles("", submission.Files{submission.CFile: []byte(littleC)})
+		must(t, err)
+		if _, err := b.Build(t.Context(), s); err != nil || b.Boxed(submission.C17) != string(jail.Kinds()[0]) {
+			t.Errorf("%s: got %v, in %s; want a driver, made in a cell", cc, err, b.Boxed(submission.C17))
+		}
 	}
 }
 

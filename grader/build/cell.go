@@ -46,18 +46,23 @@ func (b *Builder) findCell(ctx context.Context, args, shown []string) (cell.Cell
 	if err := noTelemetry(dir); err != nil {
 		return cell.Cell{}, fmt.Errorf("cache: %w", err)
 	}
-	folders := []jail.Folder{{Host: dir, Write: true}}
-	for _, s := range shown {
-		if _, err := os.Stat(s); err == nil {
-			folders = append(folders, jail.Folder{Host: s})
-		}
-	}
+	seen := append([]jail.Folder{{Host: dir, Write: true}}, folders(shown)...)
 	env := []string{"HOME=" + dir, "PATH=/usr/bin:/bin", "GOTOOLCHAIN=local", "LC_ALL=C"}
 	for _, kind := range jail.Kinds() {
 		c := cell.Cell{Self: b.Jail, Kind: kind, Hide: b.Hide}
-		if err := c.Run(ctx, dir, jail.Plan{Dir: dir, Args: args, Env: env, Folders: folders}, &bytes.Buffer{}); err == nil {
+		if err := c.Run(ctx, dir, jail.Plan{Dir: dir, Args: args, Env: env, Folders: seen}, &bytes.Buffer{}); err == nil {
 			return c, nil
 		}
 	}
 	return cell.Cell{}, ctx.Err()
+}
+
+// folders are those that are there, to be read.
+func folders(shown []string) (all []jail.Folder) {
+	for _, s := range shown {
+		if _, err := os.Stat(s); err == nil {
+			all = append(all, jail.Folder{Host: s})
+		}
+	}
+	return all
 }

@@ -211,13 +211,11 @@ func (b *Builder) runGo(ctx context.Context, c cell.Command) error {
 	if b.toolchain.cell.Kind == "" {
 		return cell.Here(ctx, c)
 	}
-	folders := []jail.Folder{{Host: c.Own, Write: true}}
-	for _, dir := range c.Shown {
-		if _, err := os.Stat(dir); err == nil {
-			folders = append(folders, jail.Folder{Host: dir, Write: c.Caches && dir == b.toolchain.buildCache})
-		}
+	seen := append([]jail.Folder{{Host: c.Own, Write: true}}, folders(c.Shown)...)
+	for i := range seen {
+		seen[i].Write = seen[i].Write || c.Caches && seen[i].Host == b.toolchain.buildCache
 	}
-	return b.toolchain.cell.Run(ctx, c.Own, jail.Plan{Dir: c.Dir, Args: c.Args, Env: c.Env, Folders: folders, Limits: goLimits}, c.Output)
+	return b.toolchain.cell.Run(ctx, c.Own, jail.Plan{Dir: c.Dir, Args: c.Args, Env: c.Env, Folders: seen, Limits: goLimits}, c.Output)
 }
 
 var errModules = errors.New("go mod download")

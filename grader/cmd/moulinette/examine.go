@@ -258,7 +258,7 @@ func (a *app) compilers(ctx context.Context) symptom {
 	if cacheErr == nil {
 		defer remove()
 	}
-	builder := &build.Builder{Cache: cache, Jail: agent}
+	builder := &build.Builder{Cache: cache, CC: a.env("CC"), Jail: agent, Hide: private()}
 	if err == nil {
 		err = builder.Look(ctx)
 	}
@@ -268,7 +268,16 @@ func (a *app) compilers(ctx context.Context) symptom {
 		s.cure = spec.Text{FR: "voyez la cause ci-contre", EN: "see the cause beside it"}
 		return s
 	}
-	if s.saw = builder.Boxed(submission.Go); s.saw == "nothing" {
+	s.saw = builder.Boxed(submission.Go)
+	bare := s.saw == "nothing"
+	if builder.LookC(ctx) == nil { // or the line before says what is wrong
+		c := builder.Boxed(submission.C17)
+		bare = bare || c == "nothing"
+		if c != s.saw {
+			s.saw = fmt.Sprintf("Go: %s, C: %s", s.saw, c)
+		}
+	}
+	if bare {
 		s.level = lacking
 		s.follows = spec.Text{FR: "le compilateur d'un rendu voit les fichiers de cette machine", EN: "a submission's compiler sees this host's files"}
 		s.cure = spec.Text{FR: "des espaces de noms utilisateur, ou Landlock (Linux 5.13)", EN: "user namespaces, or Landlock (Linux 5.13)"}
