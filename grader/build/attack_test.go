@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"moulinette/grader/build/jail"
 	"moulinette/grader/submission"
 )
 
@@ -187,6 +189,27 @@ func TestCBuildAttacks(t *testing.T) {
 		{"a library by pragma", c("#pragma comment(lib, \"SECRET\")\n" + fine), "linux_namespaces.c:1"},
 		{"sections by hand", c(fine + "__asm__(\".section .interp\\n.string \\\"SECRET\\\"\\n.text\");\n"), ""},
 	})
+}
+
+// TestCompileBombInClang: clang compiles in its own process, which its limits end
+// without a word.
+func TestCompileBombInClang(t *testing.T) {
+	if _, err := exec.LookPath("clang"); err != nil {
+		t.Skip("no clang")
+	}
+	b := builderOfC(t)
+	b.CC = "clang"
+	limitTo(t, &cLimits.Seconds, 1)
+	var macros strings.Builder
+	macros.WriteString("#define A0\n") // takes time alone
+	for i := range 40 {
+		fmt.Fprintf(&macros, "#define A%d A%d A%d\n", i+1, i, i)
+	}
+	for _, kind := range jail.Kinds() {
+		must(t, b.LookC(t.Context()))
+		b.cTool.cell.Kind = kind
+		try(t, b, []attack{{string(kind), map[string]string{submission.CFile: macros.String() + "int n A40;\n"}, "cope"}})
+	}
 }
 
 // TestDependencyOracle: what the compiler can tell of the host's files is what

@@ -34,7 +34,7 @@ func (m *Missing) Error() string {
 // blameC finds out whose fault a failure is: the compiler's words say it, or else
 // a submission that does nothing does.
 func (b *Builder) blameC(ctx context.Context, output []byte, cause error) error {
-	if ctx.Err() != nil || len(output) == 0 && !errors.Is(cause, words.ErrTimeout) {
+	if ctx.Err() != nil || len(output) == 0 && !errors.Is(cause, words.ErrTimeout) && !killed(cause) {
 		return cause
 	}
 	// A text can have its compiler say so, too (#line): another one that wants it tells.
@@ -57,6 +57,13 @@ func (b *Builder) blameC(ctx context.Context, output []byte, cause error) error 
 		return words.NoC(err)
 	}
 	return words.Unexplained(output, cause)
+}
+
+// killed tells whether a signal ended a compiler, as one of the jail's limits does: one
+// that is a single program cannot say a word of it then.
+func killed(cause error) bool {
+	exit := (*exec.ExitError)(nil)
+	return errors.As(cause, &exit) && !exit.Exited()
 }
 
 // tryC compiles a submission that does nothing but include more.

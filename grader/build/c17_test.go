@@ -160,6 +160,7 @@ func TestCCompileErrors(t *testing.T) {
 		{"a main", "int main(void)\n{\n\treturn 0;\n}\n", "", "linux_namespaces.c:"},
 		{"an unknown function", "int nowhere(void);\nint f(void);\nint f(void) { return nowhere(); }\n", "", "undefined reference to `nowhere': there is only linux_namespaces.c, what it includes, and the C library"},
 		{"a file of the host, assembled", "#define JOIN(a, b) a b\nint f(void);\n__asm__(JOIN(\".inc\", \"bin \\\"/etc/passwd\\\"\"));\n", "", "linux_namespaces.c: assembler: file not found"},
+		{"no such instruction", "int f(void);\nint f(void)\n{\n\t__asm__(\"no_such_thing\");\n\treturn 0;\n}\n", "", "linux_namespaces.c:4: assembler: no such instruction"},
 		{"an include bomb", "#include __FILE__\n", "", "linux_namespaces.c:1: #include __FILE__"},
 		{"a header that it says is missing", "#error seccomp.h: No such file or directory\n", "", "linux_namespaces.c:1:2: #error seccomp.h"},
 		{"the jail's own words", "#line 1 \"jail: x\"\n#error no fault of the host\n", "", "the compiler cannot cope with it"},

@@ -14,7 +14,8 @@ import (
 var (
 	cPosition = regexp.MustCompile(`^(submission|driver)/([^\s:]+):(\d+):(?:(\d+):)? (?:fatal )?(error|warning|note): (.*)$`)
 	linkPlace = regexp.MustCompile(`(?:submission/([^\s:]+):(\d+): )?((?:multiple definition of|undefined reference to|duplicate symbol).*)$`)
-	asmError  = regexp.MustCompile(`^\S+\.s:\d+: Error: (.*)$`)
+	// Of its own file, or of the place in C that the compiler has told it.
+	asmError = regexp.MustCompile(`^(?:\S+\.s|submission/([^\s:]+)):(\d+): Error: (.*)$`)
 )
 
 // ExplainC turns what a compiler printed into findings; none if nothing of it is
@@ -100,7 +101,12 @@ func cFinding(line string) (submission.Finding, bool) {
 		return f, true
 	}
 	if m := asmError.FindStringSubmatch(line); m != nil {
-		return submission.Finding{Rule: "compile", File: submission.CFile, FR: "assembleur : " + m[1], EN: "assembler: " + m[1]}, true
+		f := submission.Finding{Rule: "compile", File: submission.CFile, FR: "assembleur : " + m[3], EN: "assembler: " + m[3]}
+		if m[1] != "" {
+			f.File = path.Clean(m[1])
+			f.Line, _ = strconv.Atoi(m[2])
+		}
+		return f, true
 	}
 	if m := linkPlace.FindStringSubmatch(line); m != nil {
 		return linkFinding(m), true
