@@ -115,7 +115,7 @@ func (k *Kept) refused(err error) bool {
 	b := &judge.Build{}
 	var own, compiler []string
 	for _, f := range bad.Findings {
-		if f.Rule == "compile" || f.Rule == "syntax" {
+		if f.FR == f.EN { // the compiler's own words, which are in no other language
 			compiler = append(compiler, f.String())
 			continue
 		}

@@ -1,10 +1,13 @@
 package grader
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"moulinette/grader/build"
+	"moulinette/grader/build/words"
 	"moulinette/grader/lack"
 	"moulinette/grader/run"
 	"moulinette/grader/sandbox/fake"
@@ -40,5 +43,20 @@ func TestNoJail(t *testing.T) {
 		if len(k.Notices) != test.want || k.Grading.Environment["build"] != "nothing" {
 			t.Errorf("jail %q: got %q; want %d notices", test.jail, k.Notices, test.want)
 		}
+	}
+}
+
+// Why a submission does not build is told in both languages where we say it, and as it
+// is where its compiler does.
+func TestRefusedInBothLanguages(t *testing.T) {
+	k := &Kept{}
+	said := submission.Finding{Rule: "compile", File: "a.c", Line: 1, FR: "expected ;", EN: "expected ;"}
+	k.refused(words.Unexplained([]byte("odd"), errors.New("killed")))
+	if b := k.Grading.Build; b.Output != "" || b.Reason.FR != "le compilateur n'en vient pas à bout : killed: odd" || b.Reason.EN != "the compiler cannot cope with it: killed: odd" {
+		t.Errorf("got %+v; want our own words in both languages", b)
+	}
+	k.refused(&submission.BuildError{Findings: []submission.Finding{said}})
+	if b := k.Grading.Build; b.Output != "a.c:1: expected ;" || !strings.HasPrefix(b.Reason.FR, "Le compilateur a refusé") {
+		t.Errorf("got %+v; want the compiler's words", b)
 	}
 }

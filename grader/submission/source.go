@@ -98,7 +98,7 @@ func (s *Source) syntax() (findings []Finding) {
 	for _, e := range list[:min(len(list), MaxFindings)] {
 		findings = append(findings, Finding{
 			Rule: "syntax", File: s.path, Line: e.Pos.Line, Column: e.Pos.Column,
-			FR: "erreur de syntaxe : " + e.Msg, EN: "syntax error: " + e.Msg,
+			FR: "syntax error: " + e.Msg, EN: "syntax error: " + e.Msg, // as the compiler would say it
 		})
 	}
 	return findings
