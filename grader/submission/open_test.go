@@ -360,6 +360,25 @@ func TestImportPath(t *testing.T) {
 	}
 }
 
+// TestCollected: who worked in ./student and imports it by name is graded wherever it was
+// collected to.
+func TestCollected(t *testing.T) {
+	root := t.TempDir()
+	dir := filepath.Join(root, "rendus", "alice")
+	must(t, os.MkdirAll(filepath.Join(dir, "sub"), 0o755))
+	must(t, os.WriteFile(filepath.Join(root, "go.mod"), []byte("module moulinette\n"), 0o644))
+	must(t, os.WriteFile(filepath.Join(dir, "sub", "sub.go"), []byte("package sub\n"), 0o644))
+	for imported, want := range map[string]string{
+		"moulinette/student/sub": DefaultImportPath, "moulinette/rendus/alice/sub": "moulinette/rendus/alice", "fmt": "moulinette/rendus/alice", "moulinette/student/none": "",
+	} {
+		must(t, os.WriteFile(filepath.Join(dir, "student.go"), []byte(strings.Replace(good, "import ", "import _ \""+imported+"\"\nimport ", 1)), 0o644))
+		s, err := Open(dir)
+		if want == "" && err == nil || want != "" && (err != nil || s.ImportPath != want) {
+			t.Errorf("importing %s: got %+v, %v; want it at %q", imported, s, err, want)
+		}
+	}
+}
+
 func TestFromFilesStaysInItsPlace(t *testing.T) {
 	for _, importPath := range []string{"moulinette", "moulinette/grader/driver", "moulinette/../x", "other/x", "moulinette/a//b"} {
 		if s, err := FromFiles(importPath, Files{"a.go": []byte(good)}); err == nil {

@@ -49,6 +49,13 @@ func collect(importPath string, files Files) (sources []*Source, findings []Find
 	return sources, findings
 }
 
+// importsOwn tells whether a submission that stands at importPath would import a package
+// of its own.
+func importsOwn(importPath string, files Files) bool {
+	sources, _ := collect(importPath, files)
+	return slices.ContainsFunc(sources, func(s *Source) bool { return path.Dir(s.path) != "." })
+}
+
 // parseDir parses what the go command would build in a folder.
 func parseDir(dir string, files Files) (sources []*Source) {
 	for _, name := range taken(dir, files) {

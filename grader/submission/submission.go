@@ -53,7 +53,8 @@ type Submission struct {
 // is nothing to grade, a [*BuildError] if what there is earns a zero.
 //
 // A folder that lies in a module named moulinette keeps its import path, so that
-// it can import its own packages; any other stands at [DefaultImportPath].
+// it can import its own packages; any other stands at [DefaultImportPath], and so does
+// one whose author worked there and calls its packages so.
 func Open(dir string) (*Submission, error) {
 	files, notices, err := readFolder(dir)
 	if err != nil {
@@ -62,6 +63,9 @@ func Open(dir string) (*Submission, error) {
 	importPath, err := importPathOf(dir)
 	if err != nil {
 		return nil, err
+	}
+	if importPath != DefaultImportPath && importsOwn(DefaultImportPath, files) && !importsOwn(importPath, files) {
+		importPath = DefaultImportPath
 	}
 	s, err := FromFiles(importPath, files)
 	if unusable := (*Unusable)(nil); errors.As(err, &unusable) {
