@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,6 +56,33 @@ func TestHalfMissingModules(t *testing.T) {
 		if !errors.Is(err, errModules) {
 			t.Errorf("%s: got %v; want %v", kind, err, errModules)
 		}
+	}
+}
+
+// A download goes by the user's proxy, and no compiler hears of it.
+func TestFetchBehindAProxy(t *testing.T) {
+	asked := make(chan string, 100)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.URL.Host
+		w.WriteHeader(http.StatusForbidden)
+	}))
+	defer proxy.Close()
+	t.Setenv("GOMODCACHE", t.TempDir())
+	t.Setenv("GOPROXY", "http://modules.invalid")
+	t.Setenv("http_proxy", proxy.URL)
+	t.Setenv("no_proxy", "")
+	b := builder(t)
+	b.Run = func(ctx context.Context, c cell.Command) error {
+		if slices.ContainsFunc(c.Env, leadsOut.MatchString) {
+			t.Errorf("a compiler sees %q", c.Env)
+		}
+		return cell.Here(ctx, c)
+	}
+	if _, err := b.Build(t.Context(), fromText(t, good)); !errors.Is(err, errModules) {
+		t.Errorf("got %v; want %v", err, errModules)
+	}
+	if len(asked) == 0 || <-asked != "modules.invalid" {
+		t.Error("the proxy was not asked")
 	}
 }
 

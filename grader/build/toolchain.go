@@ -42,6 +42,7 @@ type toolchain struct {
 	path, root                    string
 	version, buildCache, modCache string
 	proxy                         string    // the user's GOPROXY
+	network                       []string  // of the user's environment, what leads to the network
 	cell                          cell.Cell // where strangers' text is compiled
 }
 
@@ -74,6 +75,7 @@ func (b *Builder) findTool(ctx context.Context) (t toolchain, err error) {
 		return t, fmt.Errorf("go command: %s: %w", t.path, err)
 	}
 	t.root, t.version, t.buildCache, t.modCache, t.proxy = said.GOROOT, said.GOVERSION, said.GOCACHE, said.GOMODCACHE, said.GOPROXY
+	t.network = slices.DeleteFunc((&exec.Cmd{}).Environ(), func(v string) bool { return !leadsOut.MatchString(v) })
 	if !ours(t.buildCache) {
 		t.buildCache = filepath.Join(b.cache.Dir, "go-build")
 	}
@@ -234,6 +236,10 @@ func lacksModules(output []byte) bool {
 
 var missingModule = regexp.MustCompile(`disabled by GOPROXY=off|could not create module cache|/@v/[^/\s]+\.lock: `)
 
+// leadsOut is what a download needs to know where the network lies behind a proxy, which
+// may have a certificate of its own.
+var leadsOut = regexp.MustCompile(`^(?:(?i:https?_proxy|no_proxy)|SSL_CERT_(?:FILE|DIR))=`)
+
 // fetch downloads what submissions may import, by the user's own proxy. What is
 // fetched, and its sums, stand in our go.mod and go.sum: a submission has no say.
 func (b *Builder) fetch(ctx context.Context, dir string) error {
@@ -243,7 +249,7 @@ func (b *Builder) fetch(ctx context.Context, dir string) error {
 	}
 	command := cell.Command{
 		Args: []string{b.toolchain.path, "mod", "download"}, Dir: filepath.Join(dir, "module"),
-		Env: append(env, "GOPROXY="+b.toolchain.proxy), Output: &bytes.Buffer{},
+		Env: slices.Concat(env, b.toolchain.network, []string{"GOPROXY=" + b.toolchain.proxy}), Output: &bytes.Buffer{},
 	}
 	if err := cell.Here(ctx, command); err != nil {
 		return unfetched(command.Output.String(), b.toolchain.modCache, err)
