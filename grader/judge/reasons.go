@@ -243,16 +243,26 @@ func neverAsked(f scenario.Fault) spec.Text {
 	if !ok {
 		what = text("« %s »", "%q", f.Effect)
 	}
-	if f.Nth > 1 {
-		what.FR += fmt.Sprintf(" (%d fois)", f.Nth)
-		what.EN += fmt.Sprintf(" (%d times)", f.Nth)
-	}
+	what = followed(what, narrowed(f))
 	never := spec.Text{FR: "Votre code n'a jamais demandé au noyau " + what.FR + ".", EN: "Your code never asked the kernel for " + what.EN + "."}
 	if slices.Contains([]string{"open_uid_map", "open_gid_map", "open_setgroups"}, f.Effect) {
 		never = followed(never, text("C'est au parent de l'écrire, pour le PID de l'enfant, pendant que celui-ci attend.",
 			"It is for the parent to write it, for the child's PID, while the child waits."))
 	}
 	return never
+}
+
+// narrowed says which calls of its effect a fault waits for, if not the first one anywhere.
+func narrowed(f scenario.Fault) spec.Text {
+	switch {
+	case f.Path != "" && f.Nth > 1:
+		return text("(%s, %d fois)", "(%s, %d times)", f.Path, f.Nth)
+	case f.Path != "":
+		return text("(%s)", "(%s)", f.Path)
+	case f.Nth > 1:
+		return text("(%d fois)", "(%d times)", f.Nth)
+	}
+	return spec.Text{}
 }
 
 // asked says in words what each effect of a fault is a request for.

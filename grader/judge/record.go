@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"moulinette/grader/evidence"
+	"moulinette/grader/scenario"
 	"moulinette/grader/spec"
 )
 
@@ -175,23 +176,21 @@ func incomplete(sc *spec.Scenario, rec *evidence.Record) string {
 			return "the record does not tell what " + step.As + " left behind"
 		}
 	}
-	for _, f := range run.Faults {
-		if fired(rec, f.Effect) < 0 {
+	for i, f := range run.Faults {
+		if fired(rec, run.Faults, i) < 0 {
 			return "the record does not tell whether the fault " + f.Effect + " fired"
 		}
 	}
 	return ""
 }
 
-// fired is how often a fault struck, -1 if the record does not tell.
-func fired(rec *evidence.Record, effect string) int {
-	times := -1
-	for _, f := range rec.Faults {
-		if f.Effect == effect {
-			times = max(times, f.Fired)
-		}
+// fired is how often fault i struck, -1 if the record does not tell. A record lists faults
+// as the scenario does: of two with one effect, each on its path, each has struck by itself.
+func fired(rec *evidence.Record, faults []scenario.Fault, i int) int {
+	if i >= len(rec.Faults) || rec.Faults[i].Effect != faults[i].Effect {
+		return -1
 	}
-	return times
+	return rec.Faults[i].Fired
 }
 
 // standing tells what speaks against the submission, whatever the expectations
@@ -208,8 +207,8 @@ func standing(sc *spec.Scenario, rec *evidence.Record) (Verdict, spec.Text) {
 		}
 	}
 	run, _ := sc.Resolve(rec.Seed)
-	for _, f := range run.Faults {
-		if fired(rec, f.Effect) <= 0 && !f.Spare {
+	for i, f := range run.Faults {
+		if fired(rec, run.Faults, i) <= 0 && !f.Spare {
 			return Fail, cmp.Or(stub(rec), followed(neverAsked(f), gaveUp(rec)))
 		}
 	}

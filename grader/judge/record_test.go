@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 
 	"moulinette/grader/evidence"
 	"moulinette/grader/judge"
@@ -151,6 +152,52 @@ func TestClaimsAloneEarnNothing(t *testing.T) {
 			if got.Verdict == judge.Pass && !strings.HasPrefix(id, "norm.") && id != "container.minimal" {
 				t.Errorf("%s passes on claims alone", id)
 			}
+		}
+	}
+}
+
+const faulty = `name: faulty
+title: {fr: a, en: a}
+passing_score: 50
+concepts: [{id: one, title: {fr: un, en: one}}]
+rows: [{id: r, title: {fr: a, en: a}, points: 100, asks: {fr: a, en: a}, expected: {fr: a, en: a}, scenarios: [s]}]
+scenarios:
+  - id: s
+    title: {fr: a, en: a}
+    concepts: [one]
+    needs: [faults]
+    faults: [{effect: mount, errno: EPERM, path: /sea}, {effect: mount, errno: EPERM, path: /sky, nth: 2}]
+    steps: [{make_mount_private: {path: /}}]
+    expect:
+      - {that: call.failed, hint: {fr: a, en: a}, lesson: {fr: a, en: a}}
+`
+
+// TestFaultsOfOneEffect: that one fault struck says nothing of another with the same
+// effect, and who is told of the one that did not is told which.
+func TestFaultsOfOneEffect(t *testing.T) {
+	ex, err := spec.Load(fstest.MapFS{"t.yaml": {Data: []byte(faulty)}}, "t.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := hollowRecord("s", "make_mount_private")
+	rec.Calls["make_mount_private"] = evidence.Call{Name: "make_mount_private", Failed: true, Errno: "EPERM"}
+	for _, c := range []struct {
+		fired   []int
+		verdict judge.Verdict
+		reason  spec.Text
+	}{
+		{[]int{1, 1}, judge.Pass, spec.Text{}},
+		{[]int{1, 0}, judge.Fail, spec.Text{FR: "jamais demandé au noyau un montage (/sky, 2 fois).", EN: "never asked the kernel for a mount (/sky, 2 times)."}},
+		{[]int{0, 1}, judge.Fail, spec.Text{FR: "jamais demandé au noyau un montage (/sea).", EN: "never asked the kernel for a mount (/sea)."}},
+		{[]int{1}, judge.HarnessFault, spec.Text{FR: "fault mount fired", EN: "fault mount fired"}},
+	} {
+		rec.Faults = nil
+		for _, n := range c.fired {
+			rec.Faults = append(rec.Faults, evidence.FaultSeen{Effect: "mount", Fired: n})
+		}
+		got := judge.Record(ex.Scenarios["s"], rec)
+		if got.Verdict != c.verdict || !strings.Contains(got.Reason.FR, c.reason.FR) || !strings.Contains(got.Reason.EN, c.reason.EN) {
+			t.Errorf("fired %v: got %s %+v; want %s %+v", c.fired, got.Verdict, got.Reason, c.verdict, c.reason)
 		}
 	}
 }

@@ -82,6 +82,7 @@ func (w *words) faultWords() {
 	w.line("  %s", strings.Join(keysOf(reflect.TypeFor[scenario.Fault]()), ", "))
 	w.line("\n%s", w.in("Effets (effect)", "Effects (effect)"))
 	w.table(scenario.Effects())
+	w.list(w.in("Effets que path peut restreindre", "Effects that path can narrow"), onPaths())
 	w.list(w.in("Erreurs (errno)", "Errors (errno)"), scenario.Errnos())
 }
 

@@ -92,8 +92,38 @@ func (r *resolver) faults(faults []scenario.Fault) {
 			r.d.Report(r.d.Near(&f.HoldMS), "hold_ms without hold: true", "add hold: true")
 		}
 		r.within(&f.HoldMS, "hold_ms", 1, longest)
-		if f.Path != "" {
-			r.absolute(&f.Path)
+		r.onPath(f)
+		r.reached(faults[:i], f)
+	}
+}
+
+// onPaths are the effects that are had on a path. The other calls have none to be told by.
+func onPaths() []string {
+	return []string{
+		"mount", "mount_proc", "mount_bind", "propagation", "umount", "pivot_root", "mknod", "execve",
+		"open_uid_map", "open_gid_map", "open_setgroups",
+	}
+}
+
+// onPath checks the path of a fault: one that no call can have would never be met.
+func (r *resolver) onPath(f *scenario.Fault) {
+	if f.Path == "" {
+		return
+	}
+	r.absolute(&f.Path)
+	_, known := scenario.Effects()[f.Effect]
+	if known && !slices.Contains(onPaths(), f.Effect) {
+		r.d.Report(r.d.Near(&f.Path), fmt.Sprintf("a path for the effect %s, which is had on none, so the fault never strikes", f.Effect), "remove path, which is for "+strings.Join(onPaths(), ", "))
+	}
+}
+
+// reached refuses a fault of which an earlier one takes every call: it would never strike,
+// and be held against whoever made the call.
+func (r *resolver) reached(earlier []scenario.Fault, f *scenario.Fault) {
+	for _, e := range earlier {
+		if e.Effect == f.Effect && (e.Path == "" || e.Path == f.Path) && (e.Nth == 0 || e.Nth == f.Nth && e.Path == f.Path) {
+			r.d.Report(r.d.Near(f), fmt.Sprintf("this fault never strikes: an earlier one takes every call that is %s", f.Effect), "tell them apart by nth or path, or remove one")
+			return
 		}
 	}
 }
