@@ -34,6 +34,11 @@ func (r *resolver) call(e tree.Entry, step *scenario.Step) {
 
 // followers checks the calls that go with each of a repeated one.
 func (r *resolver) followers(at *yaml.Node, step *scenario.Step) {
+	for word, is := range map[string]bool{"times": step.Times != 0, "then": len(step.Then) > 0, "anyhow": step.Anyhow} {
+		if step.Async && is {
+			r.d.ReportNode(at, "async and "+word+" in one step: a call whose answer is not waited for is made once, and nothing follows it", "remove one of them")
+		}
+	}
 	if step.Times < 2 && (step.Anyhow || len(step.Then) > 0) {
 		r.d.ReportNode(at, "anyhow and then have no use without times", "add times:, or remove them")
 	}
