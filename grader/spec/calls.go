@@ -18,6 +18,9 @@ import (
 func (r *resolver) call(e tree.Entry, step *scenario.Step) {
 	r.label(e.Key, step, step.Call)
 	r.names.calls = append(r.names.calls, step.As)
+	if step.Times > 1 {
+		r.names.repeated = append(r.names.repeated, step.As)
+	}
 	if r.names.killed {
 		r.d.ReportNode(e.Key, "a call after the driver was killed", "move it before kill: driver")
 	}
@@ -205,5 +208,5 @@ func (r *resolver) probe(at *yaml.Node, s *scenario.Script, fallback string) {
 	r.acts(s.Name, s.Do)
 	r.status(s.Exit, r.d.Near(&s.Exit))
 	r.within(&s.Kill, "kill", 1, lastSignal)
-	r.watch(s.Watch)
+	r.watch(s.Name, s.Watch)
 }

@@ -102,15 +102,25 @@ func (s *Scenario) expressions(d *tree.Decoder, r *resolver) {
 		for name := range compiled.Given() {
 			r.used[name] = true
 		}
-		for _, key := range compiled.Files(env) {
-			if !slices.Contains(r.names.watched, key) {
-				d.Report(at, fmt.Sprintf("the expression looks at the file %q, which is not watched", key), "add it to watch:")
-			}
+		for _, look := range compiled.Files(env) {
+			r.watched(d, at, look)
 		}
 		if err := compiled.Broken(env); err != nil {
 			d.Report(at, fmt.Sprintf("the expression cannot be evaluated: %v", err), "correct it: this fails whatever is handed in")
 		}
 	}
+}
+
+// watched reports a look at a file that is never looked at.
+func (r *resolver) watched(d *tree.Decoder, at tree.Pos, look expect.Look) {
+	if slices.Contains(r.names.watched[look.Probe], look.Path) {
+		return
+	}
+	do := "add it to watch: of the scenario"
+	if look.Probe != "" {
+		do = "add it to watch: in the script of " + look.Probe
+	}
+	d.Report(at, fmt.Sprintf("the expression looks at the file %q, which is not watched", look.Path), do)
 }
 
 // problem is one at the head of a scenario, in its own file.

@@ -50,22 +50,28 @@ type resolver struct {
 
 // names is what the steps and the world define.
 type names struct {
-	labels  map[string]tree.Pos
-	calls   []string
-	at      []string
-	probes  []string // started by calls, in order
-	targets []string // of the world
-	acts    map[string][]string
-	staying map[string]bool // probes and targets that later steps can ask
-	watched []string
-	configs map[string]bool // containers that were given a config
-	killed  bool
+	labels   map[string]tree.Pos
+	calls    []string
+	repeated []string // of calls
+	at       []string
+	probes   []string // started by calls, in order
+	targets  []string // of the world
+	acts     map[string][]string
+	staying  map[string]bool     // probes and targets that later steps can ask
+	ended    map[string]bool     // those that a step has ended
+	asked    []string            // probes and targets, by steps
+	watched  map[string][]string // files, by the probe that does; "": the scenario
+	configs  map[string]bool     // containers that were given a config
+	killed   bool
 }
 
 func (s *Scenario) resolver(seed uint64) *resolver {
 	return &resolver{
 		d: tree.NewDecoder(s.File), values: s.values(seed), used: map[string]bool{},
-		names: names{labels: map[string]tree.Pos{}, acts: map[string][]string{}, staying: map[string]bool{}, configs: map[string]bool{}},
+		names: names{
+			labels: map[string]tree.Pos{}, acts: map[string][]string{}, staying: map[string]bool{}, ended: map[string]bool{},
+			watched: map[string][]string{}, configs: map[string]bool{},
+		},
 	}
 }
 
@@ -81,7 +87,8 @@ func (n names) processes() []string { return slices.Concat(n.probes, n.targets) 
 // scope is for the expressions of a scenario that defines these names.
 func (r *resolver) scope() *expect.Scope {
 	return expect.NewScope(expect.Names{
-		Given: r.values, Calls: r.names.calls, Probes: r.names.processes(), Acts: r.names.acts, At: r.names.at,
+		Given: r.values, Calls: r.names.calls, Repeated: r.names.repeated, Probes: r.names.processes(),
+		Asked: r.names.asked, Acts: r.names.acts, At: r.names.at,
 	})
 }
 
@@ -94,7 +101,7 @@ func (r *resolver) scenario(s *Scenario, seed uint64) scenario.Scenario {
 	r.limits(&sc.Limits)
 	r.world(&sc.World)
 	r.faults(sc.Faults)
-	r.watch(sc.Watch)
+	r.watch("", sc.Watch)
 	sc.Steps = r.steps(s.body.Steps.node)
 	return sc
 }

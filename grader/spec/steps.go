@@ -211,6 +211,8 @@ func (r *resolver) ask(n *yaml.Node, step *scenario.Step) {
 	switch {
 	case !slices.Contains(processes, a.Name):
 		r.d.ReportNode(n, fmt.Sprintf("no probe %q is started before this step", a.Name), tree.Suggest(a.Name, processes))
+	case r.names.ended[a.Name]:
+		r.d.ReportNode(n, fmt.Sprintf("the probe %q has ended by now: an earlier step told it to exit, or killed it", a.Name), "ask it before that step")
 	case !r.names.staying[a.Name]:
 		r.d.ReportNode(n, fmt.Sprintf("the probe %q does not stay: it has ended by now", a.Name), "add stay: true to its script")
 	}
@@ -218,8 +220,10 @@ func (r *resolver) ask(n *yaml.Node, step *scenario.Step) {
 	r.within(&a.Kill, "kill", 1, lastSignal)
 	if a.Exit != nil {
 		r.status(*a.Exit, r.d.Near(a.Exit))
-		r.names.staying[a.Name] = false
 	}
+	// Whatever the signal, the line to a probe that was sent one is closed, and it ends.
+	r.names.ended[a.Name] = a.Exit != nil || a.Kill != 0
+	r.names.asked = append(r.names.asked, a.Name)
 }
 
 func (r *resolver) status(exit int, at tree.Pos) {

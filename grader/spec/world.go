@@ -128,9 +128,10 @@ func (r *resolver) reached(earlier []scenario.Fault, f *scenario.Fault) {
 	}
 }
 
-func (r *resolver) watch(paths []string) {
+// watch notes what the scenario, or a probe, watches.
+func (r *resolver) watch(probe string, paths []string) {
 	for i := range paths {
 		r.absolute(&paths[i])
 	}
-	r.names.watched = append(r.names.watched, paths...)
+	r.names.watched[probe] = append(r.names.watched[probe], paths...)
 }

@@ -1,6 +1,7 @@
 package expect
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -10,7 +11,7 @@ import (
 func scope() *Scope {
 	return NewScope(Names{
 		Given: map[string]any{"status": 1, "host": "x"}, Calls: []string{"create", "wait"}, Probes: []string{"probe", "t"},
-		Acts: map[string][]string{"probe": {"read"}}, At: []string{"middle"},
+		Acts: map[string][]string{"probe": {"read"}}, At: []string{"middle"}, Asked: []string{"probe", "t"}, Repeated: []string{"create"},
 	})
 }
 
@@ -150,6 +151,22 @@ func TestWordsThatNeverAre(t *testing.T) {
 	} {
 		if _, err := s.Compile(text); err != nil {
 			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// What the scenario never gathers is zero for all.
+func TestUngathered(t *testing.T) {
+	s := NewScope(Names{Calls: []string{"many", "once"}, Repeated: []string{"many"}, Probes: []string{"first", "second"}, Asked: []string{"second"}})
+	for text, want := range map[string]string{
+		`call.ok && call.grown.fds == 0`:                            `1:17: grown of once, which is not made several times: give its step times: 2 or more`,
+		`calls["once"].grown.fds == 0`:                              `1:15: grown of once, which is not made several times: give its step times: 2 or more`,
+		`!probe.seen || probe.later.pid == 0`:                       `1:22: later of first, which no step asks: add a step probe: {name: first}`,
+		`calls.many.grown.fds == 0 && probes.second.later.pid == 0`: ``,
+	} {
+		_, err := s.Compile(text)
+		if got := fmt.Sprint(err); got != want && (want != "" || err != nil) {
+			t.Errorf("%s: got %v; want %s", text, err, want)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/vm"
 
@@ -30,6 +31,12 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("%d:%d: %s", e.Line, e.Column, e.Message) }
 
+// errorAt is an error where a node stands.
+func errorAt(text string, node ast.Node, message string) *Error {
+	before := string([]rune(text)[:node.Location().From])
+	return &Error{1 + strings.Count(before, "\n"), len(before) - strings.LastIndex(before, "\n"), message}
+}
+
 // Compile checks text. Its result must be a bool, and depend on a record.
 func (s *Scope) Compile(text string) (*Expr, error) {
 	if len(text) > maxLength {
@@ -42,8 +49,10 @@ func (s *Scope) Compile(text string) (*Expr, error) {
 	if !s.looks(program.Node()) {
 		return nil, &Error{1, 1, "it looks at nothing that is seen of a submission, so it is the same for all"}
 	}
-	if slip := misspelt(text, program.Node()); slip != nil {
-		return nil, slip
+	for _, find := range []func(string, ast.Node) *Error{misspelt, s.ungathered} {
+		if slip := find(text, program.Node()); slip != nil {
+			return nil, slip
+		}
 	}
 	return &Expr{Text: text, scope: s, program: program}, nil
 }

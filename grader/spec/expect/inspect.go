@@ -6,8 +6,6 @@ import (
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
-
-	"moulinette/grader/evidence"
 )
 
 // Given tells which given values the expression speaks of.
@@ -63,23 +61,6 @@ func (s *Scope) fallible(node ast.Node) string {
 		return ""
 	}
 	return node.String()
-}
-
-// Files gives the paths under which the expression looks up watched files, as
-// far as they can be known from the given values, which env holds.
-func (e *Expr) Files(env any) []string {
-	var paths []string
-	e.members(func(n *ast.MemberNode) {
-		if n.Node.Type() != reflect.TypeFor[map[string]evidence.File]() {
-			return
-		}
-		if path, err := e.scope.value(n.Property.String(), env); err == nil {
-			if text, ok := path.(string); ok {
-				paths = append(paths, text)
-			}
-		}
-	})
-	return paths
 }
 
 // looks tells whether an expression speaks of something that comes from a record.

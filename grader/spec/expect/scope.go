@@ -14,11 +14,13 @@ import (
 
 // Names is what the expressions of one scenario can speak of.
 type Names struct {
-	Given  map[string]any      // the given values, or values of the same types
-	Calls  []string            // labels, in order
-	Probes []string            // names, in order
-	Acts   map[string][]string // labels of the acts of each probe
-	At     []string            // observed moments
+	Given    map[string]any      // the given values, or values of the same types
+	Calls    []string            // labels, in order
+	Repeated []string            // those of calls that are made several times
+	Probes   []string            // names, in order
+	Asked    []string            // those of probes that a step asks
+	Acts     map[string][]string // labels of the acts of each probe
+	At       []string            // observed moments
 }
 
 // Scope compiles and evaluates the expressions of one scenario.

@@ -47,11 +47,7 @@ func misspelt(text string, node ast.Node) (found *Error) {
 			field, tag := one(pair[0])
 			for _, word := range constants(pair[1]) {
 				if all := words(tag); tag != "" && word != "" && !slices.Contains(all, word) {
-					before := string([]rune(text)[:pair[1].Location().From])
-					found = &Error{
-						1 + strings.Count(before, "\n"), len(before) - strings.LastIndex(before, "\n"),
-						fmt.Sprintf("%s is never %q, %s", field, word, tree.Suggest(strings.TrimPrefix(word, "CAP_"), all)),
-					}
+					found = errorAt(text, pair[1], fmt.Sprintf("%s is never %q, %s", field, word, tree.Suggest(strings.TrimPrefix(word, "CAP_"), all)))
 				}
 			}
 		}
