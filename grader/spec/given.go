@@ -66,6 +66,9 @@ func (g *given) read(d *tree.Decoder, n *yaml.Node) {
 		switch value.(type) {
 		case int, string, bool:
 			g.value = value
+			if text, is := value.(string); is && strings.Contains(text, "${") {
+				d.ReportNode(n, "given "+g.name+" refers to another value, which stays as it is written: no given value is made of others", "write the whole text where it is used, as \"${NAME}.1\" in steps, given.NAME + \".1\" in expressions")
+			}
 			return
 		}
 	}

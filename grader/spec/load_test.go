@@ -257,6 +257,8 @@ func TestBadSpec(t *testing.T) {
 		{"exit: 3}\n      - container_wait: {}", "kill: 9}\n      - probe: {name: main}", `t.yaml:27:16: the probe "main" has ended by now`},
 		{"that: call.ok", "that: call.ok && call.grown.fds == 0", `t.yaml:42:31: the expression does not hold together: grown of make_mount_private, which is not made several times`},
 		{`watch: ["/run/netns/${host}"]`, `watch: ["/run/netns/${host}", "../x"]`, `"../x" is no clean absolute path`},
+		{"host: {random: name}}", "host: {random: name}, ip: '${host}.1'}", `t.yaml:15:65: given ip refers to another value, which stays as it is written: no given value is made of others; write`},
+		{"that: call.ok", "that: 'pin(after, \"${ns}\").name == \"\"'", `the expression does not hold together: ${ns} means nothing in an expression: write given.ns, or "text" + given.ns`},
 		{"that: call.ok", "that: call.okay", `t.yaml:42:20: the expression does not hold together: type evidence.Call has no field okay, did you mean ok?`},
 		{"that: call.ok", "that: call.value", `expected bool, but got int`},
 		{"that: call.ok", "that: calls.other.ok", `has no field other`},

@@ -55,6 +55,18 @@ func misspelt(text string, node ast.Node) (found *Error) {
 	return found
 }
 
+// references finds a text with ${name}, as steps refer to a given value. Here it would
+// stay as it is written, and be nothing that anybody is called.
+func references(text string, node ast.Node) (found *Error) {
+	ast.Walk(&node, visitor[*ast.StringNode](func(n *ast.StringNode) {
+		_, name, is := strings.Cut(n.Value, "${")
+		if name, _, _ = strings.Cut(name, "}"); is {
+			found = errorAt(text, n, fmt.Sprintf("${%s} means nothing in an expression: write given.%s, or \"text\" + given.%s", name, name, name))
+		}
+	}))
+	return found
+}
+
 // one is the field that a node stands for, and the tag of the words that it, or
 // each of its list, may be.
 func one(node ast.Node) (name, tag string) {
