@@ -348,6 +348,19 @@ func TestUsedFiles(t *testing.T) {
 	}
 }
 
+// TestTooManySteps: each step is compared with those before it.
+func TestTooManySteps(t *testing.T) {
+	for _, c := range []struct{ old, new, want string }{
+		{"      - make_mount_private: {path: /}\n", strings.Repeat("      - make_mount_private: {path: /}\n", 201), `t.yaml:240:9: 201 steps, more than 200; make it several scenarios`},
+		{"{do: hostname}", strings.Repeat("{do: hostname}, ", 201), `t.yaml:22:42: 201 acts of one probe, more than 200; make it several scenarios`},
+	} {
+		problems, _ := errors.AsType[Problems](loadText(strings.Replace(small, c.old, c.new, 1)))
+		if len(problems) != 1 || !strings.Contains(problems.Error(), c.want) {
+			t.Errorf("got\n%v\nwant\n%s", problems, c.want)
+		}
+	}
+}
+
 // TestOnce: what is not given, and what is no number, is found wrong in no second way.
 func TestOnce(t *testing.T) {
 	for old, text := range map[string]string{`exit: "${status}"`: `exit: "${statu}", kill: "${status}"`, "passing_score: 50": "passing_score: many", "points: 60": "points: '60'"} {

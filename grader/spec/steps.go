@@ -35,12 +35,21 @@ func (r *resolver) steps(n *yaml.Node) []scenario.Step {
 		}
 		return nil
 	}
-	steps := make([]scenario.Step, len(n.Content))
-	for i, item := range n.Content {
+	items := n.Content
+	if len(items) > maxSteps {
+		r.d.ReportNode(items[maxSteps], fmt.Sprintf("%d steps, more than %d", len(items), maxSteps), "make it several scenarios, or repeat a call with times:")
+		items = items[:maxSteps]
+	}
+	steps := make([]scenario.Step, len(items))
+	for i, item := range items {
 		r.step(r.substitute(item), &steps[i])
 	}
 	return steps
 }
+
+// maxSteps is how many steps a scenario, or acts a probe, may have: more than anybody
+// waits for, and few enough for each to be compared with all before it.
+const maxSteps = 200
 
 func (r *resolver) step(n *yaml.Node, step *scenario.Step) {
 	var main []tree.Entry
@@ -234,6 +243,10 @@ func (r *resolver) status(exit int, at tree.Pos) {
 
 // acts labels and checks what a probe is to do.
 func (r *resolver) acts(probe string, acts []scenario.Act) {
+	if n := len(r.names.acts[probe]) + len(acts); n > maxSteps {
+		r.d.Report(r.d.Near(&acts[0]), fmt.Sprintf("%d acts of one probe, more than %d", n, maxSteps), "make it several scenarios")
+		return
+	}
 	taken := map[string]bool{}
 	for _, known := range r.names.acts[probe] {
 		taken[known] = true

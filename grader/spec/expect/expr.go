@@ -49,7 +49,7 @@ func (s *Scope) Compile(text string) (*Expr, error) {
 	if !s.looks(program.Node()) {
 		return nil, &Error{1, 1, "it looks at nothing that is seen of a submission, so it is the same for all"}
 	}
-	for _, find := range []func(string, ast.Node) *Error{misspelt, s.ungathered, references} {
+	for _, find := range []func(string, ast.Node) *Error{endless, misspelt, s.ungathered, references} {
 		if slip := find(text, program.Node()); slip != nil {
 			return nil, slip
 		}
