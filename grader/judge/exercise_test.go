@@ -422,3 +422,18 @@ func TestCrash(t *testing.T) {
 		}
 	}
 }
+
+// A finding of the norm is told in the words for the submission's language.
+func TestNormInGo(t *testing.T) {
+	ex := tableExercise(t)
+	say := &ex.Scenarios["n"].Expect[0]
+	say.Go = spec.Words{Lesson: spec.Text{FR: "en Go", EN: "in Go"}, Read: []string{"go doc os.File"}}
+	rec := good("n")
+	fails(rec)
+	for language, want := range map[string]string{"go": "in Go Read: go doc os.File.", "c17": "a lesson Read: mount(2)."} {
+		s := judge.Exercise(ex, judge.Grading{Language: language, Records: map[string]*evidence.Record{"n": rec}, Only: []string{"n"}})
+		if len(s.Norm.Findings) != 1 || !strings.HasSuffix(s.Norm.Findings[0].Message.EN, want) {
+			t.Errorf("%s: got %+v; want %s", language, s.Norm.Findings, want)
+		}
+	}
+}

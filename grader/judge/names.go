@@ -40,12 +40,21 @@ func (s *Scenario) speak() {
 	s.Expectations = slices.Clone(s.Expectations)
 	for i := range s.Expectations {
 		e := &s.Expectations[i]
-		e.Hint, e.Lesson = cmp.Or(e.Go.Hint, e.Hint), cmp.Or(e.Go.Lesson, e.Lesson)
-		if len(e.Go.Read) > 0 {
-			e.Read = e.Go.Read
-		}
+		*e = e.in("go")
 		speakAll(&e.Hint, &e.Lesson)
 	}
+}
+
+// in is the expectation with the spec's words for a language.
+func (e Expectation) in(language string) Expectation {
+	if language != "go" {
+		return e
+	}
+	e.Hint, e.Lesson = cmp.Or(e.Go.Hint, e.Hint), cmp.Or(e.Go.Lesson, e.Lesson)
+	if len(e.Go.Read) > 0 {
+		e.Read = e.Go.Read
+	}
+	return e
 }
 
 func speakAll(texts ...*spec.Text) {

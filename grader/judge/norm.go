@@ -57,7 +57,7 @@ func (j *judging) findings(check spec.NormCheck, s Scenario) []Finding {
 	var found []Finding
 	for i, e := range s.Expectations {
 		if rule := sc.Expect[i].Rule; e.Judged && !e.OK && (rule == "" || rule == check.Rule) {
-			found = append(found, Finding{Rule: check.Rule, Where: s.ID, Message: told(e)})
+			found = append(found, Finding{Rule: check.Rule, Where: s.ID, Message: told(e.in(j.g.Language))})
 		}
 	}
 	return found
