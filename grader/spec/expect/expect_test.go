@@ -62,7 +62,9 @@ func TestEval(t *testing.T) {
 		{`pin(after, "new").netns == 5 && pin(before, "new").name == ""`, true},
 		{`new_ns(probe.process, driver) == ["pid"]`, true},
 		{`new_ns(probe.process, driver) == ["mnt", "pid"]`, false},
-		{`new_ns(probes.t.process, driver) == ["unseen"]`, true},
+		{`"net" not in new_ns(probe.process, driver)`, true},
+		{`"net" not in new_ns(probes.t.process, driver)`, false},
+		{`!("net" in new_ns(driver, probes.t.process))`, false},
 		{`same_ns(before.driver, after.driver)`, true},
 		{`same_ns(probes.t.process, probes.t.later)`, false},
 		{`mapped(probe.process, 4) == 1004 && mapped(probe.process, 10) == -1 && mapped(probe.later, 0) == -1`, true},
@@ -131,14 +133,19 @@ func TestBroken(t *testing.T) {
 func TestWordsThatNeverAre(t *testing.T) {
 	s := scope()
 	for text, want := range map[string]string{
-		`call.ok && call.errno != "EPREM"`:                              `1:26: errno is never "EPREM", did you mean EPERM?`,
-		`"EPREM" == call.errno`:                                         `1:1: errno is never "EPREM", did you mean EPERM?`,
-		`probe.acts.read.errno in ["EPERM", "EACCESS"]`:                 `1:26: errno is never "EACCESS", did you mean EACCES?`,
-		`"CAP_SYS_ADMIN" not in probe.process.caps.effective`:           `1:1: effective is never "CAP_SYS_ADMIN", did you mean SYS_ADMIN?`,
-		"call.ok\n  && none(after.driver.fds, .type == \"fifo\")":       `2:38: type is never "fifo", did you mean file?`,
-		`after.files["/x"].type == "folder"`:                            `1:27: type is never "folder", did you mean file?`,
-		`all(after.processes, .state != "zombie")`:                      `1:32: state is never "zombie", use one of: D, I, R, S, T, X, Z, t`,
-		`mount(probe.process, "/").propagation in ["slave", "masters"]`: `1:42: propagation is never "masters", use one of: private, shared, slave, slave+shared, unbindable`,
+		`call.ok && call.errno != "EPREM"`:                                           `1:26: errno is never "EPREM", did you mean EPERM?`,
+		`"EPREM" == call.errno`:                                                      `1:1: errno is never "EPREM", did you mean EPERM?`,
+		`probe.acts.read.errno in ["EPERM", "EACCESS"]`:                              `1:26: errno is never "EACCESS", did you mean EACCES?`,
+		`"CAP_SYS_ADMIN" not in probe.process.caps.effective`:                        `1:1: effective is never "CAP_SYS_ADMIN", did you mean SYS_ADMIN?`,
+		"call.ok\n  && none(after.driver.fds, .type == \"fifo\")":                    `2:38: type is never "fifo", did you mean file?`,
+		`after.files["/x"].type == "folder"`:                                         `1:27: type is never "folder", did you mean file?`,
+		`all(after.processes, .state != "zombie")`:                                   `1:32: state is never "zombie", use one of: D, I, R, S, T, X, Z, t`,
+		`mount(probe.process, "/").propagation in ["slave", "masters"]`:              `1:42: propagation is never "masters", use one of: private, shared, slave, slave+shared, unbindable`,
+		`none(probe.process.caps.effective, # == "SYS_ADMN")`:                        `1:41: effective is never "SYS_ADMN", did you mean SYS_ADMIN?`,
+		`none(filter(probe.process.caps.effective, # != "KIL"), # in ["SYS_ADMIN"])`: `1:48: effective is never "KIL", did you mean KILL?`,
+		`none(filter(probe.process.caps.effective, # != "KILL"), # in ["SYS_ADMN"])`: `1:62: effective is never "SYS_ADMN", did you mean SYS_ADMIN?`,
+		`"network" not in new_ns(probe.process, driver)`:                             `1:1: new_ns is never "network", use one of: cgroup, ipc, mnt, net, pid, user, uts`,
+		`new_ns(probe.process, driver) == ["mount", "pid"]`:                          `1:34: new_ns is never "mount", did you mean mnt?`,
 	} {
 		if _, err := s.Compile(text); err == nil || err.Error() != want {
 			t.Errorf("%s: got %v; want %s", text, err, want)
@@ -146,7 +153,7 @@ func TestWordsThatNeverAre(t *testing.T) {
 	}
 	for _, text := range []string{
 		`call.errno == ""`, `call.errno in ["", "EPERM"]`, `call.errno == given.host`, `mount(probe.process, "/").type == "tmpfs"`,
-		`"SYS_ADMIN" in probe.process.caps.bounding`, `after.driver.state != "Z" && call.error != "EPREM"`,
+		`"SYS_ADMIN" in probe.process.caps.bounding`, `all(probe.process.caps.effective, any(probe.process.argv, # == "SYS"))`, `after.driver.state != "Z" && call.error != "EPREM"`,
 	} {
 		if _, err := s.Compile(text); err != nil {
 			t.Errorf("%s: %v", text, err)
@@ -185,6 +192,7 @@ func TestGot(t *testing.T) {
 		`call.value == given.status + 1`:                         `call.value = 3, given.status = 3`,
 		`probe.process.nspid[-1] == 2`:                           `probe.process.nspid = [20 1]`,
 		`probes.t.process.nspid[-1] == 1`:                        `probes.t.process.nspid = []`,
+		`new_ns(probes.t.process, driver) == ["mnt"]`:            `new_ns: a process that was not seen`,
 		`new_ns(probe.process, driver) == ["mnt"]`:               `new_ns(probe.process, driver) = ["pid"]`,
 		`mount(probe.process, "/mnt").type == "old"`:             `mount(probe.process, "/mnt").type = "new"`,
 		`len(left(before, after)) == 0`:                          `left(before, after) = ["1 descriptors" "2 zombies" "1 processes" "bystander reaped"]`,

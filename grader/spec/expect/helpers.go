@@ -1,6 +1,7 @@
 package expect
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -139,9 +140,13 @@ func routesOf(from any) []evidence.Route {
 func processHelpers() []Helper {
 	return []Helper{{
 		Name: "new_ns", Form: "new_ns(PROCESS, OTHER) -> list of text",
-		Doc: "the kinds of namespace in which PROCESS is elsewhere than OTHER, sorted, as [\"mnt\", \"pid\"]; [\"unseen\"] if one of them was not seen",
+		Doc: "the kinds of namespace in which PROCESS is elsewhere than OTHER, sorted, as [\"mnt\", \"pid\"]; an expectation that asks it of a process that was not seen is false",
 		call: func(p ...any) (any, error) {
-			return newNS(processOf(p[0]), processOf(p[1])), nil
+			a, b := processOf(p[0]), processOf(p[1])
+			if a.PID == 0 || b.PID == 0 { // of which no answer would be right: "net" is not in [], nor in anything
+				return nil, errUnseen
+			}
+			return newNS(a, b), nil
 		},
 		types: []any{new(func(process, process) []string)},
 	}, {
@@ -198,10 +203,9 @@ func lineage(at snapshot, of process) []process {
 	return line
 }
 
+var errUnseen = errors.New("new_ns: a process that was not seen")
+
 func newNS(a, b process) []string {
-	if a.PID == 0 || b.PID == 0 {
-		return []string{"unseen"}
-	}
 	kinds := []string{}
 	for _, k := range []struct {
 		name string

@@ -39,20 +39,44 @@ func Capabilities() (names []string) {
 
 // misspelt finds a comparison of a field with a word that it never holds.
 func misspelt(text string, node ast.Node) (found *Error) {
+	items := items(node)
 	ast.Walk(&node, visitor[*ast.BinaryNode](func(n *ast.BinaryNode) {
 		if n.Operator != "==" && n.Operator != "!=" && n.Operator != "in" {
 			return
 		}
 		for _, pair := range [][2]ast.Node{{n.Left, n.Right}, {n.Right, n.Left}} {
-			field, tag := one(pair[0])
+			field := one(pair[0], items)
 			for _, word := range constants(pair[1]) {
-				if all := words(tag); tag != "" && word != "" && !slices.Contains(all, word) {
-					found = errorAt(text, pair[1], fmt.Sprintf("%s is never %q, %s", field, word, tree.Suggest(strings.TrimPrefix(word, "CAP_"), all)))
+				if all := words(field.tag); field.tag != "" && word != "" && !slices.Contains(all, word) {
+					found = errorAt(text, pair[1], fmt.Sprintf("%s is never %q, %s", field.name, word, tree.Suggest(strings.TrimPrefix(word, "CAP_"), all)))
 				}
 			}
 		}
 	}))
 	return found
+}
+
+// tagged is what holds one of a few words, or a list of them.
+type tagged struct{ name, tag string }
+
+// items tells of each # in a predicate of which list it is an item. The walk comes to what
+// is inside first, so that a # belongs to the nearest list.
+func items(node ast.Node) map[ast.Node]tagged {
+	of := map[ast.Node]tagged{}
+	ast.Walk(&node, visitor[*ast.BuiltinNode](func(n *ast.BuiltinNode) {
+		for _, a := range n.Arguments {
+			predicate, is := a.(*ast.PredicateNode)
+			if !is {
+				continue
+			}
+			ast.Walk(&predicate.Node, visitor[*ast.PointerNode](func(item *ast.PointerNode) {
+				if _, nearer := of[item]; !nearer {
+					of[item] = one(n.Arguments[0], of)
+				}
+			}))
+		}
+	}))
+	return of
 }
 
 // references finds a text with ${name}, as steps refer to a given value. Here it would
@@ -67,27 +91,40 @@ func references(text string, node ast.Node) (found *Error) {
 	return found
 }
 
-// one is the field that a node stands for, and the tag of the words that it, or
-// each of its list, may be.
-func one(node ast.Node) (name, tag string) {
-	member, isMember := node.(*ast.MemberNode)
-	if !isMember {
-		return "", ""
+// one is what a node stands for, if that, or each item of it, is one of a few words.
+func one(node ast.Node, items map[ast.Node]tagged) tagged {
+	switch n := node.(type) {
+	case *ast.PointerNode:
+		return items[n]
+	case *ast.CallNode:
+		if n.Callee.String() == "new_ns" {
+			return tagged{"new_ns", "cgroup ipc mnt net pid user uts"}
+		}
+	case *ast.BuiltinNode:
+		if n.Name == "filter" {
+			return one(n.Arguments[0], items)
+		}
+	case *ast.MemberNode:
+		return fieldOf(n)
 	}
+	return tagged{}
+}
+
+func fieldOf(member *ast.MemberNode) tagged {
 	key, isText := member.Property.(*ast.StringNode)
 	of := member.Node.Type()
 	for of != nil && of.Kind() == reflect.Pointer {
 		of = of.Elem()
 	}
 	if !isText || of == nil || of.Kind() != reflect.Struct {
-		return "", ""
+		return tagged{}
 	}
 	for f := range of.Fields() {
 		if f.Tag.Get("expr") == key.Value {
-			return key.Value, f.Tag.Get("one")
+			return tagged{key.Value, f.Tag.Get("one")}
 		}
 	}
-	return "", ""
+	return tagged{}
 }
 
 // constants are the texts that a node is, or a list of.
