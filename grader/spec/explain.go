@@ -119,11 +119,39 @@ func (w *words) section(title string, n *yaml.Node) {
 	}
 }
 
+type environmentName struct {
+	name string
+	is   Text
+}
+
+// environmentNames is what an expectation can speak of.
+func environmentNames() []environmentName {
+	return []environmentName{
+		{"given.NAME", Text{"la valeur de ce nom, sous given:", "the value of that name, under given:"}},
+		{"call", Text{"le dernier appel des étapes", "the last call of the steps"}},
+		{"calls.LABEL", Text{"chacun d'eux : LABEL est son as:, sinon son nom (son_nom_2 s'il revient)", "each of them: LABEL is its as:, or else its name (its_name_2 when it comes again)"}},
+		{"probe", Text{"la première sonde lancée, ou sinon la première cible", "the first probe that is started, or else the first target"}},
+		{"probes.NAME", Text{"chacune d'elles", "each of them"}},
+		{"before", Text{"tout, avant la première étape", "all there is, before the first step"}},
+		{"after", Text{"tout, après la dernière", "all there is, after the last one"}},
+		{"at.LABEL", Text{"tout, à l'étape observe: LABEL", "all there is, at the step observe: LABEL"}},
+		{"driver", Text{"before.driver, le rendu avant la première étape ; ensuite : after.driver", "before.driver, the submission before the first step; later: after.driver"}},
+		{"peer", Text{"before.peer, le reste de l'hôte avant la première étape ; ensuite : after.peer", "before.peer, the rest of the host before the first step; later: after.peer"}},
+		{"end", Text{"comment le scénario s'est terminé", "how the scenario ended"}},
+		{"output", Text{"ce qui a été écrit sur la sortie", "what was printed"}},
+		{"faults", Text{"les fautes, dans l'ordre de faults:", "the faults, in the order of faults:"}},
+		{"trace", Text{"les appels système, dans l'ordre", "the system calls, in their order"}},
+		{"host", Text{"la machine, la même pour tous", "the machine, the same for all"}},
+	}
+}
+
 func (w *words) language() {
 	w.line("%s", w.in("Une attente est une expression vraie ou fausse sur ce que le noyau a montré.",
 		"An expectation is an expression, true or false, over what the kernel has shown."))
 	w.line("\n%s", w.in("Noms", "Names"))
-	w.line("  given.NAME  call  calls.LABEL  probe  probes.NAME  before  after  at.LABEL  driver  peer  end  output  faults  trace  host")
+	for _, n := range environmentNames() {
+		w.line("  %-12s  %s", n.name, n.is.In(w.lang))
+	}
 	w.records()
 	w.line("\n%s", w.in("Fonctions", "Functions"))
 	for _, h := range expect.Helpers() {

@@ -136,6 +136,8 @@ func TestExplain(t *testing.T) {
 		{"2.10.10.f", "en", "mount.slave_one_way"},
 		{"expressions", "en", "new_ns(PROCESS, OTHER) -> list of text"},
 		{"expressions", "en", "\n  process (driver, peer)\n      pid, nspid (list), depth"},
+		{"expressions", "en", "\n  driver        before.driver, the submission before the first step; later: after.driver\n"},
+		{"expressions", "fr", "\n  call          le dernier appel des étapes\n"},
 		{"expressions", "en", "acts (actresult by name)"},
 		{"steps", "en", "\n  configure_interface: {iface, ip, prefix}\n"},
 		{"steps", "en", "\n  chroot_escape  try to leave the root"},

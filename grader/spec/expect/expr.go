@@ -46,8 +46,8 @@ func (s *Scope) Compile(text string) (*Expr, error) {
 	if err != nil {
 		return nil, s.explain(text, err)
 	}
-	if !s.looks(program.Node()) {
-		return nil, &Error{1, 1, "it looks at nothing that is seen of a submission, so it is the same for all"}
+	if !s.judges(program.Node()) {
+		return nil, &Error{1, 1, "it looks at nothing that is seen of a submission, so it is the same for all (driver and peer are those of before)"}
 	}
 	for _, find := range []func(string, ast.Node) *Error{endless, misspelt, s.ungathered, references} {
 		if slip := find(text, program.Node()); slip != nil {

@@ -3,6 +3,7 @@ package expect
 import (
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
@@ -64,10 +65,19 @@ func (s *Scope) fallible(node ast.Node) string {
 }
 
 // looks tells whether an expression speaks of something that comes from a record.
-func (s *Scope) looks(node ast.Node) (found bool) {
+func (s *Scope) looks(node ast.Node) bool { return s.speaks(node, "given") }
+
+// judges tells whether it speaks of anything that a submission can have done: before the
+// first step all are alike.
+func (s *Scope) judges(node ast.Node) bool {
+	return s.speaks(node, "given", "host", "before", "driver", "peer")
+}
+
+// speaks tells whether an expression holds a name of the environment that is none of these.
+func (s *Scope) speaks(node ast.Node, but ...string) (found bool) {
 	ast.Walk(&node, visitor[*ast.IdentifierNode](func(n *ast.IdentifierNode) {
 		for f := range s.env.Fields() {
-			found = found || n.Value != "given" && f.Tag.Get("expr") == n.Value
+			found = found || !slices.Contains(but, n.Value) && f.Tag.Get("expr") == n.Value
 		}
 	}))
 	return found
