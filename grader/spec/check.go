@@ -244,31 +244,6 @@ func (c *checker) edgeCases() {
 	}
 }
 
-// rules are those that a norm check can have.
-func rules() []string { return []string{"memory", "fds", "zombies", "mounts", "security"} }
-
-func (c *checker) norm() {
-	for i := range c.ex.Norm.Checks {
-		check := &c.ex.Norm.Checks[i]
-		if !slices.Contains(rules(), check.Rule) {
-			c.d.Report(c.d.At(check), fmt.Sprintf("unknown rule %q", check.Rule), tree.Suggest(check.Rule, rules()))
-		}
-		c.use(&check.Scenario, c.d.At(check))
-		if s := c.known[check.Scenario]; s != nil && s.Extra() {
-			c.d.Report(c.d.At(check), fmt.Sprintf("the norm checks scenario %q, which wants what many hosts lack", s.ID), "check one without root: real and without other_abi")
-		}
-	}
-	for i := range c.ex.Norm.ToleratedFunctions {
-		t := &c.ex.Norm.ToleratedFunctions[i]
-		translated(c.d, &t.Why, c.d.At(t), "why", "the reason to tolerate "+t.Name)
-	}
-	for i, program := range c.ex.Norm.ForbiddenPrograms {
-		if strings.TrimSpace(program) == "" {
-			c.d.Report(c.d.At(&c.ex.Norm.ForbiddenPrograms[i]), "an empty forbidden program", "remove it")
-		}
-	}
-}
-
 // use marks a scenario as used by this exercise.
 func (c *checker) use(id *string, at tree.Pos) {
 	if own := c.d.At(id); own != (tree.Pos{}) {

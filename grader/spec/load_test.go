@@ -156,6 +156,8 @@ func TestBadSpec(t *testing.T) {
 		{"id: s.second", "id: s.first", `t.yaml:36:5: scenario id "s.first" is taken by t.yaml:11`},
 		{"id: s.first\n", "id: S First\n", `t.yaml:11:9: the scenario id "S First" is no name`},
 		{"rule: fds", "rule: fd", `t.yaml:6:37: unknown rule "fd"; did you mean fds?`},
+		{"that: call.ok\n", "that: call.ok\n        rule: mounts\n", `t.yaml:6:37: no expectation of scenario "s.second" speaks for the rule fds, so this check finds nothing; add one with rule: fds, or remove the check`},
+		{"that: call.ok\n", "that: call.ok\n        rule: mounts\n", `t.yaml:6:37: scenario "s.second" has an expectation for the rule mounts, for which nothing checks it, so it never becomes a finding; add {rule: mounts, scenario: s.second} to checks`},
 		{"id: one, title", "id: two, title", `exercises the unknown concept "one"`},
 		{"concepts:\n", "concepts:\n  - {id: idle, title: {fr: a, en: a}}\n", `t.yaml:5:5: concept "idle" is exercised by no scenario`},
 		{"concepts:\n", "concepts:\n  - {id: one, title: {fr: a, en: a}}\n", `t.yaml:6:5: concept "one" has no id of its own`},
