@@ -92,10 +92,14 @@ func (s *Scenario) expressions(d *tree.Decoder, r *resolver) {
 		pages(d, e.Go.Read)
 		compiled, err := s.scope.Compile(e.That)
 		if wrong, bad := errors.AsType[*expect.Error](err); bad {
-			if wrong.Line == 1 {
-				at.Column += wrong.Column - 1
+			if d.At(&e.That) == at {
+				at = d.Inside(&e.That, wrong.Line, wrong.Column)
 			}
-			d.Report(at, fmt.Sprintf("the expression does not hold together: %s (column %d of it)", wrong.Message, wrong.Column), "see `moulinette spec explain expressions`")
+			of := fmt.Sprintf("column %d of it", wrong.Column)
+			if wrong.Line > 1 {
+				of = fmt.Sprintf("line %d, %s", wrong.Line, of)
+			}
+			d.Report(at, fmt.Sprintf("the expression does not hold together: %s (%s)", wrong.Message, of), "see `moulinette spec explain expressions`")
 			continue
 		}
 		e.expr = compiled

@@ -21,6 +21,7 @@ type Decoder struct {
 	File     string
 	Problems Problems
 	at       map[any]Pos
+	styles   map[any]yaml.Style
 	around   map[any]Pos
 	stands   map[*yaml.Node]string
 }
@@ -32,12 +33,31 @@ type Unmarshaler interface {
 
 // NewDecoder is a decoder for nodes of file.
 func NewDecoder(file string) *Decoder {
-	return &Decoder{File: file, at: map[any]Pos{}, around: map[any]Pos{}, stands: map[*yaml.Node]string{}}
+	return &Decoder{File: file, at: map[any]Pos{}, styles: map[any]yaml.Style{}, around: map[any]Pos{}, stands: map[*yaml.Node]string{}}
 }
 
 // At is the place of the value that pointer points to, or of nothing if the
 // file does not give it.
 func (d *Decoder) At(pointer any) Pos { return d.at[pointer] }
+
+// Inside is the place of a line and a column, both from 1, of the text that pointer points
+// to. YAML does not tell how far a block is indented, nor where it folded one: of these it
+// is the line at best.
+func (d *Decoder) Inside(pointer any, line, column int) Pos {
+	at := d.at[pointer]
+	switch style := d.styles[pointer]; {
+	case style&yaml.LiteralStyle != 0:
+		return Pos{at.Line + line, 1}
+	case style&yaml.FoldedStyle != 0:
+		return Pos{at.Line + 1, 1}
+	case line > 1:
+		return at
+	case style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0:
+		at.Column++
+	}
+	at.Column += column - 1
+	return at
+}
 
 // Near is At, or the place of the map that lacks the value.
 func (d *Decoder) Near(pointer any) Pos {
@@ -76,7 +96,8 @@ func (d *Decoder) DecodePart(n *yaml.Node, into any, name string) {
 }
 
 func (d *Decoder) value(n *yaml.Node, v reflect.Value, name string) {
-	d.at[v.Addr().Interface()] = Pos{n.Line, n.Column}
+	pointer := v.Addr().Interface()
+	d.at[pointer], d.styles[pointer] = Pos{n.Line, n.Column}, n.Style
 	if u, ok := reflect.TypeAssert[Unmarshaler](v.Addr()); ok {
 		u.UnmarshalTree(d, n)
 		return
