@@ -44,6 +44,9 @@ func Import(file string, data []byte) ([]byte, error) {
 	if err := encoder.Encode(root); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
+	if _, problems := tree.Parse(file, out.Bytes()); len(problems) > 0 { // of lines that nobody has
+		return nil, fmt.Errorf("%s: what was made of it cannot be read again: %s", file, problems[0].What)
+	}
 	return out.Bytes(), nil
 }
 
@@ -56,13 +59,16 @@ func set(n *yaml.Node, key string, value *yaml.Node) {
 // style quotes what YAML would take for something else than text, and its encoder
 // does not know of.
 func style(text string) yaml.Style {
+	const breaks = "\u0085\u2028\u2029" // to YAML they end a line as \n does
 	switch {
-	case text == "<<":
+	case text == "<<", strings.ContainsAny(text, breaks):
 		return yaml.DoubleQuotedStyle
-	case strings.Contains(text, "\n"):
-		return yaml.LiteralStyle
+	case !strings.Contains(text, "\n"):
+		return 0
+	case strings.IndexByte(" \t\n", text[0]) >= 0: // which a block would take for its indentation
+		return yaml.DoubleQuotedStyle
 	}
-	return 0
+	return yaml.LiteralStyle
 }
 
 // split takes out of a node what type t has no field for, and gives it in the

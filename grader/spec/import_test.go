@@ -171,6 +171,35 @@ func TestImportOfOddKeys(t *testing.T) {
 	}
 }
 
+// TestImportOfOddTexts: a text is read again as it was, however it begins.
+func TestImportOfOddTexts(t *testing.T) {
+	for _, text := range []string{
+		"\tint a;\n\tint b;\n", "\t\n", "  a\n b", "\n\ta\n", "\n\n", " \n", "a\r\nb", "a\n\tb \n\n", "# a\n- b: c", "---\na", "\u0085\na", "\u2028\na",
+		"a\n\ufeffb", "\ufeffa\nb", "\ud7ff\n", "\u007f\nb", "a\n...\nb", "%a\nb", "a\u2028b\nc", "\u2029", "a \u0085 b", "\t", " a", "a\n\u2028",
+	} {
+		for _, form := range []string{`{"name": "x", "deep": {"list": [[%s]]}}`, `{"name": "x", "deep": {"list": [{"a": %s}]}}`, `{"name": "x", "deep": {%s: 1}}`} {
+			data, err := json.Marshal(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data = fmt.Appendf(nil, form, data)
+			var want map[string]any
+			if err := json.Unmarshal(data, &want); err != nil {
+				t.Fatal(err)
+			}
+			out, err := Import("spec.json", data)
+			if err != nil {
+				t.Errorf("%s: %v", data, err)
+				continue
+			}
+			ex, err := Load(fstest.MapFS{"t.yaml": {Data: out}}, "t.yaml")
+			if err != nil || !reflect.DeepEqual(plainJSON(ex.Extra["deep"]), want["deep"]) {
+				t.Errorf("%s: got %v, %v\n%s", data, ex.Extra, err, out)
+			}
+		}
+	}
+}
+
 func TestImportTellsWhere(t *testing.T) {
 	for text, want := range map[string]string{
 		"{\"name\":\n\"\xff\"}":                           "spec.json:2:2: this is not UTF-8",
