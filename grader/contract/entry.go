@@ -31,7 +31,8 @@ const (
 // command and waits for it. Two things to know about Go here: a child in a new
 // user namespace whose maps are not written yet is nobody, and execve takes a
 // nobody's capabilities away unless they are ambient
-// (SysProcAttr.AmbientCaps); and Go's own UidMappings need a Credential.
+// (SysProcAttr.AmbientCaps); and Go's own UidMappings make the child the mapped
+// user only if HostID is the caller's: otherwise they need a Credential.
 // Standard output and error are the caller's.
 //
 // Calling it from within a ContainerEntry is allowed: a solution that unshares

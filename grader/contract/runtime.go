@@ -75,7 +75,8 @@ type Network interface {
 
 	// MoveInterfaceToNetns moves iface of the caller's namespace to the
 	// namespace pinned as netns. An interface that leaves its namespace
-	// loses its addresses and goes down. See rtnetlink(7), IFLA_NET_NS_FD.
+	// loses its addresses and goes down. See ip-link(8) under netns, and
+	// IFLA_NET_NS_FD in <linux/if_link.h>.
 	MoveInterfaceToNetns(iface, netns string) error
 
 	// ConfigureInterface gives iface, in the caller's namespace, the IPv4
@@ -111,8 +112,12 @@ type Mount interface {
 	// SetupMountNamespace moves the calling thread into a new mount
 	// namespace, gives every mount of it ctx.Propagation (recursively), and
 	// makes the bind mounts of ctx ("source:target", target inside
-	// ctx.Rootfs, or absolute when Rootfs is empty). Propagation comes
-	// before the first mount: a shared mount would carry it to the host.
+	// ctx.Rootfs, or absolute when Rootfs is empty), each with all that is
+	// mounted below its source (MS_BIND with MS_REC). A target that is
+	// missing inside Rootfs is created: a folder for a folder, an empty file
+	// for anything else. Propagation comes before the first mount, as private
+	// if it is to be Shared or Unbindable: a shared mount would carry it to
+	// the host, an unbindable one cannot be its source. Those two come last.
 	SetupMountNamespace(ctx *MountNamespaceContext) error
 
 	// MakeMountPrivate cuts the mount at path and all below it off: nothing
@@ -136,9 +141,10 @@ type Mount interface {
 	// namespace and lets the old root go.
 	//
 	// In this order: bind-mount newRoot on itself, recursively, for
-	// pivot_root(2) wants a mount point (EINVAL otherwise); create putOld, a
-	// folder below newRoot; pivot; chdir to "/"; unmount the old root with
-	// MNT_DETACH; remove its folder. Its parent mount must not be shared.
+	// pivot_root(2) wants a mount point (EINVAL or EBUSY otherwise); create
+	// putOld, a folder below newRoot; pivot; chdir to "/"; unmount the old
+	// root with MNT_DETACH; remove its folder. Its parent mount must not be
+	// shared.
 	// Afterwards nothing of the old root can be reached.
 	// If a step up to the pivot fails, what was made before it (the bind
 	// mount, the folder) is taken away again.
@@ -225,9 +231,9 @@ type Container interface {
 	// CLONE_NEWUSER write the maps (setgroups deny, uid_map, gid_map); with
 	// Net connect the new network namespace, pinned as Net.Name if that is
 	// not empty (a name that exists is refused, and keeps what it stands
-	// for); release the child by closing
-	// (or writing to) the pipe. The child must not do anything before, and
-	// must end if the pipe closes because its parent died.
+	// for); release the child by writing a byte to the pipe. The child must
+	// not do anything before. The pipe's end without a byte means that the
+	// parent has died: the child must then end, and run nothing.
 	//
 	// On any failure the child is killed and reaped, and all is undone.
 	ContainerCreate(cfg *ContainerConfig) error
@@ -253,10 +259,15 @@ type Container interface {
 	// goes well: it ends in execve(2) of cfg.Cmd.
 	//
 	// In this order: wait for the sync pipe; with a user namespace become
-	// the mapped user; set the hostname (only in a new UTS namespace); make
-	// all mounts private (only in a new mount namespace); with a Rootfs make
-	// the bind mounts, /proc and /dev in it, and pivot into it; exec. The
-	// command inherits no descriptor but 0, 1 and 2. If a step fails the
+	// the mapped user; set the hostname (only in a new UTS namespace); in a
+	// new mount namespace, and only there, give all mounts Mnt.Propagation
+	// (private without a Mnt), make the bind mounts of Mnt, one after the
+	// other (below the Rootfs if there is one, otherwise at their absolute
+	// targets), and with a Rootfs make /proc and /dev in it, and pivot into
+	// it; exec. As in SetupMountNamespace, Shared and Unbindable start as
+	// private, and come last: after the pivot.
+	//
+	// The command inherits no descriptor but 0, 1 and 2. If a step fails the
 	// command must not run: return the error, and the process ends with
 	// status 125 (126 or 127 when the command cannot be executed).
 	ContainerEntry(cfg *ContainerConfig) error

@@ -105,13 +105,17 @@ int demonstrate_network_isolation(void);
 
 /* Mount namespaces. setup_mount_namespace moves its caller to a new one, gives every
  * mount ctx->propagation, and makes the bind mounts, inside ctx->rootfs if there is
- * one. The four kinds of propagation hold for the mount at path and all below it; a
- * path that is no mount point is EINVAL. pivot_root_setup bind-mounts new_root on
- * itself, makes put_old, a folder below it, pivots, and detaches and removes the old
- * root. mount_proc, mount_sysfs and mount_devfs (a tmpfs: nosuid, mode 0755) make the
- * folder target if it is missing. create_devices makes in rootfs/dev: null 1:3, zero
- * 1:5, full 1:7, random 1:8, urandom 1:9 (mode 0666), tty 5:0, and the links stdin,
- * stdout, stderr to /proc/self/fd/0, 1, 2. */
+ * one, otherwise at their absolute targets: each with all that is mounted below its
+ * source (MS_REC). A target that is missing inside rootfs is created, a folder for a
+ * folder, an empty file for anything else. SHARED and UNBINDABLE start as private and
+ * come last: a shared mount would carry the bind mounts to the host, an unbindable one
+ * cannot be their source. The four kinds of propagation hold for the mount at path and
+ * all below it; a path that is no mount point is EINVAL. pivot_root_setup bind-mounts
+ * new_root on itself, makes put_old, a folder below it, pivots, and detaches and
+ * removes the old root. mount_proc, mount_sysfs and mount_devfs (a tmpfs: nosuid, mode
+ * 0755) make the folder target if it is missing. create_devices makes in rootfs/dev:
+ * null 1:3, zero 1:5, full 1:7, random 1:8, urandom 1:9 (mode 0666), tty 5:0, and the
+ * links stdin, stdout, stderr to /proc/self/fd/0, 1, 2. */
 int setup_mount_namespace(MountNamespaceContext *ctx);
 int make_mount_private(const char *path);
 int make_mount_shared(const char *path);
@@ -145,18 +149,22 @@ int demonstrate_user_namespace(void);
  * it first. A rootfs without a new mount namespace never runs cmd in the host's. With
  * CLONE_NEWUSER it writes setgroups, uid_map and gid_map while the child waits; with
  * net and CLONE_NEWNET it connects the child's namespace, and pins it if net->name is
- * not empty (EEXIST if that is taken, and whose name it is keeps it). container_start
- * creates a container that does not run. container_wait returns the exit status, 128+n
- * for a container killed by signal n, or -1. container_stop ends all that runs in it
- * and reaps it: SIGTERM, a moment of grace, SIGKILL; one that has ended is no error.
- * container_cleanup stops it, and removes its pair and the name of its namespace; twice
- * is no error.
+ * not empty (EEXIST if that is taken, and whose name it is keeps it). Then it releases
+ * the child by a byte in the sync pipe. container_start creates a container that does
+ * not run. container_wait returns the exit status, 128+n for a container killed by
+ * signal n, or -1. container_stop ends all that runs in it and reaps it: SIGTERM, a
+ * moment of grace, SIGKILL; one that has ended is no error. container_cleanup stops it,
+ * and removes its pair and the name of its namespace; twice is no error.
  *
- * container_entry is the child's side: it waits for its release, becomes the mapped
- * user, sets the hostname (in a new UTS namespace only), arranges mounts, /proc, /dev
- * and root (in a new mount namespace only), and executes cmd, which inherits no
- * descriptor but 0, 1 and 2. If a step fails nothing is executed; it returns 125, or
- * 126 or 127 if cmd cannot be executed or found. */
+ * container_entry is the child's side: it waits for its release (the pipe's end without
+ * a byte means that the parent has died: it ends then, and executes nothing), becomes
+ * the mapped user, and sets the hostname (in a new UTS namespace only). In a new mount
+ * namespace, and only there, it gives all mounts mnt->propagation (private without
+ * mnt), makes the bind mounts of mnt, one after the other, and with a rootfs makes
+ * /proc and /dev in it, and pivots into it: all as above, SHARED and UNBINDABLE coming
+ * last, after the pivot. Then it executes cmd, which inherits no descriptor but 0, 1
+ * and 2. If a step fails nothing is executed; it returns 125, or 126 or 127 if cmd
+ * cannot be executed or found. */
 int container_init(ContainerConfig *config);
 int container_create(ContainerConfig *config);
 int container_start(ContainerConfig *config);
