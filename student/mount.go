@@ -60,8 +60,8 @@ func (namespaces) MakeMountUnbindable(path string) error {
 // PivotRootSetup makes newRoot the root, and lets the old one go. The horizon is
 // a wall; this is how it gets there.
 //
-// The contract lists the steps. pivot_root(2) lists the conditions, each of which
-// is an EINVAL that says nothing. Most people meet them in this order: newRoot
+// The contract lists the steps. pivot_root(2) lists the conditions, most of which
+// are an EINVAL that says nothing. They are usually met in this order: newRoot
 // has to be a mount point; putOld has to be below it; their mounts must not be
 // shared.
 //

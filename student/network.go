@@ -39,7 +39,8 @@ func (namespaces) CreateVethPair(a, b string) error {
 // MoveInterfaceToNetns moves an interface of ours into the named namespace.
 //
 // The kernel wants to know which namespace by a descriptor or by a PID, and you
-// have a name: where did CreateNetworkNamespace put it? See rtnetlink(7).
+// have a name: where did CreateNetworkNamespace put it? See ip-link(8) under
+// netns, and go doc github.com/vishvananda/netlink.LinkSetNsFd.
 //
 // Pitfalls: close what you opened, on every path. And mind the order of things:
 // an interface that moves loses its addresses and goes down.
@@ -78,7 +79,7 @@ func (namespaces) SetupContainerNetwork(ctx *contract.NetNamespaceContext) error
 // status.
 //
 // A child starts in the namespaces of the thread that starts it. Of that thread,
-// not of the process. See setns(2), where it is called the exit door.
+// not of the process. See setns(2): this is the exit door.
 //
 // Pitfalls: argv is a vector, so there is no shell to quote for; and all that is
 // said about waiting at CreatePIDNamespace.

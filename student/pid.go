@@ -11,7 +11,7 @@ import (
 // and returns its exit status.
 //
 // The command is prepared, but for one field that says in which namespaces it
-// starts. Which flag? There are seven, their names are four letters long and
+// starts. Which flag? There are seven, their names all begin with CLONE_NEW and
 // look alike; the wrong one compiles, runs, and isolates something else. See
 // clone(2), pid_namespaces(7), syscall.SysProcAttr.
 //

@@ -112,7 +112,8 @@ int create_network_namespace(const char *name)
 }
 
 /* Makes two interfaces, each of which receives what the other sends. This is a
- * message to the kernel: rtnetlink(7), RTM_NEWLINK, attributes in attributes.
+ * message to the kernel: rtnetlink(7), RTM_NEWLINK, attributes in attributes,
+ * whose names are in <linux/if_link.h> and <linux/veth.h>.
  *
  * Pitfalls: IFNAMSIZ counts the zero at the end. The kernel has its own ideas
  * about '%' in a name. Its answer is a message too, and may say no. */
@@ -124,7 +125,8 @@ int create_veth_pair(const char *a, const char *b)
 }
 
 /* Moves an interface of ours. The kernel wants to know where by a descriptor, and
- * you have a name. An interface that moves loses its addresses and goes down. */
+ * you have a name: see ip-link(8) under netns, and IFLA_NET_NS_FD in
+ * <linux/if_link.h>. An interface that moves loses its addresses and goes down. */
 int move_interface_to_netns(const char *iface, const char *netns)
 {
 	(void)iface;
@@ -207,7 +209,7 @@ int make_mount_unbindable(const char *path)
 }
 
 /* Makes new_root the root. The C library has no function for it: syscall(2). The
- * conditions are in pivot_root(2), and each is an EINVAL that says nothing.
+ * conditions are in pivot_root(2), most of which are an EINVAL that says nothing.
  *
  * Pitfalls:
  *   - new_root has to be a mount point. How does a folder become one?
