@@ -114,7 +114,7 @@ type Mount interface {
 	// makes the bind mounts of ctx ("source:target", target inside
 	// ctx.Rootfs, or absolute when Rootfs is empty), each with all that is
 	// mounted below its source (MS_BIND with MS_REC). A target that is
-	// missing inside Rootfs is created: a folder for a folder, an empty file
+	// missing inside Rootfs is created: a folder (0o755) for a folder, an empty file
 	// for anything else. Propagation comes before the first mount, as private
 	// if it is to be Shared or Unbindable: a shared mount would carry it to
 	// the host, an unbindable one cannot be its source. Those two come last.

@@ -106,16 +106,16 @@ int demonstrate_network_isolation(void);
 /* Mount namespaces. setup_mount_namespace moves its caller to a new one, gives every
  * mount ctx->propagation, and makes the bind mounts, inside ctx->rootfs if there is
  * one, otherwise at their absolute targets: each with all that is mounted below its
- * source (MS_REC). A target that is missing inside rootfs is created, a folder for a
- * folder, an empty file for anything else. SHARED and UNBINDABLE start as private and
- * come last: a shared mount would carry the bind mounts to the host, an unbindable one
- * cannot be their source. The four kinds of propagation hold for the mount at path and
- * all below it; a path that is no mount point is EINVAL. pivot_root_setup bind-mounts
- * new_root on itself, makes put_old, a folder below it, pivots, and detaches and
- * removes the old root. mount_proc, mount_sysfs and mount_devfs (a tmpfs: nosuid, mode
- * 0755) make the folder target if it is missing. create_devices makes in rootfs/dev:
- * null 1:3, zero 1:5, full 1:7, random 1:8, urandom 1:9 (mode 0666), tty 5:0, and the
- * links stdin, stdout, stderr to /proc/self/fd/0, 1, 2. */
+ * source (MS_REC). A target that is missing inside rootfs is created, a folder (0755)
+ * for a folder, an empty file for anything else. SHARED and UNBINDABLE start as private
+ * and come last: a shared mount would carry the bind mounts to the host, an unbindable
+ * one cannot be their source. The four kinds of propagation hold for the mount at path
+ * and all below it; a path that is no mount point is EINVAL. pivot_root_setup
+ * bind-mounts new_root on itself, makes put_old, a folder below it, pivots, and
+ * detaches and removes the old root. mount_proc, mount_sysfs and mount_devfs (a tmpfs:
+ * nosuid, mode 0755) make the folder target if it is missing. create_devices makes in
+ * rootfs/dev: null 1:3, zero 1:5, full 1:7, random 1:8, urandom 1:9 (mode 0666), tty
+ * 5:0, and the links stdin, stdout, stderr to /proc/self/fd/0, 1, 2. */
 int setup_mount_namespace(MountNamespaceContext *ctx);
 int make_mount_private(const char *path);
 int make_mount_shared(const char *path);
