@@ -164,7 +164,7 @@ func (t *Template) copyPrograms(opened map[string]*os.File) error {
 			return err
 		}
 	}
-	return nil
+	return makeTrue("." + scenario.TruePath)
 }
 
 // copyProbe copies a program that boxes may run, but not read.

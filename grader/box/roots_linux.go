@@ -72,21 +72,7 @@ func (b *Box) makeRoot(r scenario.Root) error {
 			return err
 		}
 	}
-	if !slices.Contains(r.Without, "bin") {
-		if err := b.makeTrue(b.path(filepath.Join(r.Path, "bin/true"))); err != nil {
-			return err
-		}
-	}
 	return b.equip(b.path(r.Path))
-}
-
-// makeTrue makes a program that needs no library and ends well at once: for containers
-// that are started for their own sake, and whose probe would only be in the way.
-func (b *Box) makeTrue(path string) error {
-	if err := os.WriteFile(path, trueProgram(), 0o755); err != nil {
-		return err
-	}
-	return b.own(path)
 }
 
 // equip gives a root our probe and a socket to check in at. Both belong to the
@@ -100,6 +86,9 @@ func (b *Box) equip(root string) error {
 		return err
 	}
 	if err := os.Chmod(root+scenario.ProbePath, unreadable); err != nil {
+		return err
+	}
+	if err := makeTrue(root + scenario.TruePath); err != nil {
 		return err
 	}
 	inode, err := inodeOf(root + scenario.ProbePath)

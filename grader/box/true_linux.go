@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
+	"os"
 	"runtime"
 )
 
@@ -15,6 +16,14 @@ var trueCode = map[string][]byte{
 
 // trueMachine is what ELF calls it, see elf(5).
 var trueMachine = map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
+
+// makeTrue writes the program that is for [scenario.TruePath].
+func makeTrue(path string) error {
+	if err := os.WriteFile(path, trueProgram(), 0o755); err != nil {
+		return err
+	}
+	return os.Chmod(path, 0o555) // whatever the umask is
+}
 
 // trueProgram is an ELF executable of one segment that holds its headers and the code.
 func trueProgram() []byte {

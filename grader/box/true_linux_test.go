@@ -1,7 +1,6 @@
 package box
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -9,7 +8,7 @@ import (
 
 func TestTrueProgram(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "true")
-	if err := os.WriteFile(path, trueProgram(), 0o755); err != nil {
+	if err := makeTrue(path); err != nil {
 		t.Fatal(err)
 	}
 	if text, err := exec.Command(path).CombinedOutput(); err != nil || len(text) > 0 {

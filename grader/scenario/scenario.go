@@ -130,8 +130,8 @@ func Folders() []string {
 const (
 	// WorkDir is a writable folder; roots lie below it.
 	WorkDir = "/work"
-	// ProbeDir holds the probe and the socket it reports to, in the box's own
-	// root and in every [Root].
+	// ProbeDir holds the probe, the socket it reports to and [TruePath], in the box's
+	// own root and in every [Root].
 	ProbeDir = "/moulinette"
 	// ProbePath is the program that stands for a child or a container's
 	// command.
@@ -139,6 +139,9 @@ const (
 	// TargetPath is the same program for a [Target]. It can be read, so that its
 	// maps can be written by root in the box; the probe's memory is nobody's.
 	TargetPath = ProbeDir + "/target"
+	// TruePath is a program that needs no library and ends well at once: for containers
+	// that are started for their own sake, and whose probe would only be in the way.
+	TruePath = ProbeDir + "/true"
 	// ProbeSocket is where it checks in.
 	ProbeSocket = ProbeDir + "/sock"
 	// VariantVariable carries [Scenario.Variant] to the driver.

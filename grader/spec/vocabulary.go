@@ -69,6 +69,10 @@ func (w *words) stepWords() {
 			w.line("  %s", shape(f))
 		}
 	}
+	w.line("  %s", w.in(
+		"Sans cmd, la commande est la sonde ; "+scenario.TruePath+" finit aussitôt, bien, et sans bibliothèque, dans chaque racine aussi.",
+		"Without cmd the command is the probe; "+scenario.TruePath+" ends at once, well, and without a library, in every root, too.",
+	))
 	w.line("\n%s", w.in("Ce que fait une sonde (do:)", "What a probe does (do:)"))
 	w.table(scenario.Acts())
 	w.list(w.in("Appels système de l'acte syscall", "System calls of the act syscall"), scenario.SyscallNames())
