@@ -27,7 +27,7 @@ type machine struct {
 	replies        chan guest.Reply // closed when the guest says no more
 	why            error            // of that, set before
 	answers        *bufio.Reader
-	word           string // that the agent's answers carry; see agent.Job
+	word           string // that the agent's answers carry, none before the first job; see agent.Job
 	served         int    // scenarios
 	readers        sync.WaitGroup
 }
@@ -195,10 +195,9 @@ func (m *machine) say(ctx context.Context, message any) error {
 
 // hear waits for the agent's next answer.
 func (m *machine) hear(ctx context.Context) (agent.Answer, error) {
-	var answer agent.Answer
 	stop, err := bounded(ctx, m.agent)
 	if err != nil {
-		return answer, err
+		return agent.Answer{}, err
 	}
 	defer stop()
 	var line []byte
@@ -207,16 +206,25 @@ func (m *machine) hear(ctx context.Context) (agent.Answer, error) {
 		line = append(line, part...)
 		switch {
 		case err == nil:
-			if json.Unmarshal(line, &answer) != nil {
-				return answer, errNonsense
-			}
-			return answer, nil
+			return m.believe(line)
 		case !errors.Is(err, bufio.ErrBufferFull):
-			return answer, err
+			return agent.Answer{}, err
 		case len(line) > agent.MaxAnswer:
-			return answer, fmt.Errorf("%w: more than %d bytes", errNonsense, agent.MaxAnswer)
+			return agent.Answer{}, fmt.Errorf("%w: more than %d bytes", errNonsense, agent.MaxAnswer)
 		}
 	}
+}
+
+// believe reads an answer, if it carries the word. That is looked for alone: of three
+// bytes of a stranger's record, {}, decoding makes a process of hundreds.
+func (m *machine) believe(line []byte) (answer agent.Answer, err error) {
+	var says struct {
+		Word string `json:"word"`
+	}
+	if json.Unmarshal(line, &says) != nil || says.Word != m.word || json.Unmarshal(line, &answer) != nil {
+		return agent.Answer{}, errNonsense
+	}
+	return answer, nil
 }
 
 func wrap(what string, err error) error {
