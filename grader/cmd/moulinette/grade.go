@@ -93,13 +93,13 @@ func (a *app) grade(ctx context.Context, dir string, f gradeFlags) error {
 	if _, err := os.Stat(dir); err != nil {
 		return a.unusable(dir, err)
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, timeUp(spec.Text{FR: "la correction", EN: "the grading"}, f.timeout))
+	defer cancel()
 	place, err := a.place(ctx, f.isolation)
 	if err != nil {
 		return err
 	}
 	defer place.close()
-	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, timeUp(spec.Text{FR: "la correction", EN: "the grading"}, f.timeout))
-	defer cancel()
 	progress := a.progress(len(judge.Needed(ex, f.only)))
 	var kept bytes.Buffer
 	options := grader.Options{
@@ -144,9 +144,9 @@ func timeUp(what spec.Text, limit time.Duration) error {
 // ended names the limit that was reached, in place of what happened to be done then: a
 // tool that was killed does not say by whom.
 func ended(ctx context.Context, err error) error {
-	tool := (*exec.ExitError)(nil)
-	if ctx.Err() != nil && (errors.Is(err, context.DeadlineExceeded) || errors.As(err, &tool)) {
-		return context.Cause(ctx)
+	tool, cause := (*exec.ExitError)(nil), context.Cause(ctx)
+	if ctx.Err() != nil && (errors.Is(err, cause) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &tool)) {
+		return cause
 	}
 	return err
 }

@@ -64,7 +64,7 @@ func (i *isolation) newMachines(ctx context.Context, agent, cache string) (sandb
 	o.Reuse = i.reuse
 	op, err := vm.New(ctx, o)
 	if err != nil {
-		return nil, machineError(fmt.Errorf("sandbox: %w", err))
+		return nil, machineError(ended(ctx, fmt.Errorf("sandbox: %w", err)))
 	}
 	return op, nil
 }

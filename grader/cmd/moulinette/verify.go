@@ -86,6 +86,8 @@ func (a *app) verify(ctx context.Context, f verifyFlags) error {
 			return err
 		}
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, timeUp(spec.Text{FR: "la vérification", EN: "the verification"}, f.timeout))
+	defer cancel()
 	place, err := a.place(ctx, f.isolation)
 	if err != nil {
 		return err
@@ -97,8 +99,6 @@ func (a *app) verify(ctx context.Context, f verifyFlags) error {
 	if o.Agent, err = a.agentContent(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, timeUp(spec.Text{FR: "la vérification", EN: "the verification"}, f.timeout))
-	defer cancel()
 	progress := a.verifyProgress()
 	o.Progress = progress
 	debug.SetGCPercent(400) // records by the thousand come and go
