@@ -80,7 +80,7 @@ var house = map[string]place{
 	"grader/sandbox/conformance": {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox"}},
 	"grader/sandbox/fake":        {host, []string{"grader/scenario", "grader/evidence", "grader/sandbox"}},
 	"grader/sandbox/ns":          {host, []string{"grader/lack", "grader/scenario", "grader/evidence", "grader/sandbox", "grader/agent", "grader/box"}},
-	"grader/sandbox/vm/image":    {host, nil},
+	"grader/sandbox/vm/image":    {host, []string{"grader/lack"}},
 	"grader/sandbox/vm/guest":    {kernel, nil},
 	"grader/sandbox/vm/qemu":     {host, nil},
 	"grader/sandbox/vm": {host, []string{

@@ -80,7 +80,7 @@ func (a *app) gradescope(ctx context.Context, f gradescopeFlags) error {
 	case err == nil, errors.As(err, &said) && said.err == nil:
 		return nil // the report has said everything
 	case ctx.Err() != nil:
-		err = errors.New("interrupted")
+		err = errInterrupted
 	case errors.As(err, &theirs):
 		why = noteTheirs
 	}

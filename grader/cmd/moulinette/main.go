@@ -30,6 +30,8 @@ const (
 	exitInterrupted = 130 // as shells say of SIGINT
 )
 
+var errInterrupted error = &lack.Error{EN: "interrupted", FR: "interrompue"}
+
 func main() {
 	debug.SetTraceback("crash") // the exit code of a crash is 2 otherwise, which means something else here
 	syscall.Umask(0o022)        // what boxes and drivers are made of must be there for the ids of a box
@@ -103,7 +105,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 		return exitPass
 	}
 	if ctx.Err() != nil {
-		fmt.Fprintln(a.stderr, "moulinette: interrupted")
+		fmt.Fprintln(a.stderr, "moulinette: "+lack.In(a.lang, errInterrupted))
 		return exitInterrupted
 	}
 	code := exitUsage // what cobra itself refuses

@@ -181,7 +181,7 @@ func (a *app) entries(all []image.Entry) []report.Item {
 		if !ok {
 			kind = spec.Text{FR: e.Kind, EN: e.Kind}
 		}
-		text := fmt.Sprintf("%.12s  %4d MB  %s", e.Key, (e.Bytes+1<<19)>>20, a.ago(time.Since(e.Used)))
+		text := fmt.Sprintf("%.12s  %4d %s  %s", e.Key, megabytes(e.Bytes), unitMB.In(a.lang), a.ago(time.Since(e.Used)))
 		if e.Release != "" {
 			text += "  " + e.Release + " (" + e.Origin + ")"
 		}
@@ -190,6 +190,10 @@ func (a *app) entries(all []image.Entry) []report.Item {
 	return items
 }
 
+var unitMB = spec.Text{FR: "Mo", EN: "MB"}
+
+func megabytes(bytes int64) int64 { return (bytes + 1<<19) >> 20 }
+
 // ago says how long ago something was used.
 func (a *app) ago(d time.Duration) string {
 	text := d.Truncate(time.Minute).String()
@@ -197,7 +201,7 @@ func (a *app) ago(d time.Duration) string {
 	case d < time.Minute:
 		text = "0m"
 	case d >= 48*time.Hour:
-		text = fmt.Sprintf("%dd", d/(24*time.Hour))
+		text = fmt.Sprintf("%d%s", d/(24*time.Hour), spec.Text{FR: "j", EN: "d"}.In(a.lang))
 	default:
 		text = text[:len(text)-len("0s")]
 	}
@@ -209,7 +213,8 @@ func (a *app) total(cache string, all []image.Entry) report.Item {
 	for _, e := range all {
 		bytes += e.Bytes
 	}
-	return report.Item{Text: fmt.Sprintf("%s: %d MB", cache, (bytes+1<<19)>>20)}
+	colon := spec.Text{FR: " : ", EN: ": "}.In(a.lang)
+	return report.Item{Text: fmt.Sprintf("%s%s%d %s", cache, colon, megabytes(bytes), unitMB.In(a.lang))}
 }
 
 // pruneFlags say what stays.

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"moulinette/grader/lack"
 	"moulinette/grader/sandbox/vm"
 	"moulinette/grader/sandbox/vm/image"
 )
@@ -49,7 +50,10 @@ func (a *app) vmShell(ctx context.Context, m machines, files []string) error {
 	}
 	busybox, err := exec.LookPath("busybox")
 	if err != nil {
-		return fault("no busybox in PATH; apt install busybox-static")
+		return &failure{exitHarness, &lack.Error{
+			EN: "no busybox in PATH; as root, apt install busybox-static",
+			FR: "pas de busybox dans PATH ; en root, apt install busybox-static",
+		}}
 	}
 	img, err := image.Build(ctx, o.Image())
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"moulinette/grader/lack"
 	"moulinette/grader/observe"
 )
 
@@ -34,7 +35,11 @@ func (w watched) starved() error {
 	if waited == 0 {
 		return nil
 	}
-	return fmt.Errorf("sandbox: this host is too busy: for %v of %v the machine waited for a processor", waited.Round(time.Millisecond), passed.Round(time.Millisecond))
+	waited, passed = waited.Round(time.Millisecond), passed.Round(time.Millisecond)
+	return fmt.Errorf("sandbox: %w", &lack.Error{
+		EN: fmt.Sprintf("this host is too busy: for %v of %v the machine waited for a processor", waited, passed),
+		FR: fmt.Sprintf("cette machine est trop occupée : pendant %v sur %v, la machine virtuelle a attendu un processeur", waited, passed),
+	})
 }
 
 // starved is how long a machine waited for a processor, if that was too long; 0 if not.

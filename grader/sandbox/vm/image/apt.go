@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"moulinette/grader/lack"
 )
 
 // metapackages depend on the newest kernel of a distribution; those for virtual
@@ -45,8 +47,21 @@ Dir::Cache "%[1]s/cache";
 Dir::Log "%[1]s/log";
 `
 
+var cureGive = text{"give --kernel FILE and --modules DIR", "donnez --kernel FICHIER et --modules DOSSIER"}
+
+// patience bounds a fetch. apt has limits of its own for each try of each source, which
+// add up to more than anybody waits for.
+const patience = 10 * time.Minute
+
+var errSlowSource error = &lack.Error{
+	EN: fmt.Sprintf("apt has fetched no kernel in %v: a source does not answer, or the network is slow; run it again, or %s", patience, cureGive.en),
+	FR: fmt.Sprintf("apt n'a pas téléchargé de noyau en %v : une source ne répond pas, ou le réseau est lent ; relancez, ou %s", patience, cureGive.fr),
+}
+
 // fetch prepares the distribution's kernel.
 func (s *store) fetch(ctx context.Context) (*kernel, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errSlowSource)
+	defer cancel()
 	dir, err := s.temp()
 	if err != nil {
 		return nil, err
@@ -91,7 +106,9 @@ func (a *apt) kernel(ctx context.Context) (*source, error) {
 func (a *apt) prepare() error {
 	for _, program := range []string{"apt-get", "apt-cache", "dpkg-deb"} {
 		if _, err := exec.LookPath(program); err != nil {
-			return &Unusable{program, "not found, and no kernel can be fetched without it", "give --kernel FILE and --modules DIR"}
+			return &Unusable{program, text{
+				"not found, and no kernel can be fetched without it", "introuvable, et sans lui aucun noyau ne peut être téléchargé",
+			}, cureGive}
 		}
 	}
 	for _, sub := range []string{"state/lists/partial", "cache/archives/partial", "log", "root"} {
@@ -132,9 +149,13 @@ func (a *apt) packages(ctx context.Context) (all []string, err error) {
 		}
 		return depends, nil
 	}
+	names := strings.Join(metapackages, ", ")
 	return nil, ctxOr(ctx, &Unusable{
-		"kernel", "none here, and apt reaches no source of " + strings.Join(metapackages, ", "),
-		"without a network, put one in beforehand (apt install linux-image-cloud-amd64), or give --kernel FILE and --modules DIR",
+		"kernel", text{"none here, and apt reaches no source of " + names, "aucun ici, et apt n'atteint aucune source de " + names},
+		text{
+			"without a network, put one in beforehand (apt install linux-image-cloud-amd64), or " + cureGive.en,
+			"sans réseau, mettez-en un avant (apt install linux-image-cloud-amd64), ou " + cureGive.fr,
+		},
 	})
 }
 

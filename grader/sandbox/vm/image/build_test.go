@@ -37,7 +37,7 @@ func refused(t *testing.T, o Options, want string) {
 	t.Helper()
 	_, err := Build(t.Context(), o)
 	var u *Unusable
-	if !errors.As(err, &u) || !strings.Contains(u.Cause, want) || u.Cure == "" {
+	if !errors.As(err, &u) || !strings.Contains(u.cause.en, want) || u.cure.en == "" || u.cause.fr == "" || u.cure.fr == "" {
 		t.Errorf("got %v; want it unusable: %s", err, want)
 	}
 }

@@ -105,7 +105,7 @@ func openKernel(src *source) (*kernelFile, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, &Unusable{src.kernel, "no regular file", cureKernel}
+		return nil, &Unusable{src.kernel, text{"no regular file", "pas un fichier ordinaire"}, cureKernel}
 	}
 	if src.sum != "" {
 		if err := checkSum(src); err != nil {
@@ -118,7 +118,10 @@ func openKernel(src *source) (*kernelFile, error) {
 func checkSum(src *source) error {
 	sum, err := hashFile(src.kernel)
 	if err == nil && sum != src.sum {
-		err = &Unusable{src.kernel, "its sha256 is " + sum + ", not " + src.sum, "fetch it again, from where the checksum comes from"}
+		err = &Unusable{
+			src.kernel, text{"its sha256 is " + sum + ", not " + src.sum, "son sha256 est " + sum + ", et non " + src.sum},
+			text{"fetch it again, from where the checksum comes from", "téléchargez-le de nouveau, d'où vient cette somme"},
+		}
 	}
 	return err
 }
@@ -132,7 +135,9 @@ func (src *source) tree(file *kernelFile) (*tree, error) {
 		}
 		return readTree(dir)
 	}
-	return nil, &Unusable{src.kernel, "its modules (" + file.release + ") are nowhere", cureNoModules}
+	return nil, &Unusable{src.kernel, text{
+		"its modules (" + file.release + ") are nowhere", "ses modules (" + file.release + ") ne sont nulle part",
+	}, cureNoModules}
 }
 
 // host prepares the newest kernel of this machine that works, nil and the

@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"moulinette/grader/lack"
 )
 
 // Options say where to look for a kernel.
@@ -48,10 +50,29 @@ type Image struct {
 }
 
 // Unusable is a file that no guest can boot from, with the cure.
-type Unusable struct{ Path, Cause, Cure string }
+type Unusable struct {
+	Path        string
+	cause, cure text
+}
+
+// text is what a user reads.
+type text struct{ en, fr string }
 
 // Error reads `path: cause; cure`.
-func (u *Unusable) Error() string { return u.Path + ": " + u.Cause + "; " + u.Cure }
+func (u *Unusable) Error() string { return u.Unwrap().Error() }
+
+// Unwrap gives the same, in French, too.
+func (u *Unusable) Unwrap() error {
+	return &lack.Error{
+		EN: u.Path + ": " + u.cause.en + "; " + u.cure.en,
+		FR: u.Path + " : " + u.cause.fr + " ; " + u.cure.fr,
+	}
+}
+
+// because is a text that ends with an error's own.
+func because(t text, err error) text {
+	return text{t.en + ": " + err.Error(), t.fr + " : " + lack.In("fr", err)}
+}
 
 // Build answers the image that o asks for. What it made once it finds again;
 // several graders may build at once.
@@ -76,7 +97,7 @@ const maxProgram = 64 << 20
 
 // readAgent reads the program that becomes /init.
 func readAgent(path string) ([]byte, error) {
-	data, err := readStatic(path, "`make build` makes one")
+	data, err := readStatic(path, text{"`make build` makes one", "`make build` en fait un"})
 	if err != nil {
 		return nil, fmt.Errorf("agent: %w", err)
 	}
@@ -84,7 +105,7 @@ func readAgent(path string) ([]byte, error) {
 }
 
 // readStatic reads a program for a guest, where there are no libraries.
-func readStatic(path, cure string) ([]byte, error) {
+func readStatic(path string, cure text) ([]byte, error) {
 	data, err := readFile(path, maxProgram)
 	if err != nil {
 		return nil, err
@@ -92,13 +113,19 @@ func readStatic(path, cure string) ([]byte, error) {
 	f, err := parseELF(data)
 	switch {
 	case err != nil:
-		return nil, &Unusable{path, "no executable: " + err.Error(), cure}
+		return nil, &Unusable{path, because(text{"no executable", "pas un exécutable"}, err), cure}
 	case f.Machine != elf.EM_X86_64:
-		return nil, &Unusable{path, "a program for " + f.Machine.String() + ", and guests are x86-64", cure}
+		return nil, &Unusable{path, text{
+			"a program for " + f.Machine.String() + ", and guests are x86-64",
+			"un programme pour " + f.Machine.String() + ", et les machines sont x86-64",
+		}, cure}
 	}
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_INTERP {
-			return nil, &Unusable{path, "linked dynamically, and a guest has no libraries", cure}
+			return nil, &Unusable{path, text{
+				"linked dynamically, and a guest has no libraries",
+				"lié dynamiquement, et une machine n'a pas de bibliothèques",
+			}, cure}
 		}
 	}
 	return data, nil

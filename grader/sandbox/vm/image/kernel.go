@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"regexp"
+
+	"moulinette/grader/lack"
 )
 
 // form is what kind of file a kernel is.
@@ -30,7 +32,7 @@ type kernelFile struct {
 	payload, length int64
 }
 
-const cureKernel = "give --kernel a bzImage (vmlinuz) for x86-64"
+var cureKernel = text{"give --kernel a bzImage (vmlinuz) for x86-64", "donnez à --kernel un bzImage (vmlinuz) pour x86-64"}
 
 // release is what uname -r says; it names folders.
 var release = regexp.MustCompile(`^[0-9][A-Za-z0-9._+~-]{0,63}$`)
@@ -46,17 +48,23 @@ func readKernel(path string, r io.ReaderAt, size int64) (*kernelFile, error) {
 	head = head[:n]
 	switch {
 	case size > maxKernel:
-		err = k.unusable("%w for a kernel", errTooBig)
+		err = k.unusable(text{"too big for a kernel", "trop gros pour un noyau"})
 	case bytes.HasPrefix(head, []byte(elf.ELFMAG)):
 		err = k.readVmlinux(r, size)
 	case n >= 0x40 && string(head[0x38:0x3c]) == "ARM\x64":
-		err = k.unusable("a kernel for arm64, and guests are x86-64")
+		err = k.unusable(text{"a kernel for arm64, and guests are x86-64", "un noyau pour arm64, et les machines sont x86-64"})
 	case n >= 8 && string(head[:2]) == "MZ" && string(head[4:8]) == "zimg":
-		err = k.unusable("an EFI image of another architecture, and guests are x86-64")
+		err = k.unusable(text{
+			"an EFI image of another architecture, and guests are x86-64",
+			"une image EFI d'une autre architecture, et les machines sont x86-64",
+		})
 	case n < 0x206 || string(head[0x202:0x206]) != "HdrS":
-		err = k.unusable("no Linux kernel for x86: it lacks the boot protocol's header")
+		err = k.unusable(text{
+			"no Linux kernel for x86: it lacks the boot protocol's header",
+			"pas un noyau Linux pour x86 : l'en-tête du protocole de démarrage y manque",
+		})
 	case n < 0x260:
-		err = k.unusable("truncated: its header is not whole")
+		err = k.unusable(text{"truncated: its header is not whole", "tronqué : son en-tête n'est pas entier"})
 	default:
 		err = k.readHeader(r, head, size)
 	}
@@ -66,21 +74,24 @@ func readKernel(path string, r io.ReaderAt, size int64) (*kernelFile, error) {
 	return k, nil
 }
 
-func (k *kernelFile) unusable(format string, values ...any) error {
-	return &Unusable{k.path, fmt.Errorf(format, values...).Error(), cureKernel}
+func (k *kernelFile) unusable(format text, values ...any) error {
+	return &Unusable{k.path, text{fmt.Sprintf(format.en, values...), fmt.Sprintf(format.fr, values...)}, cureKernel}
 }
 
 // readHeader reads a bzImage's header, as the kernel's boot protocol lays it out.
 func (k *kernelFile) readHeader(r io.ReaderAt, head []byte, size int64) error {
 	le := binary.LittleEndian
 	if version := le.Uint16(head[0x206:]); version < 0x20c {
-		return k.unusable("boot protocol %d.%d, and 2.12 (Linux 3.8) is the oldest that works", version>>8, version&0xff)
+		return k.unusable(text{
+			"boot protocol %d.%d, and 2.12 (Linux 3.8) is the oldest that works",
+			"protocole de démarrage %d.%d, et il faut au moins 2.12 (Linux 3.8)",
+		}, version>>8, version&0xff)
 	}
 	if head[0x211]&1 == 0 {
-		return k.unusable("a zImage, which no 64-bit kernel is")
+		return k.unusable(text{"a zImage, which no 64-bit kernel is", "un zImage, ce qu'aucun noyau de 64 bits n'est"})
 	}
 	if le.Uint16(head[0x236:])&1 == 0 {
-		return k.unusable("a kernel for 32 bits, and guests are x86-64")
+		return k.unusable(text{"a kernel for 32 bits, and guests are x86-64", "un noyau de 32 bits, et les machines sont x86-64"})
 	}
 	setup := int64(head[0x1f1])
 	if setup == 0 {
@@ -89,21 +100,24 @@ func (k *kernelFile) readHeader(r io.ReaderAt, head []byte, size int64) error {
 	k.form = bzImage
 	k.payload, k.length = (setup+1)*512+int64(le.Uint32(head[0x248:])), int64(le.Uint32(head[0x24c:]))
 	if k.length < 8 || k.payload+k.length > size {
-		return k.unusable("truncated: it has %d bytes, and its packed part ends at %d", size, k.payload+k.length)
+		return k.unusable(text{
+			"truncated: it has %d bytes, and its packed part ends at %d",
+			"tronqué : il a %d octets, et sa partie compressée finit à %d",
+		}, size, k.payload+k.length)
 	}
-	text := make([]byte, 65)
-	n, err := r.ReadAt(text, 0x200+int64(le.Uint16(head[0x20e:])))
+	banner := make([]byte, 65)
+	n, err := r.ReadAt(banner, 0x200+int64(le.Uint16(head[0x20e:])))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	return k.setRelease(text[:n])
+	return k.setRelease(banner[:n])
 }
 
 // setRelease takes the first word of the kernel's version text.
-func (k *kernelFile) setRelease(text []byte) error {
-	word, _, found := bytes.Cut(text, []byte(" "))
+func (k *kernelFile) setRelease(banner []byte) error {
+	word, _, found := bytes.Cut(banner, []byte(" "))
 	if !found || !release.Match(word) {
-		return k.unusable("it does not say its release")
+		return k.unusable(text{"it does not say its release", "il ne dit pas sa version"})
 	}
 	k.release = string(word)
 	return nil
@@ -113,7 +127,7 @@ func (k *kernelFile) setRelease(text []byte) error {
 func (k *kernelFile) readVmlinux(r io.ReaderAt, size int64) error {
 	k.form = vmlinux
 	if err := checkPVH(r, size); err != nil {
-		return k.unusable("%w", err)
+		return &Unusable{k.path, text{err.Error(), lack.In("fr", err)}, cureKernel}
 	}
 	banner, err := findText(io.NewSectionReader(r, 0, size), []byte("Linux version "), 65)
 	if err != nil {
@@ -147,7 +161,10 @@ func findText(r io.Reader, mark []byte, n int) ([]byte, error) {
 	}
 }
 
-var errNoPVH = errors.New("an ELF kernel without a PVH entry (CONFIG_PVH), which QEMU does not boot")
+var errNoPVH error = &lack.Error{
+	EN: "an ELF kernel without a PVH entry (CONFIG_PVH), which QEMU does not boot",
+	FR: "un noyau ELF sans entrée PVH (CONFIG_PVH), que QEMU ne démarre pas",
+}
 
 // checkPVH looks for the note that tells a virtual machine where to enter.
 func checkPVH(r io.ReaderAt, size int64) error {
@@ -156,7 +173,10 @@ func checkPVH(r io.ReaderAt, size int64) error {
 		return err
 	}
 	if f.Machine != elf.EM_X86_64 || f.Type != elf.ET_EXEC {
-		return fmt.Errorf("an ELF file (%s, %s) that is no kernel for x86-64", f.Type, f.Machine)
+		return &lack.Error{
+			EN: fmt.Sprintf("an ELF file (%s, %s) that is no kernel for x86-64", f.Type, f.Machine),
+			FR: fmt.Sprintf("un fichier ELF (%s, %s) qui n'est pas un noyau pour x86-64", f.Type, f.Machine),
+		}
 	}
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_NOTE && p.Filesz <= 1<<20 {
@@ -196,7 +216,7 @@ func (k *kernelFile) extract(src io.ReaderAt, size int64, dst *os.File) error {
 		if err == nil {
 			err = checkPVH(dst, n)
 		} else if !errors.Is(err, errUnknownPacking) {
-			return k.unusable("its packed part is damaged: %w", err)
+			return &Unusable{k.path, because(text{"its packed part is damaged", "sa partie compressée est endommagée"}, err), cureKernel}
 		}
 		if err == nil {
 			return nil

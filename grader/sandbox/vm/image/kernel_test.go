@@ -5,10 +5,13 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"moulinette/grader/lack"
 )
 
 // extracted answers what the guest would boot of a kernel.
@@ -111,8 +114,11 @@ func TestRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := extracted(t, k.image)
 			var refused *Unusable
-			if !errors.As(err, &refused) || !strings.Contains(refused.Cause, k.want) || refused.Path != "vmlinuz" || refused.Cure == "" {
-				t.Errorf("got %v; want it unusable: %s", err, k.want)
+			if !errors.As(err, &refused) || !strings.Contains(refused.cause.en, k.want) || refused.Path != "vmlinuz" || refused.cure.en == "" {
+				t.Fatalf("got %v; want it unusable: %s", err, k.want)
+			}
+			if fr := lack.In("fr", fmt.Errorf("kernel: %w", err)); !strings.HasPrefix(fr, "vmlinuz : ") || !strings.HasSuffix(fr, " ; "+cureKernel.fr) || strings.Contains(fr, "%!") {
+				t.Errorf("in French: %s", fr)
 			}
 		})
 	}

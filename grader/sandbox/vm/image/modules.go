@@ -23,12 +23,19 @@ var (
 )
 
 const (
-	maxModules    = 64       // that one guest loads
-	maxLoaded     = 64 << 20 // bytes of all that
-	maxEntries    = 100_000  // of a folder of modules
-	maxModinfo    = 1 << 20
-	cureNoModules = "give --modules DIR, the folder lib/modules/RELEASE that belongs to it"
+	maxModules = 64       // that one guest loads
+	maxLoaded  = 64 << 20 // bytes of all that
+	maxEntries = 100_000  // of a folder of modules
+	maxModinfo = 1 << 20
 )
+
+var cureNoModules = text{
+	"give --modules DIR, the folder lib/modules/RELEASE that belongs to it",
+	"donnez --modules DOSSIER, le dossier lib/modules/VERSION qui va avec",
+}
+
+// damaged is why a module cannot be read.
+func damaged(err error) text { return because(text{"damaged", "endommagé"}, err) }
 
 // module is one that a guest loads.
 type module struct {
@@ -56,7 +63,10 @@ func readTree(dir string) (*tree, error) {
 	t := &tree{dir: dir, files: map[string]string{}, builtIn: map[string]bool{}}
 	list, err := readFile(filepath.Join(dir, "modules.builtin"), maxModinfo)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &Unusable{dir, "no folder of a kernel's modules: it lacks modules.builtin", cureNoModules}
+		return nil, &Unusable{dir, text{
+			"no folder of a kernel's modules: it lacks modules.builtin",
+			"pas le dossier des modules d'un noyau : modules.builtin y manque",
+		}, cureNoModules}
 	}
 	if err != nil {
 		return nil, err
@@ -76,7 +86,7 @@ func (t *tree) list() error {
 			return err
 		}
 		if entries++; entries > maxEntries {
-			return &Unusable{t.dir, "too many files", cureNoModules}
+			return &Unusable{t.dir, text{"too many files", "trop de fichiers"}, cureNoModules}
 		}
 		if name, ok := moduleName(path); ok && e.Type().IsRegular() {
 			t.files[name] = path
@@ -132,7 +142,13 @@ func (l *loader) add(name string) error {
 	l.seen[name] = true
 	path, ok := l.tree.files[name]
 	if !ok {
-		return &Unusable{l.tree.dir, "no module " + name + ", nor is it built in", "install the modules of a kernel for virtual machines, or let apt fetch one: leave --kernel away"}
+		return &Unusable{
+			l.tree.dir, text{"no module " + name + ", nor is it built in", "pas de module " + name + ", que le noyau n'a pas non plus en lui"},
+			text{
+				"install the modules of a kernel for virtual machines, or let apt fetch one: leave --kernel away",
+				"installez les modules d'un noyau pour machines virtuelles, ou laissez apt en télécharger un : sans --kernel",
+			},
+		}
 	}
 	m, info, err := l.read(name, path)
 	if err != nil {
@@ -154,14 +170,17 @@ func (l *loader) read(name, path string) (*module, *modinfo, error) {
 	}
 	info, err := readModinfo(data)
 	if err != nil {
-		return nil, nil, &Unusable{path, "no module: " + err.Error(), cureNoModules}
+		return nil, nil, &Unusable{path, because(text{"no module", "pas un module"}, err), cureNoModules}
 	}
 	if info.release != l.release {
-		return nil, nil, &Unusable{path, fmt.Sprintf("a module for %s, and the kernel is %s", info.release, l.release), cureNoModules}
+		return nil, nil, &Unusable{path, text{
+			"a module for " + info.release + ", and the kernel is " + l.release,
+			"un module pour " + info.release + ", et le noyau est " + l.release,
+		}, cureNoModules}
 	}
 	l.bytes += len(data)
 	if len(l.seen) > maxModules || l.bytes > maxLoaded {
-		return nil, nil, &Unusable{path, "too many modules for a guest", cureNoModules}
+		return nil, nil, &Unusable{path, text{"too many modules for a guest", "trop de modules pour une machine"}, cureNoModules}
 	}
 	return &module{name: name, data: data, sum: sha256.Sum256(data)}, info, nil
 }
@@ -177,14 +196,14 @@ func readModule(path string) ([]byte, error) {
 	if !strings.HasSuffix(path, ".ko") {
 		packed, err := unpack(file)
 		if err != nil {
-			return nil, &Unusable{path, "damaged: " + err.Error(), cureNoModules}
+			return nil, &Unusable{path, damaged(err), cureNoModules}
 		}
 		defer packed.Close()
 		r = packed
 	}
 	data, err := readAll(r, maxModule)
 	if err != nil {
-		return nil, &Unusable{path, "damaged: " + err.Error(), cureNoModules}
+		return nil, &Unusable{path, damaged(err), cureNoModules}
 	}
 	return data, nil
 }

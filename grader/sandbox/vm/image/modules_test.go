@@ -78,7 +78,7 @@ func TestLoadRefuses(t *testing.T) {
 			put(t, dir, c.file, c.data)
 			_, err := loadTree(t, dir)
 			var refused *Unusable
-			if !errors.As(err, &refused) || !strings.Contains(refused.Cause, c.want) || refused.Cure == "" {
+			if !errors.As(err, &refused) || !strings.Contains(refused.cause.en, c.want) || refused.cure.en == "" {
 				t.Errorf("got %v; want it unusable: %s", err, c.want)
 			}
 		})
@@ -93,7 +93,7 @@ func TestLoadRefusesAKernelWithoutAChannel(t *testing.T) {
 	}
 	_, err := loadTree(t, dir)
 	var refused *Unusable
-	if !errors.As(err, &refused) || !strings.Contains(refused.Cause, "virtio_console") {
+	if !errors.As(err, &refused) || !strings.Contains(refused.cause.en, "virtio_console") {
 		t.Errorf("got %v; want virtio_console missed", err)
 	}
 }

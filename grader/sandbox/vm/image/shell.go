@@ -31,7 +31,7 @@ func (i *Image) WriteShell(w io.Writer, busybox string, files []string) error {
 		return fmt.Errorf("shell: %w", err)
 	}
 	defer base.Close()
-	tools, err := readStatic(busybox, "apt install busybox-static")
+	tools, err := readStatic(busybox, text{"apt install busybox-static", "apt install busybox-static"})
 	if err != nil {
 		return fmt.Errorf("shell: %w", err)
 	}

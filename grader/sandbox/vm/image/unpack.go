@@ -10,6 +10,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/mikelolasagasti/xz"
 	"github.com/pierrec/lz4/v4"
+
+	"moulinette/grader/lack"
 )
 
 // What unpacking may cost, whatever a file claims of itself.
@@ -36,8 +38,8 @@ func openZstd(r io.Reader) (io.Reader, error) {
 }
 
 var (
-	errUnknownPacking = errors.New("packed in a way that is not known here")
-	errTooBig         = errors.New("too big")
+	errUnknownPacking       = errors.New("packed in a way that is not known here")
+	errTooBig         error = &lack.Error{EN: "too big", FR: "trop gros"}
 )
 
 // unpack opens what is packed in r.
