@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"moulinette/grader"
 	"moulinette/grader/build"
 	"moulinette/grader/build/words"
@@ -86,11 +88,11 @@ func (a *app) agentPath() (string, error) {
 }
 
 // cacheDir is where built drivers are kept: the user's cache, or a folder for
-// this run only where the user has none.
+// this run only where the user has none, or none to write in.
 func cacheDir() (dir string, remove func(), err error) {
 	if base, err := os.UserCacheDir(); err == nil {
 		dir := filepath.Join(base, "moulinette")
-		if err := os.MkdirAll(dir, 0o700); err == nil {
+		if os.MkdirAll(dir, 0o700) == nil && unix.Access(dir, unix.W_OK|unix.X_OK) == nil {
 			return dir, func() {}, nil
 		}
 	}

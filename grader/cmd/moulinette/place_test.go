@@ -6,12 +6,17 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"moulinette/grader/lack"
 	"moulinette/grader/sandbox/vm/image"
@@ -61,5 +66,61 @@ func TestTimeoutCoversThePlace(t *testing.T) {
 	}
 	if got := lack.In("fr", err); !strings.HasPrefix(got, "la limite de temps de la correction") {
 		t.Errorf("in French: %s", got)
+	}
+}
+
+// A cache that is there and cannot be written in is as none.
+func TestCacheThatCannotBeWrittenTo(t *testing.T) {
+	base := t.TempDir()
+	t.Setenv("XDG_CACHE_HOME", base)
+	if err := os.Mkdir(filepath.Join(base, "moulinette"), 0o500); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // for ever: what root gives up here it does not get back
+		done <- func() error {
+			if err := bound(); err != nil {
+				return err
+			}
+			dir, remove, err := cacheDir()
+			if err != nil {
+				return err
+			}
+			defer remove()
+			return os.Mkdir(filepath.Join(dir, "drivers"), 0o700)
+		}()
+	}()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// bound makes this thread of root one that permissions of files bind.
+func bound() error {
+	header, sets := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, [2]unix.CapUserData{}
+	if err := unix.Capget(&header, &sets[0]); err != nil {
+		return err
+	}
+	sets[0].Effective &^= 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH
+	sets[0].Permitted &^= 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH
+	return unix.Capset(&header, &sets[0])
+}
+
+// A cache that is full, or not ours, has its cure; a kernel that may not be read has another.
+func TestMachineErrorHasItsCure(t *testing.T) {
+	at := func(err error) error { return &os.PathError{Op: "open", Path: "/x", Err: err} }
+	for _, test := range []struct {
+		err  error
+		want bool
+	}{
+		{fmt.Errorf("vm: %w: %w", image.ErrCache, at(syscall.EACCES)), true},
+		{fmt.Errorf("vm: %w: %w", image.ErrCache, at(syscall.ENOSPC)), true},
+		{errors.New("vm: kernel: apt: apt-get: exit status 100: E: Write error - write (28: No space left on device)"), true},
+		{fmt.Errorf("vm: kernel: %w", at(syscall.EACCES)), false},
+	} {
+		if got := strings.Contains(machineError(test.err).Error(), "XDG_CACHE_HOME"); got != test.want {
+			t.Errorf("%v: got %v", test.err, machineError(test.err))
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"moulinette/grader/build/words"
 	"moulinette/grader/report"
 	"moulinette/grader/sandbox/vm"
 	"moulinette/grader/sandbox/vm/image"
@@ -91,6 +93,9 @@ func (a *app) vmBuild(ctx context.Context, m machines) error {
 	if err != nil {
 		return machineError(err)
 	}
+	if err := op.Unkept(); err != nil { // and to keep it is all that was asked for
+		return machineError(err)
+	}
 	img := op.Image()
 	items := []report.Item{
 		a.fact(spec.Text{FR: "noyau", EN: "kernel"}, img.Release),
@@ -119,10 +124,14 @@ func (a *app) machineOptions(m machines) (vm.Options, func(), error) {
 	return m.options(agent, cache), remove, nil
 }
 
-// machineError tells a file that the user gave from a fault of the host.
+// machineError tells a file that the user gave from a fault of the host, which has its
+// cure where it is the cache: a kernel that may not be read is another matter.
 func machineError(err error) error {
 	if _, ok := errors.AsType[*image.Unusable](err); ok {
 		return &failure{exitUsage, err}
+	}
+	if errors.Is(err, image.ErrCache) || !errors.Is(err, fs.ErrPermission) {
+		err = words.Cured(err)
 	}
 	return &failure{exitHarness, err}
 }

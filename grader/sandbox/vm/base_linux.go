@@ -34,7 +34,8 @@ func slowHost(ctx context.Context, err error) error {
 // base is a booted guest, and what is known of it.
 type base struct {
 	snapshot
-	facts facts
+	facts  facts
+	unkept error // why it is not there for later gradings
 }
 
 // Names in the folder of a base.
@@ -45,13 +46,14 @@ const (
 )
 
 // openBase opens the base that is kept under dir, or makes it. Two graders that
-// come at once make one.
+// come at once make one. One that cannot be kept (a disk that is full) serves all the
+// same.
 func (h *host) openBase(ctx context.Context, dir string, img *image.Image) (*base, error) {
 	if b, err := loadBase(dir); err == nil {
 		return b, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", image.ErrCache, err)
 	}
 	unlock, err := image.Lock(ctx, filepath.Join(filepath.Dir(dir), "lock"))
 	if err != nil {
@@ -66,7 +68,7 @@ func (h *host) openBase(ctx context.Context, dir string, img *image.Image) (*bas
 		return nil, fmt.Errorf("base: %w", err)
 	}
 	if err := b.keep(dir); err != nil {
-		return nil, fmt.Errorf("base: keep: %w", err)
+		b.unkept = fmt.Errorf("%w: %w", image.ErrCache, err)
 	}
 	return b, nil
 }

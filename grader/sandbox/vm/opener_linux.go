@@ -205,6 +205,9 @@ func (o *Opener) Host() evidence.Host {
 // Image is what the machines have booted.
 func (o *Opener) Image() *image.Image { return o.image }
 
+// Unkept tells why the next opener will have to boot a machine again, nil if it will not.
+func (o *Opener) Unkept() error { return o.base.unkept }
+
 // Accel tells who executes the guests.
 func (o *Opener) Accel() Accel { return o.accel }
 

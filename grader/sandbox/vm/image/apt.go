@@ -113,7 +113,7 @@ func (a *apt) prepare() error {
 	}
 	for _, sub := range []string{"state/lists/partial", "cache/archives/partial", "log", "root"} {
 		if err := os.MkdirAll(filepath.Join(a.dir, sub), 0o700); err != nil {
-			return err
+			return inCache(err)
 		}
 	}
 	dir, err := filepath.Abs(a.dir)
@@ -124,8 +124,11 @@ func (a *apt) prepare() error {
 	if strings.ContainsAny(dir, "\"\n\\") {
 		return fmt.Errorf("cache: %q: apt cannot be told this name", dir)
 	}
-	return errors.Join(write(filepath.Join(dir, "status"), nil),
-		write(filepath.Join(dir, "apt.conf"), fmt.Appendf(nil, aptConfig, dir)))
+	if err := errors.Join(write(filepath.Join(dir, "status"), nil),
+		write(filepath.Join(dir, "apt.conf"), fmt.Appendf(nil, aptConfig, dir))); err != nil {
+		return inCache(err)
+	}
+	return nil
 }
 
 // packages answers what the first metapackage that there is stands for: it is

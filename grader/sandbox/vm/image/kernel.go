@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"regexp"
 
@@ -215,6 +216,8 @@ func (k *kernelFile) extract(src io.ReaderAt, size int64, dst *os.File) error {
 		n, err := k.unpackTo(src, dst)
 		if err == nil {
 			err = checkPVH(dst, n)
+		} else if _, disk := errors.AsType[*fs.PathError](err); disk { // a full one is no damage
+			return err
 		} else if !errors.Is(err, errUnknownPacking) {
 			return &Unusable{k.path, because(text{"its packed part is damaged", "sa partie compressée est endommagée"}, err), cureKernel}
 		}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"moulinette/grader/lack"
@@ -121,6 +122,25 @@ func TestRefused(t *testing.T) {
 				t.Errorf("in French: %s", fr)
 			}
 		})
+	}
+}
+
+// A disk that is full is no fault of the kernel's.
+func TestFullDiskIsNoDamage(t *testing.T) {
+	data := bz(packings["gzip"](t, elfKernel(notePVH)))
+	src := bytes.NewReader(data)
+	k, err := readKernel("vmlinuz", src, int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	full, err := os.OpenFile("/dev/full", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	var refused *Unusable
+	if err := k.extract(src, int64(len(data)), full); !errors.Is(err, syscall.ENOSPC) || errors.As(err, &refused) {
+		t.Errorf("got %v; want no space", err)
 	}
 }
 

@@ -37,15 +37,20 @@ func openStore(dir string) (*store, error) {
 	}
 	dir, err := filepath.Abs(dir)
 	if err != nil {
-		return nil, fmt.Errorf("cache: %w", err)
+		return nil, inCache(err)
 	}
 	for _, sub := range []string{kernels, images, "tmp"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
-			return nil, fmt.Errorf("cache: %w", err)
+			return nil, inCache(err)
 		}
 	}
 	return &store{dir}, nil
 }
+
+// ErrCache is in an error that is about the cache, and not about what is to be kept there.
+var ErrCache = errors.New("cache")
+
+func inCache(err error) error { return fmt.Errorf("%w: %w", ErrCache, err) }
 
 // Folders of the store.
 const (
@@ -116,6 +121,9 @@ func (s *store) keep(src *source, file *kernelFile, modules []*module) (*kernel,
 	defer os.RemoveAll(tmp)
 	what := about{Layout: layout, Release: file.release, Origin: src.origin, Given: src.given, Made: time.Now().UTC()}
 	if err := fill(tmp, file, modules, what); err != nil {
+		if _, damaged := errors.AsType[*Unusable](err); !damaged {
+			err = inCache(err)
+		}
 		return nil, err
 	}
 	if err := s.publish(tmp, kernels, key); err != nil {
@@ -124,7 +132,7 @@ func (s *store) keep(src *source, file *kernelFile, modules []*module) (*kernel,
 	if k := s.kernel(key); k != nil {
 		return k, nil
 	}
-	return nil, fmt.Errorf("cache: %s/%s: gone", kernels, key)
+	return nil, inCache(fmt.Errorf("%s/%s: gone", kernels, key))
 }
 
 func kernelKey(kernel string, modules []*module) string {
@@ -190,11 +198,11 @@ func (s *store) image(k *kernel, agent []byte) (*Image, error) {
 	defer os.RemoveAll(tmp)
 	modules, err := k.modules()
 	if err != nil {
-		return nil, fmt.Errorf("cache: %w", err)
+		return nil, inCache(err)
 	}
 	err = create(filepath.Join(tmp, "initrd"), func(f *os.File) error { return writeInitrd(f, agent, modules) })
 	if err != nil {
-		return nil, fmt.Errorf("cache: %w", err)
+		return nil, inCache(err)
 	}
 	if err := s.publish(tmp, images, key); err != nil {
 		return nil, err
@@ -220,7 +228,7 @@ func (k *kernel) modules() ([]*module, error) {
 func (s *store) temp() (string, error) {
 	dir, err := os.MkdirTemp(filepath.Join(s.dir, "tmp"), "make-")
 	if err != nil {
-		return "", fmt.Errorf("cache: %w", err)
+		return "", inCache(err)
 	}
 	return dir, nil
 }
@@ -232,7 +240,7 @@ func (s *store) publish(made, kind, key string) error {
 	if err == nil || errors.Is(err, fs.ErrExist) || errors.Is(err, unix.ENOTEMPTY) {
 		return nil
 	}
-	return fmt.Errorf("cache: %w", err)
+	return inCache(err)
 }
 
 // lock lets one process at a time look for a kernel: the second finds what the
@@ -246,7 +254,7 @@ func (s *store) lock(ctx context.Context) (unlock func(), err error) {
 func Lock(ctx context.Context, path string) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("cache: %w", err)
+		return nil, inCache(err)
 	}
 	var failed error
 	waited := make(chan struct{})
@@ -258,7 +266,7 @@ func Lock(ctx context.Context, path string) (unlock func(), err error) {
 		return nil, context.Cause(ctx)
 	}
 	if failed != nil {
-		return nil, errors.Join(fmt.Errorf("cache: %w", failed), file.Close())
+		return nil, errors.Join(inCache(failed), file.Close())
 	}
 	return func() { file.Close() }, nil
 }
