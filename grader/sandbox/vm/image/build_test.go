@@ -135,8 +135,8 @@ func TestBuildFindsModules(t *testing.T) {
 		build(t, o)
 	}
 	root, o := machine(t)
-	for _, dir := range []string{"lib/modules", "lib/modules/" + testRelease} {
-		o.Modules = filepath.Join(root, dir)
+	for _, dir := range []string{"/lib/modules", "/lib/modules/", "/lib/modules/" + testRelease, "/lib/modules/" + testRelease + "/"} {
+		o.Modules = root + dir
 		build(t, o)
 	}
 	o.Modules = root

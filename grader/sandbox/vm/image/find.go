@@ -61,7 +61,8 @@ func AtHand(o Options) bool {
 func given(o Options) *source {
 	src := &source{kernel: o.Kernel, origin: o.Kernel, given: true, sum: strings.ToLower(o.SHA256)}
 	if o.Modules != "" {
-		src.modules = []string{o.Modules, filepath.Join(o.Modules, "RELEASE")}
+		dir := filepath.Clean(o.Modules) // DIR/ is DIR, and has its name
+		src.modules = []string{dir, filepath.Join(dir, "RELEASE")}
 		return src
 	}
 	dir := filepath.Dir(o.Kernel)
