@@ -154,7 +154,8 @@ func TestBuildRefusesAgents(t *testing.T) {
 }
 
 // TestHost: of this machine's kernels the newest that works is taken, and the
-// cache then knows it; a given one it keeps for whoever gives it.
+// cache then knows it; a given one it keeps for whoever gives it, until that is one
+// of this machine's own.
 func TestHost(t *testing.T) {
 	root, o := machine(t)
 	older := bz(packings["gzip"](t, elfKernel(notePVH)))
@@ -168,18 +169,22 @@ func TestHost(t *testing.T) {
 	if k := s.best(); k != nil {
 		t.Errorf("a given kernel is kept for everybody: %+v", k)
 	}
-	if err := os.RemoveAll(o.Cache); err != nil {
-		t.Fatal(err)
-	}
-	if s, err = openStore(o.Cache); err != nil {
-		t.Fatal(err)
-	}
 	k, err := s.host(root)
 	if err != nil || k.Origin != o.Kernel {
 		t.Fatalf("got %+v, %v; want %s", k, err, o.Kernel)
 	}
+	build(t, o) // which does not take it away again
 	if best := s.best(); best == nil || best.key != k.key {
 		t.Errorf("the cache offers %+v; want %+v", best, k)
+	}
+	if err := os.Rename(k.dir, filepath.Join(filepath.Dir(k.dir), unfinished[0]+"gone-"+k.key)); err != nil {
+		t.Fatal(err)
+	}
+	if best := s.best(); best != nil {
+		t.Errorf("the cache offers %+v, which is half gone", best)
+	}
+	if k, err = s.host(root); err != nil {
+		t.Fatal(err)
 	}
 	o.Kernel = ""
 	if built := build(t, o); built.Release != testRelease || built.Origin != k.Origin {

@@ -58,7 +58,7 @@ func entries(cache string) (whole, partial []Entry, err error) {
 			continue // removed by another, or a lock
 		}
 		e := Entry{Kind: filepath.Base(filepath.Dir(path)), Key: filepath.Base(path), Path: path, Bytes: diskUsage(path), Used: info.ModTime()}
-		if e.partial() {
+		if isPartial(e.Key) {
 			partial = append(partial, e)
 			continue
 		}
@@ -73,8 +73,8 @@ func entries(cache string) (whole, partial []Entry, err error) {
 	return whole, partial, nil
 }
 
-func (e Entry) partial() bool {
-	return slices.ContainsFunc(unfinished, func(prefix string) bool { return strings.HasPrefix(e.Key, prefix) })
+func isPartial(name string) bool {
+	return slices.ContainsFunc(unfinished, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
 // diskUsage is what a folder takes on disk; what vanishes meanwhile takes

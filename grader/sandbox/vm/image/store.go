@@ -58,6 +58,8 @@ const (
 	images  = "images"
 )
 
+const aboutFile = "about.json"
+
 // about is what about.json says of a kernel.
 type about struct {
 	Layout  string    `json:"layout"`
@@ -66,6 +68,14 @@ type about struct {
 	Given   bool      `json:"given"` // by --kernel: not for others
 	Made    time.Time `json:"made"`
 	Order   []string  `json:"order"` // of modules
+}
+
+func (a about) write(path string) error {
+	text, err := json.MarshalIndent(a, "", "  ")
+	if err != nil {
+		return err
+	}
+	return write(path, text)
 }
 
 // kernel is one of the store.
@@ -80,7 +90,7 @@ func (k *kernel) path() string { return filepath.Join(k.dir, "kernel") }
 // kernel answers the kernel of that key, nil if it is not there.
 func (s *store) kernel(key string) *kernel {
 	k := &kernel{key: key, dir: filepath.Join(s.dir, kernels, key)}
-	text, err := os.ReadFile(filepath.Join(k.dir, "about.json"))
+	text, err := os.ReadFile(filepath.Join(k.dir, aboutFile))
 	if err != nil || json.Unmarshal(text, &k.about) != nil || k.Layout != layout {
 		return nil
 	}
@@ -96,6 +106,9 @@ func (s *store) best() *kernel {
 	}
 	var best *kernel
 	for _, e := range entries {
+		if isPartial(e.Name()) { // left so by somebody who removed it
+			continue
+		}
 		k := s.kernel(e.Name())
 		if k != nil && !k.Given && (best == nil || compareReleases(k.Release, best.Release) > 0) {
 			best = k
@@ -112,7 +125,7 @@ func (s *store) keep(src *source, file *kernelFile, modules []*module) (*kernel,
 	}
 	key := kernelKey(sum, modules)
 	if k := s.kernel(key); k != nil {
-		return k, nil
+		return k, s.share(k, src)
 	}
 	tmp, err := s.temp()
 	if err != nil {
@@ -133,6 +146,27 @@ func (s *store) keep(src *source, file *kernelFile, modules []*module) (*kernel,
 		return k, nil
 	}
 	return nil, inCache(fmt.Errorf("%s/%s: gone", kernels, key))
+}
+
+// share makes a kernel that was given once one for everybody, when src has it for everybody.
+func (s *store) share(k *kernel, src *source) error {
+	if !k.Given || src.given {
+		return nil
+	}
+	tmp, err := s.temp()
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	k.Given, k.Origin = false, src.origin
+	made := filepath.Join(tmp, aboutFile)
+	if err := k.write(made); err != nil {
+		return inCache(err)
+	}
+	if err := os.Rename(made, filepath.Join(k.dir, aboutFile)); err != nil {
+		return inCache(err)
+	}
+	return nil
 }
 
 func kernelKey(kernel string, modules []*module) string {
@@ -158,11 +192,7 @@ func fill(dir string, file *kernelFile, modules []*module, what about) error {
 	if err := extractFile(file, filepath.Join(dir, "kernel")); err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(what, "", "  ")
-	if err != nil {
-		return err
-	}
-	return write(filepath.Join(dir, "about.json"), text)
+	return what.write(filepath.Join(dir, aboutFile))
 }
 
 func extractFile(k *kernelFile, path string) error {
