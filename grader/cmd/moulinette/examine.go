@@ -289,18 +289,20 @@ func (a *app) compilers(ctx context.Context) symptom {
 // be. They are needed where namespaces are refused, and with --isolation=vm.
 func (a *app) machines() (s symptom, possible bool) {
 	s = symptom{name: spec.Text{FR: "machines virtuelles", EN: "virtual machines"}, level: good}
-	accel, err := vm.Doctor(vm.Options{})
+	kept := ""
+	if cache, remove, err := cacheDir(); err == nil {
+		defer remove()
+		kept = machineCache(cache)
+	}
+	accel, err := vm.Doctor(vm.Options{Cache: kept})
 	if err != nil {
 		s.level, s.saw = lacking, lack.In(a.lang, err)
 		s.follows = spec.Text{FR: "pas de --isolation=vm, qui n'a besoin ni de root ni d'espaces de noms", EN: "no --isolation=vm, which needs neither root nor namespaces"}
 		s.cure = spec.Text{FR: "en root, apt install qemu-system-x86", EN: "as root, apt install qemu-system-x86"}
 		return s, false
 	}
-	if cache, remove, err := cacheDir(); err == nil {
-		defer remove()
-		if !vm.KernelAtHand(vm.Options{Cache: machineCache(cache)}) {
-			s.level, s.follows, s.cure = lacking, noKernel.follows, noKernel.cure
-		}
+	if kept != "" && !vm.KernelAtHand(vm.Options{Cache: kept}) {
+		s.level, s.follows, s.cure = lacking, noKernel.follows, noKernel.cure
 	}
 	// So much a fresh machine and its scenario take, on one processor.
 	s.saw = map[vm.Accel]string{vm.KVM: "qemu, kvm", vm.TCG: "qemu, tcg (~1 s / scenario)"}[accel]

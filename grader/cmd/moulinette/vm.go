@@ -261,6 +261,9 @@ func (a *app) vmPrune(f pruneFlags) error {
 	}
 	return a.withEntries(func(cache string, _ []image.Entry) error {
 		removed, err := image.Prune(cache, limits)
+		if f.all {
+			err = errors.Join(err, vm.ForgetProof(cache))
+		}
 		if len(removed) > 0 {
 			fmt.Fprintln(a.stdout, spec.Text{FR: "Supprimé :", EN: "Removed:"}.In(a.lang))
 			if err := a.checklist(a.entries(removed)); err != nil {

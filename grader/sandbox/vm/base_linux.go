@@ -45,10 +45,11 @@ const (
 	factsFile  = "facts.json"
 )
 
-// openBase opens the base that is kept under dir, or makes it. Two graders that
+// openBase opens the base that is kept in the cache, or makes it. Two graders that
 // come at once make one. One that cannot be kept (a disk that is full) serves all the
 // same.
-func (h *host) openBase(ctx context.Context, dir string, img *image.Image) (*base, error) {
+func (h *host) openBase(ctx context.Context, cache string, img *image.Image) (*base, error) {
+	dir := filepath.Join(cache, basesDir, h.key(img))
 	if b, err := loadBase(dir); err == nil {
 		return b, nil
 	}

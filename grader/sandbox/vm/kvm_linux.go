@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -18,6 +19,10 @@ import (
 // that, or never ends. Devices that open, ioctls that succeed and a firmware
 // that speaks have all been seen where no kernel would boot.
 const kvmPatience = 3 * time.Second
+
+// kvmRetry is how long it is believed that KVM has not proved itself: the host may
+// only have been busy.
+const kvmRetry = 10 * time.Minute
 
 // choose decides who executes the guests: the asked one, or KVM where it has
 // proved itself, else QEMU. The proof is made once a boot and QEMU, and kept.
@@ -37,22 +42,55 @@ func (h *host) choose(ctx context.Context, o Options, img *image.Image) error {
 	case kvmHopeless() != nil:
 		return nil
 	}
-	file := filepath.Join(o.Cache, "kvm")
-	question := fmt.Sprintf("%s %s: ", bootID(), fingerprint(h.qemu))
-	if known, err := os.ReadFile(file); err == nil && bytes.HasPrefix(known, []byte(question)) {
-		h.accel = Accel(known[len(question):])
-	} else {
-		if h.prove(ctx, img) == nil {
-			h.accel = KVM
-		}
-		if ctx.Err() != nil { // a proof that was broken off proves nothing
-			return context.Cause(ctx)
-		}
-		// Should it not be kept, it will be asked again.
-		_ = os.WriteFile(file, []byte(question+string(h.accel)), 0o600)
+	proved, age := h.proved(o.Cache)
+	if proved == KVM || proved == TCG && age < kvmRetry {
+		h.accel = proved
+		return nil
 	}
-	if h.accel != KVM {
-		h.accel = TCG // whatever the file says
+	if h.prove(ctx, img) == nil {
+		h.accel = KVM
+	}
+	if ctx.Err() != nil { // a proof that was broken off proves nothing
+		return context.Cause(ctx)
+	}
+	h.keepProof(o.Cache)
+	return nil
+}
+
+// proofFile is where it is kept in the cache.
+const proofFile = "kvm"
+
+// question is what has to be proved: for this boot and this QEMU.
+func (h *host) question() string { return fmt.Sprintf("%s %s: ", bootID(), fingerprint(h.qemu)) }
+
+// proved tells what has executed a guest here, and how long ago; nothing, if that is not
+// known.
+func (h *host) proved(cache string) (Accel, time.Duration) {
+	file := filepath.Join(cache, proofFile)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", 0
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return "", 0
+	}
+	accel, ok := bytes.CutPrefix(text, []byte(h.question()))
+	if a := Accel(accel); ok && (a == KVM || a == TCG) {
+		return a, time.Since(info.ModTime())
+	}
+	return "", 0
+}
+
+// keepProof keeps that it is h.accel. Should it not be kept, it will be asked again.
+func (h *host) keepProof(cache string) {
+	_ = os.WriteFile(filepath.Join(cache, proofFile), []byte(h.question()+string(h.accel)), 0o600)
+}
+
+// ForgetProof has KVM prove itself once more.
+func ForgetProof(cache string) error {
+	if err := os.Remove(filepath.Join(cache, proofFile)); !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return nil
 }
@@ -76,14 +114,14 @@ func kvmHopeless() error {
 	return errors.New("this processor shows neither vmx nor svm")
 }
 
-// prove boots a guest on KVM.
+// prove boots a guest on KVM, as the user that machines run as.
 func (h *host) prove(ctx context.Context, img *image.Image) error {
 	if err := kvmHopeless(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, kvmPatience)
 	defer cancel()
-	by := &host{qemu: h.qemu, accel: KVM}
+	by := &host{qemu: h.qemu, accel: KVM, users: h.users}
 	m, err := by.boot(ctx, img, nil)
 	if err != nil {
 		return err
@@ -96,12 +134,13 @@ func (h *host) prove(ctx context.Context, img *image.Image) error {
 func KernelAtHand(o Options) bool { return image.AtHand(o.Image()) }
 
 // Doctor tells, without booting anything, whether machines can be made here and
-// what would execute them.
+// what would execute them: what has last done so, or has not been tried yet.
 func Doctor(o Options) (Accel, error) {
-	if _, err := newHost(o); err != nil {
+	h, err := newHost(o)
+	if err != nil {
 		return "", err
 	}
-	if kvmHopeless() != nil {
+	if proved, _ := h.proved(o.Cache); proved == TCG || kvmHopeless() != nil {
 		return TCG, nil
 	}
 	return KVM, nil

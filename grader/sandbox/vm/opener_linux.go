@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -69,7 +68,13 @@ func New(ctx context.Context, o Options) (*Opener, error) {
 	if err := h.choose(ctx, o, img); err != nil {
 		return nil, fmt.Errorf("vm: %w", err)
 	}
-	if op.base, err = h.openBase(ctx, filepath.Join(o.Cache, basesDir, h.key(img)), img); err != nil {
+	op.base, err = h.openBase(ctx, o.Cache, img)
+	if err != nil && h.accel == KVM && o.Accel == "" && ctx.Err() == nil { // it boots guests, and does no more
+		h.accel = TCG
+		h.keepProof(o.Cache)
+		op.base, err = h.openBase(ctx, o.Cache, img)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("vm: %w", err)
 	}
 	return op, nil
