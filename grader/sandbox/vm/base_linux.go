@@ -24,8 +24,11 @@ var errSlowHost error = &lack.Error{
 	FR: "la machine virtuelle n'a pas été prête à temps : cette machine est trop lente pour elle, ou trop occupée",
 }
 
+// slowHost tells so of what took longer than ctx lets it, or than QEMU's monitor may take
+// for an answer, whatever ctx says.
 func slowHost(ctx context.Context, err error) error {
-	if err == nil || errors.Is(err, errSlowHost) || !errors.Is(context.Cause(ctx), errSlowHost) {
+	late := errors.Is(context.Cause(ctx), errSlowHost) || ctx.Err() == nil && errors.Is(err, os.ErrDeadlineExceeded)
+	if err == nil || errors.Is(err, errSlowHost) || !late {
 		return err
 	}
 	return fmt.Errorf("%w (%w)", errSlowHost, err)

@@ -119,7 +119,7 @@ func (m *machine) reply(ctx context.Context) (guest.Reply, error) {
 		}
 		return r, nil
 	case <-ctx.Done():
-		return guest.Reply{}, ctx.Err()
+		return guest.Reply{}, context.Cause(ctx)
 	}
 }
 
@@ -131,11 +131,11 @@ func (m *machine) obey(ctx context.Context, o guest.Order, content io.Reader) (g
 	}
 	defer stop()
 	if err := m.orders.Encode(o); err != nil {
-		return guest.Reply{}, err
+		return guest.Reply{}, ctxOr(ctx, err)
 	}
 	if content != nil {
 		if _, err := io.Copy(m.control, content); err != nil {
-			return guest.Reply{}, err
+			return guest.Reply{}, ctxOr(ctx, err)
 		}
 	}
 	return m.reply(ctx)
@@ -143,13 +143,21 @@ func (m *machine) obey(ctx context.Context, o guest.Order, content io.Reader) (g
 
 // bounded makes every wait on conn end with ctx.
 func bounded(ctx context.Context, conn *net.UnixConn) (stop func() bool, err error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	if err := conn.SetDeadline(time.Time{}); err != nil {
 		return nil, err
 	}
 	return context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }), nil
+}
+
+// ctxOr prefers the reason why a wait was ended: err is that of a connection.
+func ctxOr(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // wake lets the guest run and gives it the time, and randomness of its own.
@@ -190,7 +198,7 @@ func (m *machine) say(ctx context.Context, message any) error {
 		return err
 	}
 	defer stop()
-	return json.NewEncoder(m.agent).Encode(message)
+	return ctxOr(ctx, json.NewEncoder(m.agent).Encode(message))
 }
 
 // hear waits for the agent's next answer.
@@ -208,7 +216,7 @@ func (m *machine) hear(ctx context.Context) (agent.Answer, error) {
 		case err == nil:
 			return m.believe(line)
 		case !errors.Is(err, bufio.ErrBufferFull):
-			return agent.Answer{}, err
+			return agent.Answer{}, ctxOr(ctx, err)
 		case len(line) > agent.MaxAnswer:
 			return agent.Answer{}, fmt.Errorf("%w: more than %d bytes", errNonsense, agent.MaxAnswer)
 		}

@@ -155,8 +155,9 @@ func (s *Sandbox) prepare() {
 // so, the submission is about to run. It may also answer that this guest lacks
 // what the scenario needs.
 func (m *machine) begin(ctx context.Context, sc scenario.Scenario) (answer agent.Answer, err error) {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errSlowHost)
 	defer cancel()
+	defer func() { err = slowHost(ctx, err) }()
 	if m.served == 0 {
 		if err := m.wake(ctx); err != nil {
 			return answer, err
@@ -167,7 +168,7 @@ func (m *machine) begin(ctx context.Context, sc scenario.Scenario) (answer agent
 	if err := m.say(ctx, agent.Job{Scenario: sc, Tell: true, Word: m.word}); err != nil {
 		return answer, err
 	}
-	answer, err = m.hear(ctx)
+	answer, err = m.answer(ctx)
 	switch {
 	case err != nil:
 		return answer, err
@@ -194,21 +195,25 @@ func (m *machine) finish(ctx context.Context, l scenario.Limits) (agent.Answer, 
 	limit := time.Duration(l.ScenarioMS)*time.Millisecond*mostSlow + margin
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errSilent)
 	defer cancel()
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	go m.watch(ctx, stop)
-	answer, err := m.hear(ctx)
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return answer, context.Cause(ctx)
-	case errors.Is(err, io.EOF):
-		return answer, errEnded
-	case err != nil:
-		return answer, err
-	case answer.Error == "" && answer.Record == nil:
-		return answer, errNonsense
+	answer, err := m.answer(ctx)
+	if err == nil && answer.Error == "" && answer.Record == nil {
+		err = errNonsense
 	}
-	return answer, nil
+	return answer, err
+}
+
+// answer waits for the agent's next answer, as long as all is well with the machine.
+func (m *machine) answer(ctx context.Context) (agent.Answer, error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait() // before somebody else looks at replies
+	defer stop(nil)
+	watching.Go(func() { m.watch(ctx, stop) })
+	answer, err := m.hear(ctx)
+	if errors.Is(err, io.EOF) {
+		err = errEnded
+	}
+	return answer, err
 }
 
 // watch ends the wait for an answer when something happens to the machine.

@@ -3,6 +3,8 @@ package vm
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"testing"
 )
 
@@ -15,6 +17,9 @@ func TestSlowHost(t *testing.T) {
 	err := slowHost(late, slowHost(late, late.Err()))
 	if want := errSlowHost.Error() + " (context deadline exceeded)"; err == nil || err.Error() != want || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v; want %s", err, want)
+	}
+	if err := slowHost(t.Context(), fmt.Errorf("qemu: %w", os.ErrDeadlineExceeded)); !errors.Is(err, errSlowHost) {
+		t.Errorf("QEMU was not ready in time: %v", err)
 	}
 	if err := slowHost(late, nil); err != nil {
 		t.Error(err)

@@ -59,7 +59,7 @@ func (h *host) restore(ctx context.Context, s *snapshot, memory *os.File, share 
 // clone is a machine with a copy of the snapshot of its own, made as it writes.
 func (h *host) clone(ctx context.Context, s *snapshot) (*machine, error) {
 	m, err := h.restore(ctx, s, s.memory, false)
-	return m, wrap("clone", err)
+	return m, wrap("clone", slowHost(ctx, err))
 }
 
 // freeze ends the machine and keeps what it was, with the memory that it shares.

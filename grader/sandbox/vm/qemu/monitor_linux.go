@@ -2,6 +2,7 @@ package qemu
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -68,7 +69,7 @@ func (m *monitor) greet() error {
 func (m *monitor) next() (message, error) {
 	var msg message
 	if !m.lines.Scan() {
-		return msg, errors.Join(errEnded, m.lines.Err())
+		return msg, cmp.Or(m.lines.Err(), errEnded)
 	}
 	return msg, json.Unmarshal(m.lines.Bytes(), &msg)
 }
