@@ -124,11 +124,12 @@ func findUsers() users {
 	return users{}
 }
 
-// mayChangeIDs tells whether this thread has the capabilities for it.
+// mayChangeIDs tells whether this thread has the capabilities for it, and that to end what
+// it has started as somebody else.
 func mayChangeIDs() bool {
 	header, sets := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, [2]unix.CapUserData{}
-	const both = 1<<unix.CAP_SETUID | 1<<unix.CAP_SETGID
-	return unix.Capget(&header, &sets[0]) == nil && sets[0].Effective&both == both
+	const all = 1<<unix.CAP_SETUID | 1<<unix.CAP_SETGID | 1<<unix.CAP_KILL
+	return unix.Capget(&header, &sets[0]) == nil && sets[0].Effective&all == all
 }
 
 // nextUser is 0 where there are none.
