@@ -74,17 +74,34 @@ func (h *host) openBase(ctx context.Context, cache string, img *image.Image) (*b
 	if err := b.keep(dir); err != nil {
 		b.unkept = fmt.Errorf("%w: %w", image.ErrCache, err)
 	}
+	limits := image.DefaultLimits
+	limits.Useless = ofAnotherBoot
+	_, _ = image.Prune(cache, limits) // what cannot be removed now is tried again
 	return b, nil
 }
 
-// loadBase opens a kept base. Its time of use is noted, for [Prune].
-func loadBase(dir string) (*base, error) {
-	b := &base{}
+// ofAnotherBoot tells of a base that this host cannot use any more. Another can whose home
+// is the same: that is why what was just used is spared.
+func ofAnotherBoot(e image.Entry) bool {
+	if e.Kind != basesDir {
+		return false
+	}
+	f, err := readFacts(e.Path)
+	return err == nil && f.Boot != bootID()
+}
+
+func readFacts(dir string) (f facts, err error) {
 	text, err := os.ReadFile(filepath.Join(dir, factsFile))
 	if err != nil {
-		return nil, err
+		return f, err
 	}
-	if err := json.Unmarshal(text, &b.facts); err != nil {
+	return f, json.Unmarshal(text, &f)
+}
+
+// loadBase opens a kept base. Its time of use is noted, for [image.Prune].
+func loadBase(dir string) (b *base, err error) {
+	b = &base{}
+	if b.facts, err = readFacts(dir); err != nil {
 		return nil, err
 	}
 	if b.state, err = os.Open(filepath.Join(dir, stateFile)); err != nil {
@@ -158,7 +175,7 @@ func (h *host) makeBase(ctx context.Context, img *image.Image) (_ *base, err err
 	if err != nil {
 		return nil, err
 	}
-	b := &base{snapshot: *s, facts: facts{Apart: s.memory != nil}}
+	b := &base{snapshot: *s, facts: facts{Apart: s.memory != nil, Boot: bootID()}}
 	l, err := h.makeLayer(ctx, b, "")
 	if err != nil {
 		b.close()

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/fstest"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -26,6 +28,14 @@ func TestFullDiskCostsNoMachine(t *testing.T) {
 		t.Skip("no small disk can be had here:", err)
 	}
 	defer unix.Unmount(bases, unix.MNT_DETACH)
+	old := filepath.Join(bases, "old")
+	if err := os.CopyFS(old, fstest.MapFS{"facts.json": {Data: []byte(`{"boot": "of yesterday"}`)}}); err != nil {
+		t.Fatal(err)
+	}
+	used := time.Now().Add(-2 * time.Hour)
+	if err := os.Chtimes(old, used, used); err != nil {
+		t.Fatal(err)
+	}
 	op, err := vm.New(t.Context(), vm.Options{Agent: built.agent, Cache: cache})
 	if err != nil {
 		t.Fatal(err)
@@ -33,7 +43,7 @@ func TestFullDiskCostsNoMachine(t *testing.T) {
 	if err := op.Unkept(); !errors.Is(err, unix.ENOSPC) || !errors.Is(err, image.ErrCache) {
 		t.Errorf("it was not kept because of %v; want no space", err)
 	}
-	if left, err := os.ReadDir(bases); err != nil || len(left) != 1 { // the lock
+	if left, err := os.ReadDir(bases); err != nil || len(left) != 1 { // the lock; what this host has no use for is gone
 		t.Errorf("left there: %v, %v", left, err)
 	}
 	s, err := op.Open(t.Context(), built.exits, 0)

@@ -69,5 +69,6 @@ const cmdline = "console=ttyS0 quiet transparent_hugepage=never init_on_alloc=0 
 type facts struct {
 	Host evidence.Host `json:"host"`
 	// Apart says that the memory is in a file of its own.
-	Apart bool `json:"apart"`
+	Apart bool   `json:"apart"`
+	Boot  string `json:"boot"` // of the host, with which its use ends
 }

@@ -31,6 +31,8 @@ type Limits struct {
 	// Spare is how long after its use nothing is removed, because somebody may be
 	// about to boot it.
 	Spare time.Duration
+	// Useless tells of what nobody will use again, however new it is; may be nil.
+	Useless func(Entry) bool
 }
 
 // DefaultLimits are kept whenever an image is made.
@@ -101,6 +103,10 @@ func Prune(cache string, l Limits) (removed []Entry, err error) {
 	var total int64
 	var over []Entry
 	for _, e := range whole {
+		if l.Useless != nil && l.Useless(e) {
+			over = append(over, e)
+			continue
+		}
 		total += e.Bytes
 		if total > l.Bytes || now.Sub(e.Used) >= l.Age {
 			over = append(over, e)
