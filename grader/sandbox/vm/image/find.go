@@ -55,7 +55,18 @@ func find(ctx context.Context, o Options, s *store) (*kernel, error) {
 // AtHand reports whether there is something to take a kernel from without a network:
 // one that is given, one that is kept, or one of this machine's own.
 func AtHand(o Options) bool {
-	return o.Kernel != "" || (&store{o.Cache}).best() != nil || len(hostSources("/")) > 0
+	return o.Kernel != "" || (&store{o.Cache}).best() != nil || slices.ContainsFunc(hostSources("/"), (*source).usable)
+}
+
+// usable tells whether it is a kernel that we may read (Ubuntu's are root's), and has
+// modules.
+func (src *source) usable() bool {
+	file, err := openKernel(src)
+	if err != nil {
+		return false
+	}
+	_, err = src.tree(file)
+	return err == nil
 }
 
 func given(o Options) *source {
