@@ -119,8 +119,8 @@ func TestMachineErrorHasItsCure(t *testing.T) {
 		{errors.New("vm: kernel: apt: apt-get: exit status 100: E: Write error - write (28: No space left on device)"), true},
 		{fmt.Errorf("vm: kernel: %w", at(syscall.EACCES)), false},
 	} {
-		if got := strings.Contains(machineError(test.err).Error(), "XDG_CACHE_HOME"); got != test.want {
-			t.Errorf("%v: got %v", test.err, machineError(test.err))
+		if got := strings.Contains((&machines{}).machineError(test.err).Error(), "XDG_CACHE_HOME"); got != test.want {
+			t.Errorf("%v: got %v", test.err, (&machines{}).machineError(test.err))
 		}
 	}
 }

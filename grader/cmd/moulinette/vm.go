@@ -91,10 +91,10 @@ func (a *app) vmBuild(ctx context.Context, m machines) error {
 	start := time.Now()
 	op, err := vm.New(ctx, o)
 	if err != nil {
-		return machineError(err)
+		return m.machineError(err)
 	}
 	if err := op.Unkept(); err != nil { // and to keep it is all that was asked for
-		return machineError(err)
+		return m.machineError(err)
 	}
 	img := op.Image()
 	items := []report.Item{
@@ -124,10 +124,10 @@ func (a *app) machineOptions(m machines) (vm.Options, func(), error) {
 	return m.options(agent, cache), remove, nil
 }
 
-// machineError tells a file that the user gave from a fault of the host, which has its
+// machineError tells a kernel that the user gave from a fault of the host, which has its
 // cure where it is the cache: a kernel that may not be read is another matter.
-func machineError(err error) error {
-	if _, ok := errors.AsType[*image.Unusable](err); ok {
+func (m *machines) machineError(err error) error {
+	if _, ok := errors.AsType[*image.Unusable](err); ok && m.kernel != "" {
 		return &failure{exitUsage, err}
 	}
 	if errors.Is(err, image.ErrCache) || !errors.Is(err, fs.ErrPermission) {

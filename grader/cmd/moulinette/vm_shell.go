@@ -58,7 +58,7 @@ func (a *app) vmShell(ctx context.Context, m machines, files []string) error {
 	}
 	img, err := image.Build(ctx, o.Image())
 	if err != nil {
-		return machineError(err)
+		return m.machineError(err)
 	}
 	initrd, err := os.CreateTemp("", "moulinette-shell-")
 	if err != nil {
@@ -69,7 +69,7 @@ func (a *app) vmShell(ctx context.Context, m machines, files []string) error {
 		return fault("shell: %w", err)
 	}
 	if err := img.WriteShell(initrd, busybox, files); err != nil {
-		return machineError(err)
+		return &failure{exitHarness, err}
 	}
 	return a.boot(ctx, qemu, img.Kernel, initrd)
 }
