@@ -32,21 +32,21 @@ type machine struct {
 	readers        sync.WaitGroup
 }
 
+// portNames are of the control port and the agent's.
+var portNames = [2]string{guest.ControlPort, guest.AgentPort}
+
 // launch starts a machine with both ports.
 func launch(c qemu.Config) (*machine, error) {
 	m := &machine{replies: make(chan guest.Reply, 1)}
-	for _, p := range []struct {
-		name string
-		conn **net.UnixConn
-	}{{guest.ControlPort, &m.control}, {guest.AgentPort, &m.agent}} {
-		conn, file, err := qemu.Stream()
+	for i, conn := range []**net.UnixConn{&m.control, &m.agent} {
+		ours, file, err := qemu.Stream()
 		if err != nil {
 			m.disconnect()
 			return nil, err
 		}
 		defer file.Close()
-		*p.conn = conn
-		c.Ports = append(c.Ports, qemu.Port{Name: p.name, File: file})
+		*conn = ours
+		c.Ports = append(c.Ports, qemu.Port{Name: portNames[i], File: file})
 	}
 	var err error
 	if m.Machine, err = qemu.Start(c); err != nil {

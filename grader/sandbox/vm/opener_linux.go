@@ -22,6 +22,7 @@ import (
 	"moulinette/grader/sandbox"
 	"moulinette/grader/sandbox/vm/guest"
 	"moulinette/grader/sandbox/vm/image"
+	"moulinette/grader/sandbox/vm/qemu"
 )
 
 // ErrNoQEMU says that there is no QEMU on this host.
@@ -149,10 +150,12 @@ const formatVersion = 1
 // counts that one's ticks.
 func (h *host) key(img *image.Image) string {
 	c := h.config(nil)
-	c.User = 0 // each has its own
+	for _, name := range portNames {
+		c.Ports = append(c.Ports, qemu.Port{Name: name})
+	}
 	sum := sha256.New()
 	for _, part := range []string{
-		fmt.Sprint(formatVersion), img.Key, cmdline, fmt.Sprintf("%+v", c), fmt.Sprint(h.accel, h.streamed),
+		fmt.Sprint(formatVersion), img.Key, cmdline, c.Line(), fmt.Sprint(h.accel, h.streamed),
 		fingerprint(h.qemu), bootID(), processor(),
 	} {
 		fmt.Fprintf(sum, "%d:%s\n", len(part), part)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -58,6 +59,12 @@ const (
 
 // patience bounds QEMU's own start, every answer of its monitor, and a migration.
 const patience = 20 * time.Second
+
+// Line is the whole command, for what depends on it: a state is of a machine with the same.
+func (c Config) Line() string {
+	args, _ := c.args()
+	return strings.Join(append([]string{c.Binary}, args...), " ")
+}
 
 // args is the command line. The least is given: no network, no disk, no
 // display, no device that is not used, and no file by its path: descriptors are

@@ -38,3 +38,20 @@ func TestMachineIsGivenNothing(t *testing.T) {
 		}
 	}
 }
+
+// What a state depends on is in the line, and who runs it is not.
+func TestLine(t *testing.T) {
+	c := Config{Binary: "/bin/qemu", MemoryMiB: 64, User: 1, Ports: []Port{{Name: "agent"}}}
+	line := c.Line()
+	for _, want := range []string{"/bin/qemu ", "-machine q35,", "size=64M", "name=agent,nr=1"} {
+		if !strings.Contains(line, want) {
+			t.Errorf("no %q in %s", want, line)
+		}
+	}
+	if c.User = 2; c.Line() != line {
+		t.Errorf("another user: %s", c.Line())
+	}
+	if c.KVM = true; c.Line() == line {
+		t.Error("KVM makes no difference")
+	}
+}
