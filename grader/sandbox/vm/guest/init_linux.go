@@ -128,7 +128,7 @@ func lock() error {
 		{"/proc/sys/kernel/modules_disabled", "1"},
 		{"/proc/sys/kernel/kexec_load_disabled", "1"},
 		{"/proc/sys/kernel/sysrq", "0"},
-		{"/proc/sys/kernel/core_pattern", ""},
+		{"/proc/sys/kernel/core_pattern", "\n"}, // none: nothing at all would change nothing
 		// A program that the kernel starts by itself, in nobody's namespaces, has
 		// no capability: whoever may write to sysctls can name it.
 		{"/proc/sys/kernel/usermodehelper/bset", "0 0"},
