@@ -86,7 +86,10 @@ const basesDir = "bases"
 
 func newHost(o Options) (*host, error) {
 	if runtime.GOARCH != "amd64" {
-		return nil, fmt.Errorf("machines are x86-64, and this is %s", runtime.GOARCH)
+		return nil, &lack.Error{
+			EN: fmt.Sprintf("virtual machines are x86-64, and this host is %s", runtime.GOARCH),
+			FR: fmt.Sprintf("les machines virtuelles sont x86-64, et cette machine est %s", runtime.GOARCH),
+		}
 	}
 	h := &host{qemu: o.QEMU, agent: o.Agent, streamed: o.Streamed, users: findUsers()}
 	if h.qemu == "" {
