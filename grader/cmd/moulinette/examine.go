@@ -305,6 +305,9 @@ func (a *app) machines() (s symptom, possible bool) {
 		s.level, s.follows, s.cure = lacking, noKernel.follows, noKernel.cure
 	}
 	// So much a fresh machine and its scenario take, on one processor.
-	s.saw = map[vm.Accel]string{vm.KVM: "qemu, kvm", vm.TCG: "qemu, tcg (~1 s / scenario)"}[accel]
+	s.saw = map[vm.Accel]string{
+		vm.KVM: "qemu, kvm", vm.TCG: "qemu, tcg (~1 s / scenario)",
+		"": spec.Text{FR: "qemu, kvm (pas encore essayé)", EN: "qemu, kvm (not tried yet)"}.In(a.lang),
+	}[accel]
 	return s, true
 }

@@ -116,7 +116,8 @@ func TestMachineErrorHasItsCure(t *testing.T) {
 	}{
 		{fmt.Errorf("vm: %w: %w", image.ErrCache, at(syscall.EACCES)), true},
 		{fmt.Errorf("vm: %w: %w", image.ErrCache, at(syscall.ENOSPC)), true},
-		{errors.New("vm: kernel: apt: apt-get: exit status 100: E: Write error - write (28: No space left on device)"), true},
+		{fmt.Errorf("vm: %w: %w", image.ErrCache, errors.New("apt-get: exit status 100: E: Write error - write (28: No space left on device)")), true},
+		{errors.New("vm: base: put /bin/sh: write /bin/sh: no space left on device"), false},
 		{fmt.Errorf("vm: kernel: %w", at(syscall.EACCES)), false},
 	} {
 		if got := strings.Contains((&machines{}).machineError(test.err).Error(), "XDG_CACHE_HOME"); got != test.want {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -125,12 +124,13 @@ func (a *app) machineOptions(m machines) (vm.Options, func(), error) {
 }
 
 // machineError tells a kernel that the user gave from a fault of the host, which has its
-// cure where it is the cache: a kernel that may not be read is another matter.
+// cure where it is the cache: a kernel that may not be read is another matter, and so is
+// what a guest is full of.
 func (m *machines) machineError(err error) error {
 	if _, ok := errors.AsType[*image.Unusable](err); ok && m.kernel != "" {
 		return &failure{exitUsage, err}
 	}
-	if errors.Is(err, image.ErrCache) || !errors.Is(err, fs.ErrPermission) {
+	if errors.Is(err, image.ErrCache) {
 		err = words.Cured(err)
 	}
 	return &failure{exitHarness, err}

@@ -134,14 +134,15 @@ func (h *host) prove(ctx context.Context, img *image.Image) error {
 func KernelAtHand(o Options) bool { return image.AtHand(o.Image()) }
 
 // Doctor tells, without booting anything, whether machines can be made here and
-// what would execute them: what has last done so, or has not been tried yet.
+// what executes them: what has last done so, or nothing where KVM has not been tried yet.
 func Doctor(o Options) (Accel, error) {
 	h, err := newHost(o)
 	if err != nil {
 		return "", err
 	}
-	if proved, _ := h.proved(o.Cache); proved == TCG || kvmHopeless() != nil {
+	if kvmHopeless() != nil {
 		return TCG, nil
 	}
-	return KVM, nil
+	proved, _ := h.proved(o.Cache)
+	return proved, nil
 }

@@ -219,10 +219,14 @@ func (a *apt) run(ctx context.Context, out *bytes.Buffer, name string, args ...s
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	err := cmd.Run()
-	if err != nil {
-		return ctxOr(ctx, fmt.Errorf("%s: %w: %s", name, err, lastLines(errs.String(), 3)))
+	if err == nil {
+		return nil
 	}
-	return nil
+	err = fmt.Errorf("%s: %w: %s", name, err, lastLines(errs.String(), 3))
+	if strings.Contains(errs.String(), "No space left on device") {
+		err = inCache(err) // where it is told to write
+	}
+	return ctxOr(ctx, err)
 }
 
 func lastLines(text string, n int) string {
