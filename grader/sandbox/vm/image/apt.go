@@ -154,7 +154,8 @@ func (a *apt) packages(ctx context.Context) (all []string, err error) {
 	}
 	names := strings.Join(metapackages, ", ")
 	return nil, ctxOr(ctx, &Unusable{
-		"kernel", text{"none here, and apt reaches no source of " + names, "aucun ici, et apt n'atteint aucune source de " + names},
+		"kernel",
+		text{"none here, and apt reaches no source of " + names, "aucun ici, et apt n'atteint aucune source de " + names},
 		text{
 			"without a network, put one in beforehand (apt install linux-image-cloud-amd64), or " + cureGive.en,
 			"sans réseau, mettez-en un avant (apt install linux-image-cloud-amd64), ou " + cureGive.fr,

@@ -131,7 +131,8 @@ func checkSum(src *source) error {
 	sum, err := hashFile(src.kernel)
 	if err == nil && sum != src.sum {
 		err = &Unusable{
-			src.kernel, text{"its sha256 is " + sum + ", not " + src.sum, "son sha256 est " + sum + ", et non " + src.sum},
+			src.kernel,
+			text{"its sha256 is " + sum + ", not " + src.sum, "son sha256 est " + sum + ", et non " + src.sum},
 			text{"fetch it again, from where the checksum comes from", "téléchargez-le de nouveau, d'où vient cette somme"},
 		}
 	}

@@ -143,7 +143,8 @@ func (l *loader) add(name string) error {
 	path, ok := l.tree.files[name]
 	if !ok {
 		return &Unusable{
-			l.tree.dir, text{"no module " + name + ", nor is it built in", "pas de module " + name + ", que le noyau n'a pas non plus en lui"},
+			l.tree.dir,
+			text{"no module " + name + ", nor is it built in", "pas de module " + name + ", que le noyau n'a pas non plus en lui"},
 			text{
 				"install the modules of a kernel for virtual machines, or let apt fetch one: leave --kernel away",
 				"installez les modules d'un noyau pour machines virtuelles, ou laissez apt en télécharger un : sans --kernel",
