@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"moulinette/tests/fingerprint"
 )
 
 // Who is killed.
@@ -401,12 +403,7 @@ func (c *chaos) swept(t *testing.T, what string) {
 			t.Errorf("%s: left in TMPDIR: %v", what, left)
 		}
 	}
-	groups, _ := filepath.Glob("/sys/fs/cgroup/*/moulinette-*")
-	for _, g := range groups {
-		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(g), "moulinette-"), "-")
-		_, living := os.Stat("/proc/" + pid) // then the number is another agent's now
-		if n, err := strconv.Atoi(pid); err == nil && c.agents[n] && living != nil {
-			t.Errorf("%s: left in the cgroups: %s", what, g)
-		}
+	for _, group := range fingerprint.Groups(c.agents) {
+		t.Errorf("%s: left in the cgroups: %s", what, group)
 	}
 }

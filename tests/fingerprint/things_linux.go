@@ -159,13 +159,25 @@ func anotherSession(group, own string) bool {
 
 const groupPrefix = "moulinette-"
 
-// Groups lists the cgroups that an agent, which is dead by now, has left.
-func Groups(agent int) (left []string) {
-	for _, depth := range []string{"", "*/", "*/*/", "*/*/*/"} {
-		found, _ := filepath.Glob(fmt.Sprintf("/sys/fs/cgroup/%s%s%d-*", depth, groupPrefix, agent))
-		left = append(left, found...)
-	}
+// Groups lists the cgroups that these agents have left. One that lives is another
+// grader's, which has a number of ours.
+func Groups(agents map[int]bool) (left []string) {
+	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, e os.DirEntry, err error) error {
+		if err != nil || !e.IsDir() || !strings.HasPrefix(e.Name(), groupPrefix) {
+			return nil // it has just been removed, or is not a grading's
+		}
+		pid, _, _ := strings.Cut(strings.TrimPrefix(e.Name(), groupPrefix), "-")
+		if n, err := strconv.Atoi(pid); err == nil && agents[n] && !lives(n) {
+			left = append(left, path)
+		}
+		return nil
+	})
 	return left
+}
+
+func lives(pid int) bool {
+	_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
+	return err == nil
 }
 
 // limits are the settings of a group that a submission would like to change.
