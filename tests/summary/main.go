@@ -1,6 +1,7 @@
 // Command summary reads what `go test -json` prints and shows of it what matters:
 // packages, what failed tests said, and in the end how many tests were skipped, and
-// why, and which took longest. It fails if any test did.
+// why, and which took longest. It fails if any test did, and in CI (CI=true) if one was
+// skipped that could have been run.
 package main
 
 import (
@@ -16,7 +17,7 @@ import (
 )
 
 func main() {
-	failed, err := summarise(os.Stdin, os.Stdout)
+	failed, err := summarise(os.Stdin, os.Stdout, os.Getenv("CI") == "true") //nolint:forbidigo // this is a command
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "summary:", err)
 	}
@@ -38,12 +39,20 @@ type summary struct {
 	skipped map[string]int         // by reason
 	long    []event                // tests that took some time, but for parts of others
 	passed  int
+	strict  bool // a skip is a failure, see mayBeSkipped
 	failed  bool
 	whole   bool // some package came to its end
 }
 
-func summarise(in io.Reader, out io.Writer) (failed bool, err error) {
-	s := summary{out: out, said: map[[2]string][]string{}, skipped: map[string]int{}}
+// mayBeSkipped are reasons that CI takes as well: what no package mends, and a compiler
+// of half a gigabyte for a single test.
+var mayBeSkipped = []string{"this architecture has but one ABI", "a kernel without groups of sessions", "no clang"}
+
+// wholePackage is what a package prints of which no test is run; the reason follows.
+const wholePackage = "all tests skipped: "
+
+func summarise(in io.Reader, out io.Writer, strict bool) (failed bool, err error) {
+	s := summary{out: out, strict: strict, said: map[[2]string][]string{}, skipped: map[string]int{}}
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 1<<24)
 	for lines.Scan() {
@@ -83,12 +92,22 @@ func (s *summary) take(e event) {
 			s.long = append(s.long, e)
 		}
 		if e.Test == "" {
+			s.skipPackage(s.said[key])
 			s.show(key, func(line string) bool { return strings.HasPrefix(line, "ok ") })
 		}
 	default:
 		return
 	}
 	delete(s.said, key)
+}
+
+// skipPackage counts a package that says that none of its tests was run.
+func (s *summary) skipPackage(said []string) {
+	for _, line := range said {
+		if _, why, ok := strings.Cut(strings.TrimSpace(line), wholePackage); ok {
+			s.skipped[wholePackage+why]++
+		}
+	}
 }
 
 // noticeable is how many seconds make a test one of the long ones, and mostLong how
@@ -129,7 +148,11 @@ func (s *summary) end() {
 	}
 	fmt.Fprintf(s.out, "%d tests passed, %d skipped\n", s.passed, total)
 	for _, why := range slices.Sorted(maps.Keys(s.skipped)) {
-		fmt.Fprintf(s.out, "%8d  %s\n", s.skipped[why], why)
+		note := ""
+		if s.strict && !slices.Contains(mayBeSkipped, why) {
+			note, s.failed = "  (in CI nothing is skipped)", true
+		}
+		fmt.Fprintf(s.out, "%8d  %s%s\n", s.skipped[why], why, note)
 	}
 	slices.SortFunc(s.long, func(a, b event) int { return cmp.Compare(b.Elapsed, a.Elapsed) })
 	for _, e := range s.long[:min(len(s.long), mostLong)] {

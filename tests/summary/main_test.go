@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,7 +39,7 @@ func TestOfTheGoCommand(t *testing.T) {
 			cmd.Dir = dir
 			said, _ := cmd.CombinedOutput() // that it fails is what is read
 			var out strings.Builder
-			failed, err := summarise(strings.NewReader(string(said)), &out)
+			failed, err := summarise(strings.NewReader(string(said)), &out, false)
 			if failed != c.failed || err != nil {
 				t.Errorf("failed: %v, %v; want %v\n%s", failed, err, c.failed, out.String())
 			}
@@ -58,7 +59,7 @@ func TestOfTheGoCommand(t *testing.T) {
 
 // A go command that came to no end is no success.
 func TestNothingSaid(t *testing.T) {
-	if failed, _ := summarise(strings.NewReader("go: cannot find main module\n"), &strings.Builder{}); !failed {
+	if failed, _ := summarise(strings.NewReader("go: cannot find main module\n"), &strings.Builder{}, false); !failed {
 		t.Error("nothing was run, and that passed")
 	}
 }
@@ -72,10 +73,40 @@ func TestLongest(t *testing.T) {
 {"Action":"pass","Package":"p"}
 `
 	var out strings.Builder
-	if failed, err := summarise(strings.NewReader(said), &out); failed || err != nil {
+	if failed, err := summarise(strings.NewReader(said), &out, false); failed || err != nil {
 		t.Errorf("failed: %v, %v", failed, err)
 	}
 	if want := "     61s  TestLonger of p\n      7s  TestLong of p\n"; !strings.HasSuffix(out.String(), "0 skipped\n"+want) {
 		t.Errorf("got\n%s\nwant in the end\n%s", out.String(), want)
+	}
+}
+
+// In CI what was skipped is a failure, were it a whole package, unless nothing can be
+// done about it; elsewhere it is counted.
+func TestSkipsInCI(t *testing.T) {
+	const (
+		skipped = `{"Action":"output","Package":"p","Test":"TestA","Output":"    a_test.go:9: %s\n"}
+{"Action":"skip","Package":"p","Test":"TestA"}
+{"Action":"pass","Package":"p"}
+`
+		whole = `{"Action":"output","Package":"p","Output":"p: all tests skipped: no QEMU here\n"}
+{"Action":"pass","Package":"p"}
+`
+	)
+	for _, c := range []struct {
+		said, want string
+		fails      bool
+	}{
+		{fmt.Sprintf(skipped, "needs root"), "1  needs root", true},
+		{fmt.Sprintf(skipped, mayBeSkipped[0]), "1  " + mayBeSkipped[0], false},
+		{whole, "1  all tests skipped: no QEMU here", true},
+	} {
+		for _, strict := range []bool{true, false} {
+			var out strings.Builder
+			failed, err := summarise(strings.NewReader(c.said), &out, strict)
+			if failed != (strict && c.fails) || err != nil || !strings.Contains(out.String(), c.want) {
+				t.Errorf("strict %v: failed %v, %v, and said %s; want %q", strict, failed, err, out.String(), c.want)
+			}
+		}
 	}
 }
