@@ -7,8 +7,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -94,9 +96,28 @@ func completes(t *testing.T, box sandbox.Sandbox, _ Drivers) {
 	}
 }
 
+// repeats wants a second scenario to find nothing of what was done in the first: here
+// by the host, on whose doings no submission has a say.
 func repeats(t *testing.T, box sandbox.Sandbox, _ Drivers) {
-	for _, id := range []string{"conformance.first", "conformance.second"} {
-		want(t, run(t, box, Scenario(id)), Scenario(id), evidence.Completed)
+	const file, pin = "/tmp/conformance", "conformance"
+	first, second := Scenario("conformance.first"), Scenario("conformance.second")
+	first.Watch, second.Watch = []string{file}, []string{file}
+	for as, host := range map[string]scenario.Host{"file": {Write: file}, "pin": {NetnsAdd: pin}} {
+		first.Steps = append(first.Steps, scenario.Step{As: as, Host: &host})
+	}
+	for _, sc := range []scenario.Scenario{first, second} {
+		rec := run(t, box, sc)
+		want(t, rec, sc, evidence.Completed)
+		if rec.Host.Tier == "fake" {
+			continue // it has neither files nor namespaces
+		}
+		does, seen := sc.ID == first.ID, rec.At["after"]
+		if seen.Files[file].Exists != does {
+			t.Errorf("%s: %s is there: %v; want %v", sc.ID, file, seen.Files[file].Exists, does)
+		}
+		if pinned := slices.ContainsFunc(seen.Pins, func(p evidence.Pin) bool { return p.Name == pin }); pinned != does {
+			t.Errorf("%s: a network namespace is pinned: %v; want %v", sc.ID, pinned, does)
+		}
 	}
 }
 
@@ -195,24 +216,25 @@ func host(t *testing.T, o sandbox.Opener) {
 }
 
 func sideBySide(t *testing.T, o sandbox.Opener, driver string) {
-	done := make(chan error, 3)
-	for slot := range cap(done) {
-		go func() {
+	var all sync.WaitGroup
+	for slot := range 3 {
+		all.Go(func() {
 			box, err := o.Open(t.Context(), driver, slot)
 			if err != nil {
-				done <- err
+				t.Error(err)
 				return
 			}
 			defer box.Close()
-			_, err = box.Run(t.Context(), Scenario("conformance.side_by_side"))
-			done <- err
-		}()
+			sc := Scenario(fmt.Sprint("conformance.side_by_side_", slot))
+			rec, err := box.Run(t.Context(), sc)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			want(t, rec, sc, evidence.Completed)
+		})
 	}
-	for range cap(done) {
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	}
+	all.Wait()
 }
 
 // patient is a scenario that only an outside event ends before the tests' own time is up.

@@ -319,7 +319,7 @@ func TestIDsAreNobodyElses(t *testing.T) {
 // returns.
 func TestNothingSurvives(t *testing.T) {
 	s := open(t, built.rude)
-	before := world(t)
+	before, agents := world(t), children(t, os.Getpid())
 	rec := run(t, s, call("print_namespace_info"))
 	if rec.End.Outcome != evidence.Completed || len(rec.At["after"].Processes) < 3 {
 		t.Fatalf("end %+v with %d processes; want a completed scenario with a family", rec.End, len(rec.At["after"].Processes))
@@ -333,9 +333,14 @@ func TestNothingSurvives(t *testing.T) {
 	if after := world(t); after != before {
 		t.Errorf("the host changed:\n%s\nwas:\n%s", after, before)
 	}
+	for _, agent := range agents {
+		if left := groupsOf(agent); left > 0 {
+			t.Errorf("%d cgroups are left", left)
+		}
+	}
 }
 
-// world is a fingerprint of the host: mounts, links and our cgroups.
+// world is a fingerprint of the host: mounts, links and named network namespaces.
 func world(t *testing.T) string {
 	t.Helper()
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
