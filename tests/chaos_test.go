@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -68,7 +69,7 @@ type chaos struct {
 	dir      string
 	ordinary *ordinary
 	random   *rand.Rand
-	mounts   string
+	mounts   map[string]string
 	tally    map[string]int
 	agents   map[int]bool                // that our gradings had
 	usual    map[disturbed]time.Duration // of a grading that nobody disturbs, once it is built
@@ -100,11 +101,10 @@ func newChaos(t *testing.T, random *rand.Rand) *chaos {
 	if err := errors.Join(os.Mkdir(tmp, 0o755), os.Chown(tmp, ordinaryID, ordinaryID)); c.ordinary.root && err != nil {
 		t.Fatal(err)
 	}
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
+	var err error
+	if c.mounts, err = fingerprint.Mounts("self"); err != nil {
 		t.Fatal(err)
 	}
-	c.mounts = string(mounts)
 	kinds := []disturbed{{language: "go"}, {language: "c17"}, {language: "c17", ordinary: c.ordinary.root}}
 	for _, d := range append(kinds, kinds...) {
 		start := time.Now()
@@ -381,8 +381,8 @@ func (c *chaos) nothingLeft(t *testing.T, what string) {
 	case <-time.After(20 * time.Second):
 		t.Fatalf("%s: processes are left: %v", what, childrenOf(os.Getpid()))
 	}
-	if mounts, err := os.ReadFile("/proc/self/mountinfo"); err != nil || string(mounts) != c.mounts {
-		t.Errorf("%s: %v, mounts are\n%s\nand were\n%s", what, err, mounts, c.mounts)
+	if mounts, err := fingerprint.Mounts("self"); err != nil || !maps.Equal(mounts, c.mounts) {
+		t.Errorf("%s: %v, mounts are\n%q\nand were\n%q", what, err, mounts, c.mounts)
 	}
 }
 

@@ -1,7 +1,10 @@
 package fingerprint_test
 
 import (
+	"bufio"
 	"context"
+	"errors"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -9,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -16,15 +20,31 @@ import (
 	"moulinette/tests/fingerprint"
 )
 
-const changesVariable = "FINGERPRINT_TEST_CHANGES"
+const (
+	changesVariable  = "FINGERPRINT_TEST_CHANGES"
+	strangerVariable = "FINGERPRINT_TEST_STRANGER"
+)
 
 // TestMain plays a machine of its own when asked: what a test changes there is
 // gone with it.
 func TestMain(m *testing.M) {
+	if os.Getenv(strangerVariable) != "" {
+		os.Exit(stranger())
+	}
 	if os.Getenv(changesVariable) == "" {
 		os.Exit(inOwnMachine(m))
 	}
 	os.Exit(m.Run())
+}
+
+// stranger is a service of the machine: it has a socket until its input ends.
+func stranger() int {
+	if _, err := net.Listen("unix", "@stranger"); err != nil {
+		return 1
+	}
+	os.Stdout.WriteString("listens\n")
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	return 0
 }
 
 // inOwnMachine runs the tests in namespaces of their own.
@@ -149,7 +169,7 @@ func TestEveryChangeIsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = child.Process.Kill(); _ = child.Wait() }()
-	for _, args := range [][]string{{"mount", "-n", "-t", "tmpfs", "run", "/run"}, {"mkdir", "/run/netns"}, {"ip", "link", "set", "lo", "up"}} {
+	for _, args := range [][]string{{"mount", "-n", "-t", "tmpfs", "run", "/run"}, {"mkdir", "/run/netns", "/run/user"}, {"ip", "link", "set", "lo", "up"}} {
 		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v, %s", args, err, out)
 		}
@@ -166,7 +186,51 @@ func TestEveryChangeIsFound(t *testing.T) {
 			found(impatient, t, p, name, change)
 		}
 	}
+	leftAlone(impatient, t, p)
 	found(impatient, t, p, "a system file", changes(t, scratch, etc, repository, child)["a system file"])
+}
+
+// leftAlone has a service of the machine, which is nobody's descendant here, open a
+// socket, and one mount for somebody who logs in.
+func leftAlone(ctx context.Context, t *testing.T, p *fingerprint.Print) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sh", "-c", `exec 3<&0; "$0" <&3 &`, self)
+	cmd.Env = append(os.Environ(), strangerVariable+"=1")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	out, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	cmd.Stdout = w
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = out.SetReadDeadline(time.Now().Add(time.Minute))
+	if said, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		t.Fatalf("%q, %v", said, err)
+	}
+	if state, err := cmd.Process.Wait(); err != nil || !state.Success() { // its parent: cmd.Wait would close its input
+		t.Fatal(state, err)
+	}
+	const session = "/run/user/4321"
+	if err := errors.Join(os.MkdirAll(session, 0o700), unix.Mount("tmpfs", session, "tmpfs", 0, "")); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Unmount(session, 0) }()
+	if differences, err := p.Differs(ctx); err != nil || len(differences) > 0 {
+		t.Errorf("strangers were at work: found %q, %v", differences, err)
+	}
 }
 
 // keep makes a repository of one file.

@@ -17,23 +17,45 @@ import (
 func mounts(Place) (map[string]string, error) {
 	facts := map[string]string{}
 	for _, who := range []string{"self", "1"} {
-		text, err := os.ReadFile("/proc/" + who + "/mountinfo")
+		seen, err := Mounts(who)
 		if err != nil && who == "self" {
 			return nil, err
 		}
-		for line := range strings.Lines(string(text)) {
-			id, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		for id, rest := range seen {
 			facts[who+" "+id] = rest
 		}
 	}
 	return facts, nil
 }
 
+// services are folders below which the machine's own services mount: for whoever logs
+// in, for containers, snaps, and discs that are put in. No test and no box has a
+// reason to, and who got out of one has worthier places.
+var services = []string{
+	"/run/user/", "/run/credentials/", "/run/media/", "/media/", "/run/snapd/", "/snap/", "/run/docker/", "/run/containerd/",
+	"/var/lib/docker/", "/var/lib/containerd/", "/var/lib/containers/", "/var/lib/kubelet/", "/proc/sys/fs/binfmt_misc",
+}
+
+// Mounts are the lines of a process's mountinfo (proc_pid_mountinfo(5)) by their ids,
+// but for those of services.
+func Mounts(process string) (map[string]string, error) {
+	text, err := os.ReadFile("/proc/" + process + "/mountinfo")
+	lines := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		id, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		fields := strings.Fields(rest)
+		if len(fields) > 3 && !slices.ContainsFunc(services, func(s string) bool { return strings.HasPrefix(fields[3], s) }) {
+			lines[id] = rest
+		}
+	}
+	return lines, err
+}
+
 // volatile are sysctls that count or that the kernel sets by itself.
 var volatile = []string{
 	"/proc/sys/fs/aio-nr", "/proc/sys/fs/dentry-state", "/proc/sys/fs/file-nr", "/proc/sys/fs/inode-nr", "/proc/sys/fs/inode-state",
 	"/proc/sys/kernel/ns_last_pid", "/proc/sys/kernel/pty/nr", "/proc/sys/kernel/random/entropy_avail", "/proc/sys/kernel/random/uuid",
-	"/proc/sys/net/netfilter/nf_conntrack_count", "/proc/sys/fs/quota", "/proc/sys/kernel/spl", "/proc/sys/net/ipv4/tcp_fastopen_key",
+	"/proc/sys/kernel/perf_event_max_sample_rate", "/proc/sys/net/netfilter/nf_conntrack_count", "/proc/sys/fs/quota", "/proc/sys/kernel/spl", "/proc/sys/net/ipv4/tcp_fastopen_key",
 }
 
 // sysctls are all that can be read below /proc/sys.

@@ -1,9 +1,11 @@
 package fingerprint
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -119,42 +121,70 @@ func Reaper() error {
 	return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 }
 
-// cgroups are the groups and what each allows. Those of gradings are left out: on
-// a busy machine there are others beside us. [Groups] tells of our own. So are those
-// beside the group that we are in: other sessions of the machine come and go.
+// cgroups are the groups and what each allows, as far as they are our business: those
+// at the top of each hierarchy, those above the group that we are in, and all below it.
+// In the others sessions and services of the machine come and go. Those of gradings are
+// left out as well: on a busy machine there are others beside us. [Groups] tells of our own.
 func cgroups(Place) (map[string]string, error) {
 	facts := map[string]string{}
 	own, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		return nil, err
 	}
-	err = filepath.WalkDir("/sys/fs/cgroup", func(path string, e os.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return nil // it has just been removed
-		case !e.IsDir():
+	ours := ownGroups(string(own))
+	for _, tree := range hierarchies() {
+		err = errors.Join(err, filepath.WalkDir(tree, func(path string, e os.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return nil // it has just been removed
+			case !e.IsDir():
+				return nil
+			case strings.HasPrefix(e.Name(), groupPrefix):
+				return filepath.SkipDir
+			case !concerns(strings.TrimPrefix(path, tree), ours):
+				return filepath.SkipDir
+			}
+			facts[path] = limits(path)
 			return nil
-		case strings.HasPrefix(e.Name(), groupPrefix):
-			return filepath.SkipDir
-		case anotherSession(path, string(own)):
-			return filepath.SkipDir
-		}
-		facts[path] = limits(path)
-		return nil
-	})
+		}))
+	}
 	return facts, err
 }
 
-// anotherSession tells whether a group stands beside the one that we are in, by
-// /proc/self/cgroup (cgroups(7)), and that one not at the top.
-func anotherSession(group, own string) bool {
-	for line := range strings.Lines(own) {
-		_, mine, _ := strings.Cut(strings.TrimSpace(line), ":/")
-		if beside := filepath.Dir("/" + mine); beside != "/" && strings.HasSuffix(filepath.Dir(group), beside) && !strings.HasSuffix(group, "/"+mine) {
-			return true
+// hierarchies are the folders that a cgroup file system is mounted on.
+func hierarchies() (trees []string) {
+	for _, pattern := range []string{"/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/*/cgroup.procs"} {
+		found, _ := filepath.Glob(pattern)
+		for _, file := range found {
+			trees = append(trees, filepath.Dir(file))
+		}
+		if trees != nil {
+			break // version 2 alone
 		}
 	}
-	return false
+	return trees
+}
+
+// ownGroups are the groups that we are in, but for those at the top, by
+// /proc/self/cgroup (cgroups(7)).
+func ownGroups(text string) (groups []string) {
+	for line := range strings.Lines(text) {
+		if _, group, _ := strings.Cut(strings.TrimSpace(line), ":/"); group != "" {
+			groups = append(groups, "/"+group)
+		}
+	}
+	return groups
+}
+
+// concerns tells whether a group, given by its path below the top, is at the top or
+// next to it, above one of ours, one of ours, or below one.
+func concerns(group string, ours []string) bool {
+	if strings.Count(group, "/") <= 1 {
+		return true
+	}
+	return slices.ContainsFunc(ours, func(own string) bool {
+		return strings.HasPrefix(own+"/", group+"/") || strings.HasPrefix(group+"/", own+"/")
+	})
 }
 
 const groupPrefix = "moulinette-"
@@ -194,7 +224,7 @@ func limits(group string) string {
 	return strings.Join(all, " ")
 }
 
-// ipc are System V objects, and named abstract sockets.
+// ipc are System V objects, message queues, and named abstract sockets.
 func ipc(Place) (map[string]string, error) {
 	facts := map[string]string{}
 	for _, kind := range []string{"shm", "sem", "msg"} {
@@ -208,17 +238,11 @@ func ipc(Place) (map[string]string, error) {
 			}
 		}
 	}
-	text, err := os.ReadFile("/proc/net/unix")
-	for line := range strings.Lines(string(text)) {
-		if fields := strings.Fields(line); len(fields) == 8 && fields[7][0] == '@' {
-			facts["socket "+fields[7]] = "there"
-		}
-	}
 	queues, _ := filepath.Glob("/dev/mqueue/*")
 	for _, q := range queues {
 		facts["queue "+q] = "there"
 	}
-	return facts, err
+	return facts, abstractSockets(facts)
 }
 
 // firstBoxUID is where the ids begin that boxes have: theirs are nobody else's,

@@ -9,18 +9,23 @@ import (
 	"testing"
 )
 
-func TestAnotherSession(t *testing.T) {
-	const own = "4:memory:/sessions/ours\n3:cpuset:/\n0::/\n"
+func TestConcerns(t *testing.T) {
+	ours := ownGroups("4:memory:/user.slice/user-0.slice/ours\n3:cpuset:/\n0::/\n")
 	for group, want := range map[string]bool{
-		"/sys/fs/cgroup/memory/sessions":             false,
-		"/sys/fs/cgroup/memory/sessions/ours":        false,
-		"/sys/fs/cgroup/memory/sessions/ours/inside": false,
-		"/sys/fs/cgroup/memory/sessions/theirs":      true,
-		"/sys/fs/cgroup/memory/more":                 false,
-		"/sys/fs/cgroup/cpuset/more":                 false,
+		"":                                      true,
+		"/evil":                                 true,
+		"/system.slice":                         true,
+		"/system.slice/cron.service":            false,
+		"/user.slice/user-0.slice":              true,
+		"/user.slice/user-0.slice/ours":         true,
+		"/user.slice/user-0.slice/ours/a/b/c":   true,
+		"/user.slice/user-0.slice/ours2":        false,
+		"/user.slice/user-0.slice/theirs":       false,
+		"/user.slice/user-1000.slice":           false,
+		"/user.slice/user-1000.slice/x.service": false,
 	} {
-		if got := anotherSession(group, own); got != want {
-			t.Errorf("anotherSession(%s) = %v; want %v", group, got, want)
+		if got := concerns(group, ours); got != want {
+			t.Errorf("concerns(%q, %q) = %v; want %v", group, ours, got, want)
 		}
 	}
 }
