@@ -34,6 +34,9 @@ func TestGuardRefusesOutsideOfABox(t *testing.T) {
 		"c":  {"gcc", "-Wall", "-Wextra", "-Werror", "-std=c17", "-D_GNU_SOURCE", "-o", "inc", "main.c"},
 	} {
 		t.Run(language, func(t *testing.T) {
+			if _, err := exec.LookPath(compile[0]); err != nil {
+				t.Skip("no " + compile[0])
+			}
 			build := exec.Command(compile[0], compile[1:]...)
 			build.Dir = dir
 			if out, err := build.CombinedOutput(); err != nil {

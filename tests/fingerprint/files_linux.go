@@ -75,24 +75,54 @@ func folder(dir string, whole bool) (string, error) {
 	return fmt.Sprintf("%d entries, %x", len(entries), sum.Sum(nil)[:8]), nil
 }
 
-// repository is the content of every file that git tracks, and of its own state.
+// repository is the content of every file that git tracks; where there is no git, or
+// this is none of its checkouts, of every file.
 func repository(p Place) (map[string]string, error) {
 	if p.Repository == "" {
 		return nil, nil
 	}
-	out, err := exec.Command("git", "-c", "safe.directory=*", "-C", p.Repository, "ls-files", "-z").Output()
+	names, err := tracked(p.Repository)
 	if err != nil {
-		return nil, fmt.Errorf("git ls-files: %w", err)
+		names, err = all(p.Repository)
 	}
 	facts := map[string]string{}
-	for name := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
+	for _, name := range names {
 		text, err := os.ReadFile(filepath.Join(p.Repository, name))
 		if err != nil {
 			continue // deleted, and not committed yet
 		}
 		facts[name] = fmt.Sprintf("%x", sha256.Sum256(text))
 	}
-	return facts, nil
+	return facts, err
+}
+
+// tracked are the files that git tracks in a folder.
+func tracked(dir string) ([]string, error) {
+	out, err := exec.Command("git", "-c", "safe.directory=*", "-C", dir, "ls-files", "-z").Output()
+	if err != nil {
+		return nil, fmt.Errorf("git ls-files: %w", err)
+	}
+	return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00"), nil
+}
+
+// all are the files below a folder, but for what is built there.
+func all(dir string) (names []string, err error) {
+	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		switch {
+		case err != nil:
+			return err
+		case name == "bin":
+			return fs.SkipDir
+		case e.Type().IsRegular():
+			names = append(names, name)
+		}
+		return nil
+	})
+	return names, err
 }
 
 // scratch is what lies in the folders that a grading writes to.

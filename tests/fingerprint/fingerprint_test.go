@@ -138,6 +138,8 @@ func changes(t *testing.T, scratch, etc, repository string, child *exec.Cmd) map
 		},
 		"a process that is stopped": func() (string, func()) {
 			must(child.Process.Signal(syscall.SIGSTOP))
+			_, err := unix.Wait4(child.Process.Pid, nil, unix.WUNTRACED, nil) // it may still be on its way
+			must(err)
 			return "processes: living", func() { must(child.Process.Signal(syscall.SIGCONT)) }
 		},
 		"a file of the scratch": func() (string, func()) {
@@ -161,6 +163,7 @@ func TestEveryChangeIsFound(t *testing.T) {
 	if err := unix.Mount(etc, "/etc", "", unix.MS_BIND, ""); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = unix.Unmount("/etc", unix.MNT_DETACH) })
 	child := exec.Command("cat")
 	if _, err := child.StdinPipe(); err != nil {
 		t.Fatal(err)
@@ -261,5 +264,32 @@ func found(ctx context.Context, t *testing.T, p *fingerprint.Print, name string,
 	undo()
 	if differences, err = p.Differs(t.Context()); err != nil || len(differences) > 0 {
 		t.Errorf("%s was undone: found %q, %v", name, differences, err)
+	}
+}
+
+// A folder that no git knows, as one that was downloaded, is looked at as well.
+func TestFolderWithoutGit(t *testing.T) {
+	t.Setenv("GIT_CEILING_DIRECTORIES", os.TempDir())
+	for _, name := range []string{"no checkout", "no git"} {
+		if name == "no git" {
+			t.Setenv("PATH", "/nowhere")
+		}
+		dir := t.TempDir()
+		kept := filepath.Join(dir, "below", "kept")
+		if err := errors.Join(os.Mkdir(filepath.Dir(kept), 0o755), os.WriteFile(kept, []byte("kept"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		p, err := fingerprint.Take(fingerprint.Place{Repository: dir})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		impatient, cancel := context.WithCancel(t.Context())
+		cancel()
+		found(impatient, t, p, name, func() (string, func()) {
+			if err := os.WriteFile(kept, []byte("forged"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return "repository: below/kept was", nil
+		})
 	}
 }
