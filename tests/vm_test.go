@@ -63,7 +63,8 @@ func verdicts(t *testing.T, exercise, isolation string, only []string) map[strin
 	return all
 }
 
-// The same submission gets the same verdicts in namespaces and in machines.
+// The same submission gets the same verdicts in namespaces and in machines, and those
+// of machines as real root on this one.
 func TestTiersAgree(t *testing.T) {
 	needMachines(t)
 	if os.Geteuid() != 0 {
@@ -77,6 +78,9 @@ func TestTiersAgree(t *testing.T) {
 		inSpaces, inMachines := verdicts(t, spec, "ns", only), verdicts(t, spec, "vm", only)
 		if len(inSpaces) < len(only) {
 			t.Errorf("%s: %d scenarios; want at least %d", spec, len(inSpaces), len(only))
+		}
+		if diff := cmp.Diff(verdicts(t, spec, "privileged", only), inMachines); diff != "" {
+			t.Errorf("%s: verdicts as real root (-) and in machines (+):\n%s", spec, diff)
 		}
 		realRoot(t, spec, inSpaces, inMachines)
 		if diff := cmp.Diff(inSpaces, inMachines); diff != "" {
