@@ -21,6 +21,10 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # the sandbox's own tests fork: there the race detector gets in the way.
 RACE_PACKAGES := ./grader/report/... ./grader/run/... ./grader/sandbox/fake/... ./grader/agent/...
 
+# `check` goes from what is quick to what is slow, and its tests look at the whole
+# machine: -j of a user's MAKEFLAGS is not meant for it.
+.NOTPARALLEL:
+
 .DEFAULT_GOAL := help
 .PHONY: help grade demo build test check format lint vet race tidy tree bench soak fuzz chaos clean verify stress vm tiers clones gradescope endure soak-hostile machines
 
