@@ -4,6 +4,7 @@
 package hostile
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"regexp"
@@ -90,20 +91,12 @@ func (th *theatre) play(t *testing.T, part part, programs []*battery.Program) {
 	for _, p := range programs {
 		plan.Turns = append(plan.Turns, th.turn(p))
 	}
-	outcomes, err := th.Play(t.Context(), part.as, plan)
+	outcomes, err := th.patiently(t.Context(), part.as, plan)
 	if err != nil {
 		t.Errorf("%v", err)
 		return
 	}
 	for i, p := range programs {
-		if slices.ContainsFunc(outcomes[i], tooBusy) {
-			alone, err := th.Play(t.Context(), part.as, battery.Plan{Wide: 1, Machines: part.place, Turns: plan.Turns[i : i+1]})
-			if err != nil {
-				t.Errorf("%s, alone: %v", p.Name, err)
-				continue
-			}
-			outcomes[i] = alone[0]
-		}
 		if err := th.check(p, part.inside(), outcomes[i][0]); err != nil {
 			t.Errorf("%s: %v", p.Name, err)
 		}
@@ -111,6 +104,25 @@ func (th *theatre) play(t *testing.T, part part, programs []*battery.Program) {
 			t.Errorf("the next grading after %s: %v", p.Name, err)
 		}
 	}
+}
+
+// patiently plays a plan, and each turn for which others made this host too busy again, alone.
+func (th *theatre) patiently(ctx context.Context, as battery.User, plan battery.Plan) ([][]battery.Outcome, error) {
+	outcomes, err := th.Play(ctx, as, plan)
+	if err != nil {
+		return nil, err
+	}
+	for i, turn := range outcomes {
+		if !slices.ContainsFunc(turn, tooBusy) {
+			continue
+		}
+		alone, err := th.Play(ctx, as, battery.Plan{Wide: 1, Machines: plan.Machines, Turns: plan.Turns[i : i+1]})
+		if err != nil {
+			return nil, fmt.Errorf("alone: %w", err)
+		}
+		outcomes[i] = alone[0]
+	}
+	return outcomes, nil
 }
 
 // tooBusy tells of an outcome that says nothing, for what others did beside it was too

@@ -19,18 +19,19 @@ var (
 )
 
 const (
-	together = 500  // scenarios between two looks at the machine
+	together = 500  // scenarios between two looks at the machine, at most
 	company  = 3    // honest scenarios after each hostile one, on its worker
 	long     = 1000 // a soak of so many also plays what takes its whole time limit
 )
 
 // Hostile and honest scenarios mixed, by chance: the fingerprint is compared
-// every so often, and in the end.
+// every so often, and in the end. Every kind of user has a round at least.
 func TestSoak(t *testing.T) {
 	s := newSoaking(open(t, *only))
+	most := min(together, (*soak+len(s.Users)-1)/len(s.Users))
 	for round, played := 0, 0; played < *soak && !t.Failed(); round++ {
 		as, start := s.Users[round%len(s.Users)], time.Now()
-		some := s.draw(max(1, min(together, *soak-played)/(1+company)))
+		some := s.draw(max(1, min(most, *soak-played)/(1+company)))
 		s.play(t, as, some)
 		half := time.Now()
 		s.harmless(t, part{as: as}, some)
@@ -87,7 +88,7 @@ func (s *soaking) play(t *testing.T, as battery.User, programs []*battery.Progra
 		}
 		plan.Turns = append(plan.Turns, turn)
 	}
-	outcomes, err := s.Play(t.Context(), as, plan)
+	outcomes, err := s.patiently(t.Context(), as, plan)
 	if err != nil {
 		t.Errorf("%v", err)
 		return
