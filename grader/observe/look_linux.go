@@ -113,7 +113,7 @@ func (l *look) task(p *proc, much detail) (evidence.Process, status, error) {
 	}
 	uids := parseIDMap(p.read("uid_map", 64<<10))
 	gids := parseIDMap(p.read("gid_map", 64<<10))
-	st, err := p.settled(l.patience())
+	st, err := p.settled(l.patience)
 	if err = cmp.Or(l.o.blind(p, err == nil && st.memory), err); err != nil {
 		return evidence.Process{}, st, err
 	}

@@ -85,12 +85,16 @@ func (p *proc) status() (status, error) {
 }
 
 // settled is the status of a process that is either alive or dead: one that is
-// dying is waited for, until a moment that all of a look have in common.
-func (p *proc) settled(until time.Time) (status, error) {
+// dying is waited for, until a moment that all of a look have in common, and that is
+// asked for only then.
+func (p *proc) settled(until func() time.Time) (status, error) {
 	st, err := p.status()
-	left := time.Until(until).Milliseconds()
-	if err != nil || !st.dying() || left <= 0 {
+	if err != nil || !st.dying() {
 		return st, err
+	}
+	left := time.Until(until()).Milliseconds()
+	if left <= 0 {
+		return st, nil
 	}
 	if fd, err := unix.PidfdOpen(p.pid, 0); err == nil {
 		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(left))
